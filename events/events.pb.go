@@ -8,7 +8,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: events/events.proto
+// source: events.proto
 
 package events
 
@@ -60,11 +60,11 @@ func (x Timer) String() string {
 }
 
 func (Timer) Descriptor() protoreflect.EnumDescriptor {
-	return file_events_events_proto_enumTypes[0].Descriptor()
+	return file_events_proto_enumTypes[0].Descriptor()
 }
 
 func (Timer) Type() protoreflect.EnumType {
-	return &file_events_events_proto_enumTypes[0]
+	return &file_events_proto_enumTypes[0]
 }
 
 func (x Timer) Number() protoreflect.EnumNumber {
@@ -73,7 +73,7 @@ func (x Timer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Timer.Descriptor instead.
 func (Timer) EnumDescriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{0}
+	return file_events_proto_rawDescGZIP(), []int{0}
 }
 
 type TaskStatus int32
@@ -115,11 +115,11 @@ func (x TaskStatus) String() string {
 }
 
 func (TaskStatus) Descriptor() protoreflect.EnumDescriptor {
-	return file_events_events_proto_enumTypes[1].Descriptor()
+	return file_events_proto_enumTypes[1].Descriptor()
 }
 
 func (TaskStatus) Type() protoreflect.EnumType {
-	return &file_events_events_proto_enumTypes[1]
+	return &file_events_proto_enumTypes[1]
 }
 
 func (x TaskStatus) Number() protoreflect.EnumNumber {
@@ -128,7 +128,7 @@ func (x TaskStatus) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TaskStatus.Descriptor instead.
 func (TaskStatus) EnumDescriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{1}
+	return file_events_proto_rawDescGZIP(), []int{1}
 }
 
 type StopReason int32
@@ -170,11 +170,11 @@ func (x StopReason) String() string {
 }
 
 func (StopReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_events_events_proto_enumTypes[2].Descriptor()
+	return file_events_proto_enumTypes[2].Descriptor()
 }
 
 func (StopReason) Type() protoreflect.EnumType {
-	return &file_events_events_proto_enumTypes[2]
+	return &file_events_proto_enumTypes[2]
 }
 
 func (x StopReason) Number() protoreflect.EnumNumber {
@@ -183,7 +183,7 @@ func (x StopReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StopReason.Descriptor instead.
 func (StopReason) EnumDescriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{2}
+	return file_events_proto_rawDescGZIP(), []int{2}
 }
 
 // Instant is one moment on both clocks. Deadlines and ages within a boot use boot_ns, because the wall clock may jump
@@ -198,7 +198,7 @@ type Instant struct {
 
 func (x *Instant) Reset() {
 	*x = Instant{}
-	mi := &file_events_events_proto_msgTypes[0]
+	mi := &file_events_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -210,7 +210,7 @@ func (x *Instant) String() string {
 func (*Instant) ProtoMessage() {}
 
 func (x *Instant) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[0]
+	mi := &file_events_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -223,7 +223,7 @@ func (x *Instant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instant.ProtoReflect.Descriptor instead.
 func (*Instant) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{0}
+	return file_events_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *Instant) GetWallNs() int64 {
@@ -252,7 +252,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_events_events_proto_msgTypes[1]
+	mi := &file_events_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -264,7 +264,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[1]
+	mi := &file_events_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -277,7 +277,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{1}
+	return file_events_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Origin) GetUid() uint32 {
@@ -327,7 +327,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_events_events_proto_msgTypes[2]
+	mi := &file_events_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -339,7 +339,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[2]
+	mi := &file_events_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -352,7 +352,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{2}
+	return file_events_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Command) GetAt() *Instant {
@@ -580,7 +580,7 @@ type Lifecycle struct {
 
 func (x *Lifecycle) Reset() {
 	*x = Lifecycle{}
-	mi := &file_events_events_proto_msgTypes[3]
+	mi := &file_events_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +592,7 @@ func (x *Lifecycle) String() string {
 func (*Lifecycle) ProtoMessage() {}
 
 func (x *Lifecycle) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[3]
+	mi := &file_events_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +605,7 @@ func (x *Lifecycle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lifecycle.ProtoReflect.Descriptor instead.
 func (*Lifecycle) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{3}
+	return file_events_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Lifecycle) GetRestart() string {
@@ -682,7 +682,7 @@ type LoadSpec struct {
 
 func (x *LoadSpec) Reset() {
 	*x = LoadSpec{}
-	mi := &file_events_events_proto_msgTypes[4]
+	mi := &file_events_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +694,7 @@ func (x *LoadSpec) String() string {
 func (*LoadSpec) ProtoMessage() {}
 
 func (x *LoadSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[4]
+	mi := &file_events_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +707,7 @@ func (x *LoadSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadSpec.ProtoReflect.Descriptor instead.
 func (*LoadSpec) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{4}
+	return file_events_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LoadSpec) GetLifecycle() *Lifecycle {
@@ -732,7 +732,7 @@ type StartService struct {
 
 func (x *StartService) Reset() {
 	*x = StartService{}
-	mi := &file_events_events_proto_msgTypes[5]
+	mi := &file_events_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +744,7 @@ func (x *StartService) String() string {
 func (*StartService) ProtoMessage() {}
 
 func (x *StartService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[5]
+	mi := &file_events_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +757,7 @@ func (x *StartService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartService.ProtoReflect.Descriptor instead.
 func (*StartService) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{5}
+	return file_events_proto_rawDescGZIP(), []int{5}
 }
 
 type StopService struct {
@@ -768,7 +768,7 @@ type StopService struct {
 
 func (x *StopService) Reset() {
 	*x = StopService{}
-	mi := &file_events_events_proto_msgTypes[6]
+	mi := &file_events_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +780,7 @@ func (x *StopService) String() string {
 func (*StopService) ProtoMessage() {}
 
 func (x *StopService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[6]
+	mi := &file_events_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +793,7 @@ func (x *StopService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopService.ProtoReflect.Descriptor instead.
 func (*StopService) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{6}
+	return file_events_proto_rawDescGZIP(), []int{6}
 }
 
 type RestartService struct {
@@ -804,7 +804,7 @@ type RestartService struct {
 
 func (x *RestartService) Reset() {
 	*x = RestartService{}
-	mi := &file_events_events_proto_msgTypes[7]
+	mi := &file_events_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +816,7 @@ func (x *RestartService) String() string {
 func (*RestartService) ProtoMessage() {}
 
 func (x *RestartService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[7]
+	mi := &file_events_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,19 +829,20 @@ func (x *RestartService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartService.ProtoReflect.Descriptor instead.
 func (*RestartService) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{7}
+	return file_events_proto_rawDescGZIP(), []int{7}
 }
 
 // ShutdownService stops the service because the daemon goes down; what the person desired is unchanged.
 type ShutdownService struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hurry         bool                   `protobuf:"varint,1,opt,name=hurry,proto3" json:"hurry,omitempty"` // send SIGKILL now to what has not stopped yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ShutdownService) Reset() {
 	*x = ShutdownService{}
-	mi := &file_events_events_proto_msgTypes[8]
+	mi := &file_events_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +854,7 @@ func (x *ShutdownService) String() string {
 func (*ShutdownService) ProtoMessage() {}
 
 func (x *ShutdownService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[8]
+	mi := &file_events_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +867,14 @@ func (x *ShutdownService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownService.ProtoReflect.Descriptor instead.
 func (*ShutdownService) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{8}
+	return file_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ShutdownService) GetHurry() bool {
+	if x != nil {
+		return x.Hurry
+	}
+	return false
 }
 
 // ObserveCondition reports that a condition became met or unmet, or what it waits for changed.
@@ -881,7 +889,7 @@ type ObserveCondition struct {
 
 func (x *ObserveCondition) Reset() {
 	*x = ObserveCondition{}
-	mi := &file_events_events_proto_msgTypes[9]
+	mi := &file_events_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +901,7 @@ func (x *ObserveCondition) String() string {
 func (*ObserveCondition) ProtoMessage() {}
 
 func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[9]
+	mi := &file_events_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +914,7 @@ func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveCondition.ProtoReflect.Descriptor instead.
 func (*ObserveCondition) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{9}
+	return file_events_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ObserveCondition) GetKey() string {
@@ -940,7 +948,7 @@ type ElapseTimer struct {
 
 func (x *ElapseTimer) Reset() {
 	*x = ElapseTimer{}
-	mi := &file_events_events_proto_msgTypes[10]
+	mi := &file_events_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +960,7 @@ func (x *ElapseTimer) String() string {
 func (*ElapseTimer) ProtoMessage() {}
 
 func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[10]
+	mi := &file_events_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +973,7 @@ func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ElapseTimer.ProtoReflect.Descriptor instead.
 func (*ElapseTimer) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{10}
+	return file_events_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ElapseTimer) GetAttempt() uint64 {
@@ -992,7 +1000,7 @@ type ReportPrepared struct {
 
 func (x *ReportPrepared) Reset() {
 	*x = ReportPrepared{}
-	mi := &file_events_events_proto_msgTypes[11]
+	mi := &file_events_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1012,7 @@ func (x *ReportPrepared) String() string {
 func (*ReportPrepared) ProtoMessage() {}
 
 func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[11]
+	mi := &file_events_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1025,7 @@ func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportPrepared.ProtoReflect.Descriptor instead.
 func (*ReportPrepared) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{11}
+	return file_events_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ReportPrepared) GetAttempt() uint64 {
@@ -1038,7 +1046,7 @@ type ReportStarted struct {
 
 func (x *ReportStarted) Reset() {
 	*x = ReportStarted{}
-	mi := &file_events_events_proto_msgTypes[12]
+	mi := &file_events_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1050,7 +1058,7 @@ func (x *ReportStarted) String() string {
 func (*ReportStarted) ProtoMessage() {}
 
 func (x *ReportStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[12]
+	mi := &file_events_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1063,7 +1071,7 @@ func (x *ReportStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStarted.ProtoReflect.Descriptor instead.
 func (*ReportStarted) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{12}
+	return file_events_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReportStarted) GetAttempt() uint64 {
@@ -1097,7 +1105,7 @@ type ReportStartFailed struct {
 
 func (x *ReportStartFailed) Reset() {
 	*x = ReportStartFailed{}
-	mi := &file_events_events_proto_msgTypes[13]
+	mi := &file_events_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1117,7 @@ func (x *ReportStartFailed) String() string {
 func (*ReportStartFailed) ProtoMessage() {}
 
 func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[13]
+	mi := &file_events_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1130,7 @@ func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStartFailed.ProtoReflect.Descriptor instead.
 func (*ReportStartFailed) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{13}
+	return file_events_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReportStartFailed) GetAttempt() uint64 {
@@ -1149,7 +1157,7 @@ type ReportExited struct {
 
 func (x *ReportExited) Reset() {
 	*x = ReportExited{}
-	mi := &file_events_events_proto_msgTypes[14]
+	mi := &file_events_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1161,7 +1169,7 @@ func (x *ReportExited) String() string {
 func (*ReportExited) ProtoMessage() {}
 
 func (x *ReportExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[14]
+	mi := &file_events_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1174,7 +1182,7 @@ func (x *ReportExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportExited.ProtoReflect.Descriptor instead.
 func (*ReportExited) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{14}
+	return file_events_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReportExited) GetAttempt() uint64 {
@@ -1207,7 +1215,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_events_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1227,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1240,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{15}
+	return file_events_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Exit) GetKnown() bool {
@@ -1295,13 +1303,14 @@ type Observed struct {
 	Container     string                 `protobuf:"bytes,6,opt,name=container,proto3" json:"container,omitempty"`
 	Exit          *Exit                  `protobuf:"bytes,7,opt,name=exit,proto3" json:"exit,omitempty"` // status EXITED
 	Started       *Instant               `protobuf:"bytes,8,opt,name=started,proto3" json:"started,omitempty"`
+	At            *Instant               `protobuf:"bytes,9,opt,name=at,proto3" json:"at,omitempty"` // when the listing began; a task that was started later cannot be in it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Observed) Reset() {
 	*x = Observed{}
-	mi := &file_events_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1313,7 +1322,7 @@ func (x *Observed) String() string {
 func (*Observed) ProtoMessage() {}
 
 func (x *Observed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1326,7 +1335,7 @@ func (x *Observed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observed.ProtoReflect.Descriptor instead.
 func (*Observed) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{16}
+	return file_events_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Observed) GetStatus() TaskStatus {
@@ -1385,6 +1394,13 @@ func (x *Observed) GetStarted() *Instant {
 	return nil
 }
 
+func (x *Observed) GetAt() *Instant {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // RecoverService compares what the journal says with what containerd shows; given at each (re)connection.
 type RecoverService struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1395,7 +1411,7 @@ type RecoverService struct {
 
 func (x *RecoverService) Reset() {
 	*x = RecoverService{}
-	mi := &file_events_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1423,7 @@ func (x *RecoverService) String() string {
 func (*RecoverService) ProtoMessage() {}
 
 func (x *RecoverService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1436,7 @@ func (x *RecoverService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverService.ProtoReflect.Descriptor instead.
 func (*RecoverService) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{17}
+	return file_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RecoverService) GetObserved() *Observed {
@@ -1463,6 +1479,7 @@ type Event struct {
 	//	*Event_RuntimeDisconnected
 	//	*Event_SpecRejected
 	//	*Event_ServiceQuarantined
+	//	*Event_Recovered
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1470,7 +1487,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_events_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1499,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1512,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{18}
+	return file_events_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Event) GetKind() isEvent_Kind {
@@ -1757,6 +1774,15 @@ func (x *Event) GetServiceQuarantined() *ServiceQuarantined {
 	return nil
 }
 
+func (x *Event) GetRecovered() *Recovered {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Recovered); ok {
+			return x.Recovered
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -1874,6 +1900,10 @@ type Event_ServiceQuarantined struct {
 	ServiceQuarantined *ServiceQuarantined `protobuf:"bytes,35,opt,name=service_quarantined,json=serviceQuarantined,proto3,oneof"`
 }
 
+type Event_Recovered struct {
+	Recovered *Recovered `protobuf:"bytes,36,opt,name=recovered,proto3,oneof"`
+}
+
 func (*Event_SpecLoaded) isEvent_Kind() {}
 
 func (*Event_DesiredChanged) isEvent_Kind() {}
@@ -1930,6 +1960,8 @@ func (*Event_SpecRejected) isEvent_Kind() {}
 
 func (*Event_ServiceQuarantined) isEvent_Kind() {}
 
+func (*Event_Recovered) isEvent_Kind() {}
+
 type SpecLoaded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lifecycle     *Lifecycle             `protobuf:"bytes,1,opt,name=lifecycle,proto3" json:"lifecycle,omitempty"`
@@ -1940,7 +1972,7 @@ type SpecLoaded struct {
 
 func (x *SpecLoaded) Reset() {
 	*x = SpecLoaded{}
-	mi := &file_events_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +1984,7 @@ func (x *SpecLoaded) String() string {
 func (*SpecLoaded) ProtoMessage() {}
 
 func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +1997,7 @@ func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecLoaded.ProtoReflect.Descriptor instead.
 func (*SpecLoaded) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{19}
+	return file_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SpecLoaded) GetLifecycle() *Lifecycle {
@@ -1992,7 +2024,7 @@ type DesiredChanged struct {
 
 func (x *DesiredChanged) Reset() {
 	*x = DesiredChanged{}
-	mi := &file_events_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2004,7 +2036,7 @@ func (x *DesiredChanged) String() string {
 func (*DesiredChanged) ProtoMessage() {}
 
 func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2017,7 +2049,7 @@ func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DesiredChanged.ProtoReflect.Descriptor instead.
 func (*DesiredChanged) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{20}
+	return file_events_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DesiredChanged) GetStarted() bool {
@@ -2037,7 +2069,7 @@ type AttemptBegan struct {
 
 func (x *AttemptBegan) Reset() {
 	*x = AttemptBegan{}
-	mi := &file_events_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2081,7 @@ func (x *AttemptBegan) String() string {
 func (*AttemptBegan) ProtoMessage() {}
 
 func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2094,7 @@ func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptBegan.ProtoReflect.Descriptor instead.
 func (*AttemptBegan) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{21}
+	return file_events_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AttemptBegan) GetAttempt() uint64 {
@@ -2083,7 +2115,7 @@ type ConditionChanged struct {
 
 func (x *ConditionChanged) Reset() {
 	*x = ConditionChanged{}
-	mi := &file_events_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2095,7 +2127,7 @@ func (x *ConditionChanged) String() string {
 func (*ConditionChanged) ProtoMessage() {}
 
 func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2108,7 +2140,7 @@ func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionChanged.ProtoReflect.Descriptor instead.
 func (*ConditionChanged) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{22}
+	return file_events_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ConditionChanged) GetKey() string {
@@ -2142,7 +2174,7 @@ type UnmetChanged struct {
 
 func (x *UnmetChanged) Reset() {
 	*x = UnmetChanged{}
-	mi := &file_events_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2186,7 @@ func (x *UnmetChanged) String() string {
 func (*UnmetChanged) ProtoMessage() {}
 
 func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2199,7 @@ func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnmetChanged.ProtoReflect.Descriptor instead.
 func (*UnmetChanged) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{23}
+	return file_events_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UnmetChanged) GetUnmet() []string {
@@ -2186,7 +2218,7 @@ type PreparationStarted struct {
 
 func (x *PreparationStarted) Reset() {
 	*x = PreparationStarted{}
-	mi := &file_events_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2198,7 +2230,7 @@ func (x *PreparationStarted) String() string {
 func (*PreparationStarted) ProtoMessage() {}
 
 func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2211,7 +2243,7 @@ func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreparationStarted.ProtoReflect.Descriptor instead.
 func (*PreparationStarted) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{24}
+	return file_events_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PreparationStarted) GetAttempt() uint64 {
@@ -2230,7 +2262,7 @@ type RunnerCreated struct {
 
 func (x *RunnerCreated) Reset() {
 	*x = RunnerCreated{}
-	mi := &file_events_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2242,7 +2274,7 @@ func (x *RunnerCreated) String() string {
 func (*RunnerCreated) ProtoMessage() {}
 
 func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2255,7 +2287,7 @@ func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerCreated.ProtoReflect.Descriptor instead.
 func (*RunnerCreated) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{25}
+	return file_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RunnerCreated) GetAttempt() uint64 {
@@ -2276,7 +2308,7 @@ type TaskStarted struct {
 
 func (x *TaskStarted) Reset() {
 	*x = TaskStarted{}
-	mi := &file_events_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2288,7 +2320,7 @@ func (x *TaskStarted) String() string {
 func (*TaskStarted) ProtoMessage() {}
 
 func (x *TaskStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2301,7 +2333,7 @@ func (x *TaskStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStarted.ProtoReflect.Descriptor instead.
 func (*TaskStarted) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{26}
+	return file_events_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TaskStarted) GetAttempt() uint64 {
@@ -2335,7 +2367,7 @@ type StartFailed struct {
 
 func (x *StartFailed) Reset() {
 	*x = StartFailed{}
-	mi := &file_events_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2347,7 +2379,7 @@ func (x *StartFailed) String() string {
 func (*StartFailed) ProtoMessage() {}
 
 func (x *StartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2360,7 +2392,7 @@ func (x *StartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailed.ProtoReflect.Descriptor instead.
 func (*StartFailed) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{27}
+	return file_events_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StartFailed) GetAttempt() uint64 {
@@ -2388,7 +2420,7 @@ type TaskExited struct {
 
 func (x *TaskExited) Reset() {
 	*x = TaskExited{}
-	mi := &file_events_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2400,7 +2432,7 @@ func (x *TaskExited) String() string {
 func (*TaskExited) ProtoMessage() {}
 
 func (x *TaskExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2413,7 +2445,7 @@ func (x *TaskExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExited.ProtoReflect.Descriptor instead.
 func (*TaskExited) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{28}
+	return file_events_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TaskExited) GetAttempt() uint64 {
@@ -2451,7 +2483,7 @@ type RestartScheduled struct {
 
 func (x *RestartScheduled) Reset() {
 	*x = RestartScheduled{}
-	mi := &file_events_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2495,7 @@ func (x *RestartScheduled) String() string {
 func (*RestartScheduled) ProtoMessage() {}
 
 func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2508,7 @@ func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartScheduled.ProtoReflect.Descriptor instead.
 func (*RestartScheduled) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{29}
+	return file_events_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RestartScheduled) GetAttempt() uint64 {
@@ -2523,7 +2555,7 @@ type BackoffElapsed struct {
 
 func (x *BackoffElapsed) Reset() {
 	*x = BackoffElapsed{}
-	mi := &file_events_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2535,7 +2567,7 @@ func (x *BackoffElapsed) String() string {
 func (*BackoffElapsed) ProtoMessage() {}
 
 func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2548,7 +2580,7 @@ func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackoffElapsed.ProtoReflect.Descriptor instead.
 func (*BackoffElapsed) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{30}
+	return file_events_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BackoffElapsed) GetAttempt() uint64 {
@@ -2568,7 +2600,7 @@ type StopBegan struct {
 
 func (x *StopBegan) Reset() {
 	*x = StopBegan{}
-	mi := &file_events_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2580,7 +2612,7 @@ func (x *StopBegan) String() string {
 func (*StopBegan) ProtoMessage() {}
 
 func (x *StopBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2593,7 +2625,7 @@ func (x *StopBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopBegan.ProtoReflect.Descriptor instead.
 func (*StopBegan) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{31}
+	return file_events_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StopBegan) GetReason() StopReason {
@@ -2620,7 +2652,7 @@ type SignalSent struct {
 
 func (x *SignalSent) Reset() {
 	*x = SignalSent{}
-	mi := &file_events_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2632,7 +2664,7 @@ func (x *SignalSent) String() string {
 func (*SignalSent) ProtoMessage() {}
 
 func (x *SignalSent) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2645,7 +2677,7 @@ func (x *SignalSent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalSent.ProtoReflect.Descriptor instead.
 func (*SignalSent) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{32}
+	return file_events_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SignalSent) GetSignal() string {
@@ -2671,7 +2703,7 @@ type ServiceFinished struct {
 
 func (x *ServiceFinished) Reset() {
 	*x = ServiceFinished{}
-	mi := &file_events_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +2715,7 @@ func (x *ServiceFinished) String() string {
 func (*ServiceFinished) ProtoMessage() {}
 
 func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +2728,7 @@ func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFinished.ProtoReflect.Descriptor instead.
 func (*ServiceFinished) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{33}
+	return file_events_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ServiceFinished) GetStopped() StopReason {
@@ -2715,7 +2747,7 @@ type ServiceFailed struct {
 
 func (x *ServiceFailed) Reset() {
 	*x = ServiceFailed{}
-	mi := &file_events_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2727,7 +2759,7 @@ func (x *ServiceFailed) String() string {
 func (*ServiceFailed) ProtoMessage() {}
 
 func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2740,7 +2772,7 @@ func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFailed.ProtoReflect.Descriptor instead.
 func (*ServiceFailed) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{34}
+	return file_events_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ServiceFailed) GetReason() string {
@@ -2759,7 +2791,7 @@ type ServiceSkipped struct {
 
 func (x *ServiceSkipped) Reset() {
 	*x = ServiceSkipped{}
-	mi := &file_events_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2771,7 +2803,7 @@ func (x *ServiceSkipped) String() string {
 func (*ServiceSkipped) ProtoMessage() {}
 
 func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2784,7 +2816,7 @@ func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceSkipped.ProtoReflect.Descriptor instead.
 func (*ServiceSkipped) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{35}
+	return file_events_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ServiceSkipped) GetReason() string {
@@ -2807,7 +2839,7 @@ type TaskAdopted struct {
 
 func (x *TaskAdopted) Reset() {
 	*x = TaskAdopted{}
-	mi := &file_events_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2819,7 +2851,7 @@ func (x *TaskAdopted) String() string {
 func (*TaskAdopted) ProtoMessage() {}
 
 func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2832,7 +2864,7 @@ func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskAdopted.ProtoReflect.Descriptor instead.
 func (*TaskAdopted) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{36}
+	return file_events_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *TaskAdopted) GetAttempt() uint64 {
@@ -2873,7 +2905,7 @@ type TaskLost struct {
 
 func (x *TaskLost) Reset() {
 	*x = TaskLost{}
-	mi := &file_events_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2885,7 +2917,7 @@ func (x *TaskLost) String() string {
 func (*TaskLost) ProtoMessage() {}
 
 func (x *TaskLost) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2898,7 +2930,7 @@ func (x *TaskLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLost.ProtoReflect.Descriptor instead.
 func (*TaskLost) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{37}
+	return file_events_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *TaskLost) GetAttempt() uint64 {
@@ -2906,6 +2938,51 @@ func (x *TaskLost) GetAttempt() uint64 {
 		return x.Attempt
 	}
 	return 0
+}
+
+// Recovered ends the decision of a RecoverService; the effects that were in flight are issued again.
+type Recovered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Row           string                 `protobuf:"bytes,1,opt,name=row,proto3" json:"row,omitempty"` // label of the row of the recovery table
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recovered) Reset() {
+	*x = Recovered{}
+	mi := &file_events_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recovered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recovered) ProtoMessage() {}
+
+func (x *Recovered) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recovered.ProtoReflect.Descriptor instead.
+func (*Recovered) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *Recovered) GetRow() string {
+	if x != nil {
+		return x.Row
+	}
+	return ""
 }
 
 // TaskDiscarded: containerd shows a task that should not be there; it is stopped and deleted.
@@ -2919,7 +2996,7 @@ type TaskDiscarded struct {
 
 func (x *TaskDiscarded) Reset() {
 	*x = TaskDiscarded{}
-	mi := &file_events_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2931,7 +3008,7 @@ func (x *TaskDiscarded) String() string {
 func (*TaskDiscarded) ProtoMessage() {}
 
 func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2944,7 +3021,7 @@ func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDiscarded.ProtoReflect.Descriptor instead.
 func (*TaskDiscarded) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{38}
+	return file_events_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TaskDiscarded) GetAttempt() uint64 {
@@ -2963,36 +3040,35 @@ func (x *TaskDiscarded) GetReason() string {
 
 // Snapshot is the whole state of one service, written before older events are deleted and after a Gap.
 type Snapshot struct {
-	state                protoimpl.MessageState `protogen:"open.v1"`
-	State                string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
-	DesiredStopped       bool                   `protobuf:"varint,2,opt,name=desired_stopped,json=desiredStopped,proto3" json:"desired_stopped,omitempty"`
-	Attempt              uint64                 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Lifecycle            *Lifecycle             `protobuf:"bytes,4,opt,name=lifecycle,proto3" json:"lifecycle,omitempty"`
-	BootId               string                 `protobuf:"bytes,5,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
-	Conditions           []*ConditionChanged    `protobuf:"bytes,6,rep,name=conditions,proto3" json:"conditions,omitempty"`
-	Known                []string               `protobuf:"bytes,7,rep,name=known,proto3" json:"known,omitempty"` // keys of conditions that were reported at least once
-	Announced            []string               `protobuf:"bytes,8,rep,name=announced,proto3" json:"announced,omitempty"`
-	AwaitingAnnouncement bool                   `protobuf:"varint,9,opt,name=awaiting_announcement,json=awaitingAnnouncement,proto3" json:"awaiting_announcement,omitempty"`
-	Pid                  uint32                 `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
-	Container            string                 `protobuf:"bytes,11,opt,name=container,proto3" json:"container,omitempty"`
-	Started              *Instant               `protobuf:"bytes,12,opt,name=started,proto3" json:"started,omitempty"`
-	RetryBootNs          int64                  `protobuf:"varint,13,opt,name=retry_boot_ns,json=retryBootNs,proto3" json:"retry_boot_ns,omitempty"`
-	Failures             uint32                 `protobuf:"varint,14,opt,name=failures,proto3" json:"failures,omitempty"`
-	StopReason           StopReason             `protobuf:"varint,15,opt,name=stop_reason,json=stopReason,proto3,enum=extactor.events.v1.StopReason" json:"stop_reason,omitempty"`
-	StopBootNs           int64                  `protobuf:"varint,16,opt,name=stop_boot_ns,json=stopBootNs,proto3" json:"stop_boot_ns,omitempty"`
-	StartAfterStop       bool                   `protobuf:"varint,17,opt,name=start_after_stop,json=startAfterStop,proto3" json:"start_after_stop,omitempty"`
-	FinishedBy           StopReason             `protobuf:"varint,18,opt,name=finished_by,json=finishedBy,proto3,enum=extactor.events.v1.StopReason" json:"finished_by,omitempty"`
-	Restarts             uint64                 `protobuf:"varint,19,opt,name=restarts,proto3" json:"restarts,omitempty"`
-	LastExit             *Exit                  `protobuf:"bytes,20,opt,name=last_exit,json=lastExit,proto3" json:"last_exit,omitempty"`
-	Killed               bool                   `protobuf:"varint,21,opt,name=killed,proto3" json:"killed,omitempty"`
-	BackingOff           bool                   `protobuf:"varint,22,opt,name=backing_off,json=backingOff,proto3" json:"backing_off,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	State          string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	DesiredStopped bool                   `protobuf:"varint,2,opt,name=desired_stopped,json=desiredStopped,proto3" json:"desired_stopped,omitempty"`
+	Attempt        uint64                 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Lifecycle      *Lifecycle             `protobuf:"bytes,4,opt,name=lifecycle,proto3" json:"lifecycle,omitempty"`
+	BootId         string                 `protobuf:"bytes,5,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	Conditions     []*ConditionState      `protobuf:"bytes,6,rep,name=conditions,proto3" json:"conditions,omitempty"` // in the order in which they are announced
+	Announced      []string               `protobuf:"bytes,7,rep,name=announced,proto3" json:"announced,omitempty"`
+	Pid            uint32                 `protobuf:"varint,8,opt,name=pid,proto3" json:"pid,omitempty"`
+	Container      string                 `protobuf:"bytes,9,opt,name=container,proto3" json:"container,omitempty"`
+	Started        *Instant               `protobuf:"bytes,10,opt,name=started,proto3" json:"started,omitempty"`
+	BackingOff     bool                   `protobuf:"varint,11,opt,name=backing_off,json=backingOff,proto3" json:"backing_off,omitempty"`
+	RetryBootNs    int64                  `protobuf:"varint,12,opt,name=retry_boot_ns,json=retryBootNs,proto3" json:"retry_boot_ns,omitempty"`
+	Failures       uint32                 `protobuf:"varint,13,opt,name=failures,proto3" json:"failures,omitempty"`
+	StopReason     StopReason             `protobuf:"varint,14,opt,name=stop_reason,json=stopReason,proto3,enum=extactor.events.v1.StopReason" json:"stop_reason,omitempty"`
+	StopBootNs     int64                  `protobuf:"varint,15,opt,name=stop_boot_ns,json=stopBootNs,proto3" json:"stop_boot_ns,omitempty"`
+	StartAfterStop bool                   `protobuf:"varint,16,opt,name=start_after_stop,json=startAfterStop,proto3" json:"start_after_stop,omitempty"`
+	Killed         bool                   `protobuf:"varint,17,opt,name=killed,proto3" json:"killed,omitempty"`
+	FinishedBy     StopReason             `protobuf:"varint,18,opt,name=finished_by,json=finishedBy,proto3,enum=extactor.events.v1.StopReason" json:"finished_by,omitempty"`
+	Live           bool                   `protobuf:"varint,19,opt,name=live,proto3" json:"live,omitempty"`
+	Restarts       uint64                 `protobuf:"varint,20,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	LastExit       *Exit                  `protobuf:"bytes,21,opt,name=last_exit,json=lastExit,proto3" json:"last_exit,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_events_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3004,7 +3080,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3017,7 +3093,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{39}
+	return file_events_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Snapshot) GetState() string {
@@ -3055,16 +3131,9 @@ func (x *Snapshot) GetBootId() string {
 	return ""
 }
 
-func (x *Snapshot) GetConditions() []*ConditionChanged {
+func (x *Snapshot) GetConditions() []*ConditionState {
 	if x != nil {
 		return x.Conditions
-	}
-	return nil
-}
-
-func (x *Snapshot) GetKnown() []string {
-	if x != nil {
-		return x.Known
 	}
 	return nil
 }
@@ -3074,13 +3143,6 @@ func (x *Snapshot) GetAnnounced() []string {
 		return x.Announced
 	}
 	return nil
-}
-
-func (x *Snapshot) GetAwaitingAnnouncement() bool {
-	if x != nil {
-		return x.AwaitingAnnouncement
-	}
-	return false
 }
 
 func (x *Snapshot) GetPid() uint32 {
@@ -3102,6 +3164,13 @@ func (x *Snapshot) GetStarted() *Instant {
 		return x.Started
 	}
 	return nil
+}
+
+func (x *Snapshot) GetBackingOff() bool {
+	if x != nil {
+		return x.BackingOff
+	}
+	return false
 }
 
 func (x *Snapshot) GetRetryBootNs() int64 {
@@ -3139,11 +3208,25 @@ func (x *Snapshot) GetStartAfterStop() bool {
 	return false
 }
 
+func (x *Snapshot) GetKilled() bool {
+	if x != nil {
+		return x.Killed
+	}
+	return false
+}
+
 func (x *Snapshot) GetFinishedBy() StopReason {
 	if x != nil {
 		return x.FinishedBy
 	}
 	return StopReason_STOP_REASON_UNSPECIFIED
+}
+
+func (x *Snapshot) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
 }
 
 func (x *Snapshot) GetRestarts() uint64 {
@@ -3160,18 +3243,73 @@ func (x *Snapshot) GetLastExit() *Exit {
 	return nil
 }
 
-func (x *Snapshot) GetKilled() bool {
+// ConditionState is the last that was reported of one condition.
+type ConditionState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Known         bool                   `protobuf:"varint,2,opt,name=known,proto3" json:"known,omitempty"` // it was reported at least once since the daemon started
+	Met           bool                   `protobuf:"varint,3,opt,name=met,proto3" json:"met,omitempty"`
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionState) Reset() {
+	*x = ConditionState{}
+	mi := &file_events_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionState) ProtoMessage() {}
+
+func (x *ConditionState) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[41]
 	if x != nil {
-		return x.Killed
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
+func (*ConditionState) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ConditionState) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *ConditionState) GetKnown() bool {
+	if x != nil {
+		return x.Known
 	}
 	return false
 }
 
-func (x *Snapshot) GetBackingOff() bool {
+func (x *ConditionState) GetMet() bool {
 	if x != nil {
-		return x.BackingOff
+		return x.Met
 	}
 	return false
+}
+
+func (x *ConditionState) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
 }
 
 // Gap: records from..to were lost, because the disk could not be written for longer than memory could hold them.
@@ -3185,7 +3323,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_events_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3197,7 +3335,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3210,7 +3348,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{40}
+	return file_events_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Gap) GetFrom() uint64 {
@@ -3238,7 +3376,7 @@ type DaemonStarted struct {
 
 func (x *DaemonStarted) Reset() {
 	*x = DaemonStarted{}
-	mi := &file_events_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3388,7 @@ func (x *DaemonStarted) String() string {
 func (*DaemonStarted) ProtoMessage() {}
 
 func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3401,7 @@ func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStarted.ProtoReflect.Descriptor instead.
 func (*DaemonStarted) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{41}
+	return file_events_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DaemonStarted) GetVersion() string {
@@ -3296,7 +3434,7 @@ type DaemonStopped struct {
 
 func (x *DaemonStopped) Reset() {
 	*x = DaemonStopped{}
-	mi := &file_events_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3308,7 +3446,7 @@ func (x *DaemonStopped) String() string {
 func (*DaemonStopped) ProtoMessage() {}
 
 func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3321,7 +3459,7 @@ func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStopped.ProtoReflect.Descriptor instead.
 func (*DaemonStopped) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{42}
+	return file_events_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DaemonStopped) GetReason() string {
@@ -3341,7 +3479,7 @@ type RuntimeConnected struct {
 
 func (x *RuntimeConnected) Reset() {
 	*x = RuntimeConnected{}
-	mi := &file_events_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3353,7 +3491,7 @@ func (x *RuntimeConnected) String() string {
 func (*RuntimeConnected) ProtoMessage() {}
 
 func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3366,7 +3504,7 @@ func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeConnected.ProtoReflect.Descriptor instead.
 func (*RuntimeConnected) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{43}
+	return file_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RuntimeConnected) GetAddress() string {
@@ -3392,7 +3530,7 @@ type RuntimeDisconnected struct {
 
 func (x *RuntimeDisconnected) Reset() {
 	*x = RuntimeDisconnected{}
-	mi := &file_events_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3404,7 +3542,7 @@ func (x *RuntimeDisconnected) String() string {
 func (*RuntimeDisconnected) ProtoMessage() {}
 
 func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3417,7 +3555,7 @@ func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeDisconnected.ProtoReflect.Descriptor instead.
 func (*RuntimeDisconnected) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{44}
+	return file_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RuntimeDisconnected) GetProblem() string {
@@ -3437,7 +3575,7 @@ type SpecRejected struct {
 
 func (x *SpecRejected) Reset() {
 	*x = SpecRejected{}
-	mi := &file_events_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3449,7 +3587,7 @@ func (x *SpecRejected) String() string {
 func (*SpecRejected) ProtoMessage() {}
 
 func (x *SpecRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3462,7 +3600,7 @@ func (x *SpecRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecRejected.ProtoReflect.Descriptor instead.
 func (*SpecRejected) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{45}
+	return file_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SpecRejected) GetFile() string {
@@ -3489,7 +3627,7 @@ type ServiceQuarantined struct {
 
 func (x *ServiceQuarantined) Reset() {
 	*x = ServiceQuarantined{}
-	mi := &file_events_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3501,7 +3639,7 @@ func (x *ServiceQuarantined) String() string {
 func (*ServiceQuarantined) ProtoMessage() {}
 
 func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
-	mi := &file_events_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3514,7 +3652,7 @@ func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceQuarantined.ProtoReflect.Descriptor instead.
 func (*ServiceQuarantined) Descriptor() ([]byte, []int) {
-	return file_events_events_proto_rawDescGZIP(), []int{46}
+	return file_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ServiceQuarantined) GetProblem() string {
@@ -3524,11 +3662,11 @@ func (x *ServiceQuarantined) GetProblem() string {
 	return ""
 }
 
-var File_events_events_proto protoreflect.FileDescriptor
+var File_events_proto protoreflect.FileDescriptor
 
-const file_events_events_proto_rawDesc = "" +
+const file_events_proto_rawDesc = "" +
 	"\n" +
-	"\x13events/events.proto\x12\x12extactor.events.v1\";\n" +
+	"\fevents.proto\x12\x12extactor.events.v1\";\n" +
 	"\aInstant\x12\x17\n" +
 	"\awall_ns\x18\x01 \x01(\x03R\x06wallNs\x12\x17\n" +
 	"\aboot_ns\x18\x02 \x01(\x03R\x06bootNs\">\n" +
@@ -3576,8 +3714,9 @@ const file_events_events_proto_rawDesc = "" +
 	"\aboot_id\x18\x02 \x01(\tR\x06bootId\"\x0e\n" +
 	"\fStartService\"\r\n" +
 	"\vStopService\"\x10\n" +
-	"\x0eRestartService\"\x11\n" +
-	"\x0fShutdownService\"J\n" +
+	"\x0eRestartService\"'\n" +
+	"\x0fShutdownService\x12\x14\n" +
+	"\x05hurry\x18\x01 \x01(\bR\x05hurry\"J\n" +
 	"\x10ObserveCondition\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03met\x18\x02 \x01(\bR\x03met\x12\x12\n" +
@@ -3606,7 +3745,7 @@ const file_events_events_proto_rawDesc = "" +
 	"\n" +
 	"log_cursor\x18\x06 \x01(\x04R\tlogCursor\x12\x1d\n" +
 	"\n" +
-	"last_lines\x18\a \x01(\tR\tlastLines\"\xa7\x02\n" +
+	"last_lines\x18\a \x01(\tR\tlastLines\"\xd4\x02\n" +
 	"\bObserved\x126\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1e.extactor.events.v1.TaskStatusR\x06status\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
@@ -3615,9 +3754,10 @@ const file_events_events_proto_rawDesc = "" +
 	"\x03pid\x18\x05 \x01(\rR\x03pid\x12\x1c\n" +
 	"\tcontainer\x18\x06 \x01(\tR\tcontainer\x12,\n" +
 	"\x04exit\x18\a \x01(\v2\x18.extactor.events.v1.ExitR\x04exit\x125\n" +
-	"\astarted\x18\b \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\"J\n" +
+	"\astarted\x18\b \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12+\n" +
+	"\x02at\x18\t \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\"J\n" +
 	"\x0eRecoverService\x128\n" +
-	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\xb9\x10\n" +
+	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\xf8\x10\n" +
 	"\x05Event\x12A\n" +
 	"\vspec_loaded\x18\x01 \x01(\v2\x1e.extactor.events.v1.SpecLoadedH\x00R\n" +
 	"specLoaded\x12M\n" +
@@ -3651,7 +3791,8 @@ const file_events_events_proto_rawDesc = "" +
 	"\x11runtime_connected\x18  \x01(\v2$.extactor.events.v1.RuntimeConnectedH\x00R\x10runtimeConnected\x12\\\n" +
 	"\x14runtime_disconnected\x18! \x01(\v2'.extactor.events.v1.RuntimeDisconnectedH\x00R\x13runtimeDisconnected\x12G\n" +
 	"\rspec_rejected\x18\" \x01(\v2 .extactor.events.v1.SpecRejectedH\x00R\fspecRejected\x12Y\n" +
-	"\x13service_quarantined\x18# \x01(\v2&.extactor.events.v1.ServiceQuarantinedH\x00R\x12serviceQuarantinedB\x06\n" +
+	"\x13service_quarantined\x18# \x01(\v2&.extactor.events.v1.ServiceQuarantinedH\x00R\x12serviceQuarantined\x12=\n" +
+	"\trecovered\x18$ \x01(\v2\x1d.extactor.events.v1.RecoveredH\x00R\trecoveredB\x06\n" +
 	"\x04kind\"b\n" +
 	"\n" +
 	"SpecLoaded\x12;\n" +
@@ -3710,40 +3851,46 @@ const file_events_events_proto_rawDesc = "" +
 	"\tcontainer\x18\x03 \x01(\tR\tcontainer\x125\n" +
 	"\astarted\x18\x04 \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\"$\n" +
 	"\bTaskLost\x12\x18\n" +
-	"\aattempt\x18\x01 \x01(\x04R\aattempt\"A\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\"\x1d\n" +
+	"\tRecovered\x12\x10\n" +
+	"\x03row\x18\x01 \x01(\tR\x03row\"A\n" +
 	"\rTaskDiscarded\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xe9\x06\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xb0\x06\n" +
 	"\bSnapshot\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12'\n" +
 	"\x0fdesired_stopped\x18\x02 \x01(\bR\x0edesiredStopped\x12\x18\n" +
 	"\aattempt\x18\x03 \x01(\x04R\aattempt\x12;\n" +
 	"\tlifecycle\x18\x04 \x01(\v2\x1d.extactor.events.v1.LifecycleR\tlifecycle\x12\x17\n" +
-	"\aboot_id\x18\x05 \x01(\tR\x06bootId\x12D\n" +
+	"\aboot_id\x18\x05 \x01(\tR\x06bootId\x12B\n" +
 	"\n" +
-	"conditions\x18\x06 \x03(\v2$.extactor.events.v1.ConditionChangedR\n" +
-	"conditions\x12\x14\n" +
-	"\x05known\x18\a \x03(\tR\x05known\x12\x1c\n" +
-	"\tannounced\x18\b \x03(\tR\tannounced\x123\n" +
-	"\x15awaiting_announcement\x18\t \x01(\bR\x14awaitingAnnouncement\x12\x10\n" +
-	"\x03pid\x18\n" +
-	" \x01(\rR\x03pid\x12\x1c\n" +
-	"\tcontainer\x18\v \x01(\tR\tcontainer\x125\n" +
-	"\astarted\x18\f \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12\"\n" +
-	"\rretry_boot_ns\x18\r \x01(\x03R\vretryBootNs\x12\x1a\n" +
-	"\bfailures\x18\x0e \x01(\rR\bfailures\x12?\n" +
-	"\vstop_reason\x18\x0f \x01(\x0e2\x1e.extactor.events.v1.StopReasonR\n" +
+	"conditions\x18\x06 \x03(\v2\".extactor.events.v1.ConditionStateR\n" +
+	"conditions\x12\x1c\n" +
+	"\tannounced\x18\a \x03(\tR\tannounced\x12\x10\n" +
+	"\x03pid\x18\b \x01(\rR\x03pid\x12\x1c\n" +
+	"\tcontainer\x18\t \x01(\tR\tcontainer\x125\n" +
+	"\astarted\x18\n" +
+	" \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12\x1f\n" +
+	"\vbacking_off\x18\v \x01(\bR\n" +
+	"backingOff\x12\"\n" +
+	"\rretry_boot_ns\x18\f \x01(\x03R\vretryBootNs\x12\x1a\n" +
+	"\bfailures\x18\r \x01(\rR\bfailures\x12?\n" +
+	"\vstop_reason\x18\x0e \x01(\x0e2\x1e.extactor.events.v1.StopReasonR\n" +
 	"stopReason\x12 \n" +
-	"\fstop_boot_ns\x18\x10 \x01(\x03R\n" +
+	"\fstop_boot_ns\x18\x0f \x01(\x03R\n" +
 	"stopBootNs\x12(\n" +
-	"\x10start_after_stop\x18\x11 \x01(\bR\x0estartAfterStop\x12?\n" +
+	"\x10start_after_stop\x18\x10 \x01(\bR\x0estartAfterStop\x12\x16\n" +
+	"\x06killed\x18\x11 \x01(\bR\x06killed\x12?\n" +
 	"\vfinished_by\x18\x12 \x01(\x0e2\x1e.extactor.events.v1.StopReasonR\n" +
-	"finishedBy\x12\x1a\n" +
-	"\brestarts\x18\x13 \x01(\x04R\brestarts\x125\n" +
-	"\tlast_exit\x18\x14 \x01(\v2\x18.extactor.events.v1.ExitR\blastExit\x12\x16\n" +
-	"\x06killed\x18\x15 \x01(\bR\x06killed\x12\x1f\n" +
-	"\vbacking_off\x18\x16 \x01(\bR\n" +
-	"backingOff\")\n" +
+	"finishedBy\x12\x12\n" +
+	"\x04live\x18\x13 \x01(\bR\x04live\x12\x1a\n" +
+	"\brestarts\x18\x14 \x01(\x04R\brestarts\x125\n" +
+	"\tlast_exit\x18\x15 \x01(\v2\x18.extactor.events.v1.ExitR\blastExit\"^\n" +
+	"\x0eConditionState\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05known\x18\x02 \x01(\bR\x05known\x12\x10\n" +
+	"\x03met\x18\x03 \x01(\bR\x03met\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\")\n" +
 	"\x03Gap\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\"T\n" +
@@ -3784,20 +3931,20 @@ const file_events_events_proto_rawDesc = "" +
 	"\x10STOP_REASON_SPEC\x10\x04B%Z#github.com/extactor/extactor/eventsb\x06proto3"
 
 var (
-	file_events_events_proto_rawDescOnce sync.Once
-	file_events_events_proto_rawDescData []byte
+	file_events_proto_rawDescOnce sync.Once
+	file_events_proto_rawDescData []byte
 )
 
-func file_events_events_proto_rawDescGZIP() []byte {
-	file_events_events_proto_rawDescOnce.Do(func() {
-		file_events_events_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_events_events_proto_rawDesc), len(file_events_events_proto_rawDesc)))
+func file_events_proto_rawDescGZIP() []byte {
+	file_events_proto_rawDescOnce.Do(func() {
+		file_events_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_events_proto_rawDesc), len(file_events_proto_rawDesc)))
 	})
-	return file_events_events_proto_rawDescData
+	return file_events_proto_rawDescData
 }
 
-var file_events_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_events_events_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
-var file_events_events_proto_goTypes = []any{
+var file_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_events_proto_goTypes = []any{
 	(Timer)(0),                  // 0: extactor.events.v1.Timer
 	(TaskStatus)(0),             // 1: extactor.events.v1.TaskStatus
 	(StopReason)(0),             // 2: extactor.events.v1.StopReason
@@ -3839,19 +3986,21 @@ var file_events_events_proto_goTypes = []any{
 	(*ServiceSkipped)(nil),      // 38: extactor.events.v1.ServiceSkipped
 	(*TaskAdopted)(nil),         // 39: extactor.events.v1.TaskAdopted
 	(*TaskLost)(nil),            // 40: extactor.events.v1.TaskLost
-	(*TaskDiscarded)(nil),       // 41: extactor.events.v1.TaskDiscarded
-	(*Snapshot)(nil),            // 42: extactor.events.v1.Snapshot
-	(*Gap)(nil),                 // 43: extactor.events.v1.Gap
-	(*DaemonStarted)(nil),       // 44: extactor.events.v1.DaemonStarted
-	(*DaemonStopped)(nil),       // 45: extactor.events.v1.DaemonStopped
-	(*RuntimeConnected)(nil),    // 46: extactor.events.v1.RuntimeConnected
-	(*RuntimeDisconnected)(nil), // 47: extactor.events.v1.RuntimeDisconnected
-	(*SpecRejected)(nil),        // 48: extactor.events.v1.SpecRejected
-	(*ServiceQuarantined)(nil),  // 49: extactor.events.v1.ServiceQuarantined
-	nil,                         // 50: extactor.events.v1.Lifecycle.EnvironmentEntry
-	nil,                         // 51: extactor.events.v1.Lifecycle.FilesEntry
+	(*Recovered)(nil),           // 41: extactor.events.v1.Recovered
+	(*TaskDiscarded)(nil),       // 42: extactor.events.v1.TaskDiscarded
+	(*Snapshot)(nil),            // 43: extactor.events.v1.Snapshot
+	(*ConditionState)(nil),      // 44: extactor.events.v1.ConditionState
+	(*Gap)(nil),                 // 45: extactor.events.v1.Gap
+	(*DaemonStarted)(nil),       // 46: extactor.events.v1.DaemonStarted
+	(*DaemonStopped)(nil),       // 47: extactor.events.v1.DaemonStopped
+	(*RuntimeConnected)(nil),    // 48: extactor.events.v1.RuntimeConnected
+	(*RuntimeDisconnected)(nil), // 49: extactor.events.v1.RuntimeDisconnected
+	(*SpecRejected)(nil),        // 50: extactor.events.v1.SpecRejected
+	(*ServiceQuarantined)(nil),  // 51: extactor.events.v1.ServiceQuarantined
+	nil,                         // 52: extactor.events.v1.Lifecycle.EnvironmentEntry
+	nil,                         // 53: extactor.events.v1.Lifecycle.FilesEntry
 }
-var file_events_events_proto_depIdxs = []int32{
+var file_events_proto_depIdxs = []int32{
 	3,  // 0: extactor.events.v1.Command.at:type_name -> extactor.events.v1.Instant
 	4,  // 1: extactor.events.v1.Command.origin:type_name -> extactor.events.v1.Origin
 	7,  // 2: extactor.events.v1.Command.load_spec:type_name -> extactor.events.v1.LoadSpec
@@ -3866,8 +4015,8 @@ var file_events_events_proto_depIdxs = []int32{
 	16, // 11: extactor.events.v1.Command.report_start_failed:type_name -> extactor.events.v1.ReportStartFailed
 	17, // 12: extactor.events.v1.Command.report_exited:type_name -> extactor.events.v1.ReportExited
 	20, // 13: extactor.events.v1.Command.recover_service:type_name -> extactor.events.v1.RecoverService
-	50, // 14: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
-	51, // 15: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
+	52, // 14: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
+	53, // 15: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
 	6,  // 16: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
 	0,  // 17: extactor.events.v1.ElapseTimer.timer:type_name -> extactor.events.v1.Timer
 	18, // 18: extactor.events.v1.ReportExited.exit:type_name -> extactor.events.v1.Exit
@@ -3875,59 +4024,61 @@ var file_events_events_proto_depIdxs = []int32{
 	1,  // 20: extactor.events.v1.Observed.status:type_name -> extactor.events.v1.TaskStatus
 	18, // 21: extactor.events.v1.Observed.exit:type_name -> extactor.events.v1.Exit
 	3,  // 22: extactor.events.v1.Observed.started:type_name -> extactor.events.v1.Instant
-	19, // 23: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
-	22, // 24: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
-	23, // 25: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
-	24, // 26: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
-	25, // 27: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
-	26, // 28: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
-	27, // 29: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
-	28, // 30: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
-	29, // 31: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
-	30, // 32: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
-	31, // 33: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
-	32, // 34: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
-	33, // 35: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
-	34, // 36: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
-	35, // 37: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
-	36, // 38: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
-	37, // 39: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
-	38, // 40: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
-	39, // 41: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
-	40, // 42: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
-	41, // 43: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
-	42, // 44: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
-	43, // 45: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
-	44, // 46: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
-	45, // 47: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
-	46, // 48: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
-	47, // 49: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
-	48, // 50: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
-	49, // 51: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
-	6,  // 52: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	18, // 53: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
-	2,  // 54: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
-	2,  // 55: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
-	3,  // 56: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
-	6,  // 57: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	25, // 58: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionChanged
-	3,  // 59: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
-	2,  // 60: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
-	2,  // 61: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
-	18, // 62: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
-	63, // [63:63] is the sub-list for method output_type
-	63, // [63:63] is the sub-list for method input_type
-	63, // [63:63] is the sub-list for extension type_name
-	63, // [63:63] is the sub-list for extension extendee
-	0,  // [0:63] is the sub-list for field type_name
+	3,  // 23: extactor.events.v1.Observed.at:type_name -> extactor.events.v1.Instant
+	19, // 24: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
+	22, // 25: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
+	23, // 26: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
+	24, // 27: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
+	25, // 28: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
+	26, // 29: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
+	27, // 30: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
+	28, // 31: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
+	29, // 32: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
+	30, // 33: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
+	31, // 34: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
+	32, // 35: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
+	33, // 36: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
+	34, // 37: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
+	35, // 38: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
+	36, // 39: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
+	37, // 40: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
+	38, // 41: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
+	39, // 42: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
+	40, // 43: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
+	42, // 44: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
+	43, // 45: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
+	45, // 46: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
+	46, // 47: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
+	47, // 48: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
+	48, // 49: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
+	49, // 50: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
+	50, // 51: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
+	51, // 52: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
+	41, // 53: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
+	6,  // 54: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	18, // 55: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
+	2,  // 56: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
+	2,  // 57: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
+	3,  // 58: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
+	6,  // 59: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	44, // 60: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
+	3,  // 61: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
+	2,  // 62: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
+	2,  // 63: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
+	18, // 64: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
+	65, // [65:65] is the sub-list for method output_type
+	65, // [65:65] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
-func init() { file_events_events_proto_init() }
-func file_events_events_proto_init() {
-	if File_events_events_proto != nil {
+func init() { file_events_proto_init() }
+func file_events_proto_init() {
+	if File_events_proto != nil {
 		return
 	}
-	file_events_events_proto_msgTypes[2].OneofWrappers = []any{
+	file_events_proto_msgTypes[2].OneofWrappers = []any{
 		(*Command_LoadSpec)(nil),
 		(*Command_StartService)(nil),
 		(*Command_StopService)(nil),
@@ -3941,7 +4092,7 @@ func file_events_events_proto_init() {
 		(*Command_ReportExited)(nil),
 		(*Command_RecoverService)(nil),
 	}
-	file_events_events_proto_msgTypes[18].OneofWrappers = []any{
+	file_events_proto_msgTypes[18].OneofWrappers = []any{
 		(*Event_SpecLoaded)(nil),
 		(*Event_DesiredChanged)(nil),
 		(*Event_AttemptBegan)(nil),
@@ -3970,23 +4121,24 @@ func file_events_events_proto_init() {
 		(*Event_RuntimeDisconnected)(nil),
 		(*Event_SpecRejected)(nil),
 		(*Event_ServiceQuarantined)(nil),
+		(*Event_Recovered)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_events_events_proto_rawDesc), len(file_events_events_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_events_proto_rawDesc), len(file_events_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   49,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_events_events_proto_goTypes,
-		DependencyIndexes: file_events_events_proto_depIdxs,
-		EnumInfos:         file_events_events_proto_enumTypes,
-		MessageInfos:      file_events_events_proto_msgTypes,
+		GoTypes:           file_events_proto_goTypes,
+		DependencyIndexes: file_events_proto_depIdxs,
+		EnumInfos:         file_events_proto_enumTypes,
+		MessageInfos:      file_events_proto_msgTypes,
 	}.Build()
-	File_events_events_proto = out.File
-	file_events_events_proto_goTypes = nil
-	file_events_events_proto_depIdxs = nil
+	File_events_proto = out.File
+	file_events_proto_goTypes = nil
+	file_events_proto_depIdxs = nil
 }

@@ -1,0 +1,136 @@
+package events
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Text is the event as EVENTS shows it; empty for a fact that is only for the journal. The text of the first five cases
+// is that of Talos, to the letter.
+func Text(id string, event *Event) string {
+	switch kind := event.GetKind().(type) {
+	case *Event_UnmetChanged:
+		return "Waiting for " + strings.Join(kind.UnmetChanged.GetUnmet(), ", ")
+	case *Event_PreparationStarted:
+		return "Running pre state"
+	case *Event_RunnerCreated:
+		return "Creating service runner"
+	case *Event_TaskStarted:
+		return fmt.Sprintf("Started task %s (PID %d) for container %s", id, kind.TaskStarted.GetPid(), kind.TaskStarted.GetContainer())
+	case *Event_StartFailed:
+		return "Failed to start: " + kind.StartFailed.GetProblem()
+	case *Event_TaskExited:
+		return fmt.Sprintf("Task %s (PID %d) %s%s", id, kind.TaskExited.GetPid(), kind.TaskExited.GetExit().Text(), lastLine(kind.TaskExited.GetExit()))
+	case *Event_RestartScheduled:
+		delay := time.Duration(kind.RestartScheduled.GetDelayNs())
+
+		return fmt.Sprintf("Going to restart in %s: %s", delay, kind.RestartScheduled.GetReason())
+	case *Event_StopBegan:
+		return stopText(kind.StopBegan.GetReason())
+	case *Event_SignalSent:
+		return fmt.Sprintf("Sending %s to task %s (PID %d)", kind.SignalSent.GetSignal(), id, kind.SignalSent.GetPid())
+	case *Event_ServiceFinished:
+		return finishedText(kind.ServiceFinished.GetStopped())
+	case *Event_ServiceFailed:
+		return "Failed to run service: " + kind.ServiceFailed.GetReason()
+	case *Event_ServiceSkipped:
+		return "Service skipped: " + kind.ServiceSkipped.GetReason()
+	default:
+		return recoveryText(id, event)
+	}
+}
+
+// recoveryText words what happens when a daemon finds what an earlier one left, and what concerns the daemon itself.
+func recoveryText(id string, event *Event) string {
+	switch kind := event.GetKind().(type) {
+	case *Event_TaskAdopted:
+		return fmt.Sprintf("Adopted running task %s (PID %d) for container %s", id, kind.TaskAdopted.GetPid(), kind.TaskAdopted.GetContainer())
+	case *Event_TaskLost:
+		return fmt.Sprintf("Task %s is gone and nobody knows how it ended", id)
+	case *Event_TaskDiscarded:
+		return fmt.Sprintf("Removing container %s of attempt %d: %s", id, kind.TaskDiscarded.GetAttempt(), kind.TaskDiscarded.GetReason())
+	case *Event_ServiceQuarantined:
+		return "Quarantined after an internal error, its container is left alone: " + kind.ServiceQuarantined.GetProblem()
+	case *Event_Gap:
+		return fmt.Sprintf("Records %d to %d of the journal were lost", kind.Gap.GetFrom(), kind.Gap.GetTo())
+	case *Event_DaemonStarted:
+		return fmt.Sprintf("extactor %s started (PID %d)", kind.DaemonStarted.GetVersion(), kind.DaemonStarted.GetPid())
+	case *Event_DaemonStopped:
+		return "extactor stopped: " + kind.DaemonStopped.GetReason()
+	case *Event_RuntimeConnected:
+		return fmt.Sprintf("Connected to containerd %s at %s", kind.RuntimeConnected.GetVersion(), kind.RuntimeConnected.GetAddress())
+	case *Event_RuntimeDisconnected:
+		return "Waiting for containerd: " + kind.RuntimeDisconnected.GetProblem()
+	case *Event_SpecRejected:
+		return fmt.Sprintf("Skipped %s: %s", kind.SpecRejected.GetFile(), strings.Join(kind.SpecRejected.GetProblems(), "; "))
+	default:
+		return ""
+	}
+}
+
+// Text says how the task ended, as the end of a sentence: "exited with code 1", "was killed by signal 9 (out of memory)".
+func (x *Exit) Text() string {
+	switch {
+	case !x.GetKnown():
+		return "ended, exit code unknown"
+	case x.GetOom():
+		return fmt.Sprintf("was killed for lack of memory (exit code %d)", x.GetCode())
+	case x.GetSignal() != 0:
+		return fmt.Sprintf("was ended by signal %d (%s)", x.GetSignal(), SignalName(x.GetSignal()))
+	case x.GetCode() == 0:
+		return "exited without error"
+	default:
+		return fmt.Sprintf("exited with code %d", x.GetCode())
+	}
+}
+
+// Success tells whether the task ended as it should: known, with code 0, by no signal.
+func (x *Exit) Success() bool {
+	return x.GetKnown() && x.GetCode() == 0 && x.GetSignal() == 0 && !x.GetOom()
+}
+
+// lastLine shows the last line of a failed task: most often it says why.
+func lastLine(exit *Exit) string {
+	if exit.Success() {
+		return ""
+	}
+
+	lines := strings.Split(strings.TrimSpace(exit.GetLastLines()), "\n")
+
+	last := []rune(strings.ToValidUTF8(strings.TrimSpace(lines[len(lines)-1]), "?"))
+	if len(last) == 0 {
+		return ""
+	}
+
+	const most = 160
+	if len(last) > most {
+		last = append(last[:most:most], '…')
+	}
+
+	return fmt.Sprintf(": last line %q", string(last))
+}
+
+func stopText(reason StopReason) string {
+	switch reason {
+	case StopReason_STOP_REASON_RESTART:
+		return "Restart requested"
+	case StopReason_STOP_REASON_SHUTDOWN:
+		return "Stopping for the daemon's shutdown"
+	case StopReason_STOP_REASON_SPEC:
+		return "Restarting with the changed service file"
+	default:
+		return "Stop requested"
+	}
+}
+
+func finishedText(stopped StopReason) string {
+	switch stopped {
+	case StopReason_STOP_REASON_UNSPECIFIED:
+		return "Service finished successfully"
+	case StopReason_STOP_REASON_SHUTDOWN:
+		return "Service was stopped for the daemon's shutdown"
+	default:
+		return "Service was stopped"
+	}
+}

@@ -1,0 +1,229 @@
+package events
+
+import "slices"
+
+// RecentLines is how many lines of EVENTS a view keeps, as many as Talos does.
+const RecentLines = 64
+
+// View is what people see of one service: the fold of its records. It is a value; Apply returns a new one and shares
+// nothing that it changes, so a published view can be read without a lock.
+type View struct {
+	ID           string
+	State        string
+	Since        Moment // when State was entered
+	Desired      string // "started" or "stopped": what a person wants
+	Attempt      uint64
+	Restarts     uint64 // starts that the restart policy made, in this boot
+	PID          uint32 // of the task; 0 where none runs
+	Container    string
+	NextRetry    int64 // CLOCK_BOOTTIME of the next try, nanoseconds; 0 where none is scheduled
+	Conditions   []ConditionView
+	LastExit     *Exit
+	Problem      string // why the last attempt failed; empty once one runs
+	Health       Health
+	LogToConsole bool
+	Source       string // the service file
+	BootID       string
+	Recent       []Line // oldest first, at most RecentLines
+	Revision     uint64 // sequence of the last record in the view
+}
+
+// Moment is a record's time on both clocks; BootNS counts within BootID only.
+type Moment struct {
+	WallNS int64
+	BootNS int64
+}
+
+// ConditionView is one dependency as it was last reported.
+type ConditionView struct {
+	Key   string
+	Known bool // it was reported at least once since the daemon started
+	Met   bool
+	Text  string // what stands behind "Waiting for"
+	Since Moment // when Met last changed
+}
+
+// Health is what a health check says; Unknown without one.
+type Health struct {
+	Unknown     bool
+	Healthy     bool
+	LastMessage string
+}
+
+// Line is one line of EVENTS.
+type Line struct {
+	Seq     uint64
+	State   string
+	Message string
+	At      Moment
+	BootID  string
+}
+
+// The values of View.Desired.
+const (
+	DesiredStarted = "started"
+	DesiredStopped = "stopped"
+)
+
+// NewView returns the view of a service of which nothing is recorded.
+func NewView(id string) View {
+	return View{ID: id, State: StateInitialized, Desired: DesiredStarted, Health: Health{Unknown: true}}
+}
+
+// Waiting lists the dependencies that hold the service up now, in the order of "Waiting for".
+func (v View) Waiting() []ConditionView {
+	if v.State != StateWaiting || v.NextRetry != 0 {
+		return nil
+	}
+
+	var waiting []ConditionView
+
+	for _, condition := range v.Conditions {
+		if !condition.Met {
+			waiting = append(waiting, condition)
+		}
+	}
+
+	return waiting
+}
+
+// Apply folds one record into the view. Records of other services and of unknown kinds change at most the revision,
+// the state and the lines.
+func (v View) Apply(record Record) View {
+	v.Revision = record.Seq
+	at := Moment{WallNS: record.WallNS, BootNS: record.BootNS}
+
+	if record.Event != nil {
+		v = v.fold(record.Event, at)
+	}
+
+	if record.State != "" && record.State != v.State {
+		v.State, v.Since = record.State, at
+	}
+
+	if record.Attempt != 0 {
+		v.Attempt = record.Attempt
+	}
+
+	if record.Message != "" {
+		v.Recent = appendLine(v.Recent, Line{Seq: record.Seq, State: record.State, Message: record.Message, At: at, BootID: record.BootID})
+	}
+
+	return v
+}
+
+func appendLine(lines []Line, line Line) []Line {
+	if len(lines) >= RecentLines {
+		lines = lines[len(lines)-RecentLines+1:]
+	}
+
+	return append(slices.Clone(lines), line)
+}
+
+func (v View) fold(event *Event, at Moment) View {
+	switch kind := event.GetKind().(type) {
+	case *Event_SpecLoaded:
+		return v.load(kind.SpecLoaded, at)
+	case *Event_DesiredChanged:
+		v.Desired = desired(!kind.DesiredChanged.GetStarted())
+	case *Event_AttemptBegan:
+		v.NextRetry = 0
+	case *Event_ConditionChanged:
+		v.Conditions = foldCondition(v.Conditions, kind.ConditionChanged, at)
+	case *Event_BackoffElapsed:
+		v.NextRetry = 0
+	case *Event_TaskStarted:
+		v.PID, v.Container, v.Problem = kind.TaskStarted.GetPid(), kind.TaskStarted.GetContainer(), ""
+	case *Event_TaskAdopted:
+		v.PID, v.Container, v.Problem = kind.TaskAdopted.GetPid(), kind.TaskAdopted.GetContainer(), ""
+		v.NextRetry = 0
+	case *Event_StartFailed:
+		v.Problem = kind.StartFailed.GetProblem()
+	case *Event_TaskExited:
+		v.PID, v.Container, v.LastExit = 0, "", kind.TaskExited.GetExit()
+	case *Event_TaskLost:
+		v.PID, v.Container, v.LastExit = 0, "", &Exit{}
+	case *Event_RestartScheduled:
+		v.NextRetry, v.Problem = kind.RestartScheduled.GetUntilBootNs(), kind.RestartScheduled.GetReason()
+		v.Restarts++
+	case *Event_ServiceFinished:
+		v.PID, v.NextRetry, v.Problem = 0, 0, ""
+	case *Event_ServiceFailed:
+		v.PID, v.NextRetry, v.Problem = 0, 0, kind.ServiceFailed.GetReason()
+	case *Event_ServiceSkipped:
+		v.Problem = kind.ServiceSkipped.GetReason()
+	case *Event_ServiceQuarantined:
+		v.Problem = kind.ServiceQuarantined.GetProblem()
+	case *Event_RuntimeDisconnected:
+		v.Health, v.Problem = Health{Healthy: false, LastMessage: kind.RuntimeDisconnected.GetProblem()}, kind.RuntimeDisconnected.GetProblem()
+	case *Event_RuntimeConnected:
+		v.Health, v.Problem = Health{Healthy: true}, ""
+	case *Event_Snapshot:
+		return v.restore(kind.Snapshot, at)
+	}
+
+	return v
+}
+
+// load follows a new run of the daemon: what was known of the conditions is void, and a new boot begins a new life.
+func (v View) load(loaded *SpecLoaded, at Moment) View {
+	v.LogToConsole, v.Source = loaded.GetLifecycle().GetLogToConsole(), loaded.GetLifecycle().GetSource()
+
+	v.Conditions = make([]ConditionView, 0, len(loaded.GetLifecycle().GetDepends()))
+	for _, key := range loaded.GetLifecycle().GetDepends() {
+		v.Conditions = append(v.Conditions, ConditionView{Key: key, Since: at})
+	}
+
+	if v.BootID != loaded.GetBootId() {
+		v.BootID, v.Desired, v.Restarts, v.LastExit, v.Problem = loaded.GetBootId(), DesiredStarted, 0, nil, ""
+		v.PID, v.Container, v.NextRetry = 0, "", 0
+	}
+
+	return v
+}
+
+func foldCondition(conditions []ConditionView, changed *ConditionChanged, at Moment) []ConditionView {
+	conditions = slices.Clone(conditions)
+	for i := range conditions {
+		if conditions[i].Key != changed.GetKey() {
+			continue
+		}
+
+		if !conditions[i].Known || conditions[i].Met != changed.GetMet() {
+			conditions[i].Since = at
+		}
+
+		conditions[i].Known, conditions[i].Met, conditions[i].Text = true, changed.GetMet(), changed.GetText()
+	}
+
+	return conditions
+}
+
+func (v View) restore(snapshot *Snapshot, at Moment) View {
+	v.Desired = desired(snapshot.GetDesiredStopped())
+	v.Restarts, v.PID, v.Container = snapshot.GetRestarts(), snapshot.GetPid(), snapshot.GetContainer()
+	v.LastExit, v.BootID = snapshot.GetLastExit(), snapshot.GetBootId()
+	v.LogToConsole, v.Source = snapshot.GetLifecycle().GetLogToConsole(), snapshot.GetLifecycle().GetSource()
+
+	v.NextRetry = 0
+	if snapshot.GetBackingOff() {
+		v.NextRetry = snapshot.GetRetryBootNs()
+	}
+
+	v.Conditions = make([]ConditionView, 0, len(snapshot.GetConditions()))
+	for _, condition := range snapshot.GetConditions() {
+		v.Conditions = append(v.Conditions, ConditionView{
+			Key: condition.GetKey(), Known: condition.GetKnown(), Met: condition.GetMet(), Text: condition.GetText(), Since: at,
+		})
+	}
+
+	return v
+}
+
+func desired(stopped bool) string {
+	if stopped {
+		return DesiredStopped
+	}
+
+	return DesiredStarted
+}
