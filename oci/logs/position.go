@@ -1,0 +1,121 @@
+package logs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Cursor returns the end of a log: the position of the next byte that will be added. A log without files ends at 0.
+func Cursor(dir Dir, id string) (uint64, error) {
+	if err := checkID(id); err != nil {
+		return 0, fmt.Errorf("cannot find the end of log %q: %w", id, err)
+	}
+	_, end, err := bounds(dir.segments(id))
+	if err != nil {
+		return 0, fmt.Errorf("cannot find the end of log %q: %w", id, err)
+	}
+	return end, nil
+}
+
+// LastLines returns the last lines after a cursor, at most limit bytes, as text. A line is cut only where it alone is
+// longer than the limit; bytes that are not UTF-8 are replaced.
+func LastLines(dir Dir, id string, from uint64, limit int) (string, error) {
+	end, err := Cursor(dir, id)
+	if err != nil || end <= from || limit <= 0 {
+		return "", err
+	}
+	// One byte more than is wanted tells whether the first line is whole.
+	begin := from
+	if end-from > uint64(limit) {
+		begin = end - uint64(limit) - 1
+	}
+	reader, err := Open(dir, id, begin)
+	if err != nil {
+		return "", err
+	}
+	defer reader.Close()
+	text, err := io.ReadAll(io.LimitReader(reader, int64(end-reader.Cursor())))
+	if err != nil {
+		return "", fmt.Errorf("cannot read log %q: %w", id, err)
+	}
+	if begin > from && len(text) > 0 {
+		cut := bytes.IndexByte(text, '\n')
+		if cut < 0 || cut == len(text)-1 {
+			cut = 0
+		}
+		text = text[cut+1:]
+	}
+	// A replacement is longer than what it replaces.
+	valid := strings.ToValidUTF8(string(text), "\uFFFD")
+	if len(valid) > limit {
+		valid = strings.ToValidUTF8(valid[len(valid)-limit:], "")
+	}
+	return valid, nil
+}
+
+// Tail returns the cursor at which the last n lines begin. An unfinished line at the end counts as one. A negative n
+// means all that is kept.
+func Tail(dir Dir, id string, n int) (uint64, error) {
+	if err := checkID(id); err != nil {
+		return 0, fmt.Errorf("cannot find the end of log %q: %w", id, err)
+	}
+	start, end, err := bounds(dir.segments(id))
+	if err != nil {
+		return 0, fmt.Errorf("cannot find the end of log %q: %w", id, err)
+	}
+	if n < 0 {
+		return start, nil
+	}
+	if n == 0 || start == end {
+		return end, nil
+	}
+	block := make([]byte, 64<<10)
+	for upper := end; upper > start; {
+		lower := start
+		if upper-start > uint64(len(block)) {
+			lower = upper - uint64(len(block))
+		}
+		part := block[:upper-lower]
+		if err := readAt(dir, id, lower, part); errors.Is(err, errGone) {
+			return upper, nil // deleted meanwhile: there are fewer lines now
+		} else if err != nil {
+			return 0, fmt.Errorf("cannot read log %q: %w", id, err)
+		}
+		if upper == end && part[len(part)-1] == '\n' {
+			part = part[:len(part)-1] // it ends the last line, and begins none
+		}
+		for ; n > 0; n-- {
+			cut := bytes.LastIndexByte(part, '\n')
+			if cut < 0 {
+				break
+			}
+			if n == 1 {
+				return lower + uint64(cut) + 1, nil
+			}
+			part = part[:cut]
+		}
+		upper = lower
+	}
+	return start, nil
+}
+
+var errGone = errors.New("no longer kept")
+
+// readAt fills p with what stands at a cursor.
+func readAt(dir Dir, id string, cursor uint64, p []byte) error {
+	reader, err := Open(dir, id, cursor)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	if _, err = io.ReadFull(reader, p); err != nil {
+		return err
+	}
+	if reader.Cursor() != cursor+uint64(len(p)) {
+		return errGone
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package logs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Reader reads a log as one stream, across segments, from a cursor on. It holds one file open and buffers nothing.
+type Reader struct {
+	directory string
+	cursor    uint64
+	file      *os.File // the segment that is being read, nil before the first one
+	base      uint64   // cursor of its first byte
+	wait      func() error
+	release   func()
+}
+
+// Open returns a reader that begins at a cursor and ends, with io.EOF, at the present end of the log; reading on later
+// gives what was added since. Where the bytes at the cursor are no longer kept it begins at the oldest that are; a
+// cursor beyond the end means the end. The caller closes it.
+func Open(dir Dir, id string, from uint64) (*Reader, error) {
+	if err := checkID(id); err != nil {
+		return nil, fmt.Errorf("cannot open log %q: %w", id, err)
+	}
+	start, end, err := bounds(dir.segments(id))
+	if err != nil {
+		return nil, fmt.Errorf("cannot open log %q: %w", id, err)
+	}
+	return &Reader{directory: dir.segments(id), cursor: min(max(from, start), end)}, nil
+}
+
+// Cursor returns the position of the next byte.
+func (r *Reader) Cursor() uint64 { return r.cursor }
+
+// Close releases the files. It must not be called while a Read is under way.
+func (r *Reader) Close() error {
+	if r.release != nil {
+		r.release()
+		r.release = nil
+	}
+	if r.file == nil {
+		return nil
+	}
+	err := r.file.Close()
+	r.file = nil
+	return err
+}
+
+// Read returns bytes in the order in which the service printed them, each once. A reader that is so slow that bytes are
+// deleted before it gets to them goes on at the oldest that are left.
+func (r *Reader) Read(p []byte) (int, error) {
+	for {
+		n, err := r.read(p)
+		if n > 0 || len(p) == 0 || err != io.EOF || r.wait == nil {
+			return n, err
+		}
+		if err := r.wait(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (r *Reader) read(p []byte) (int, error) {
+	for {
+		if n, err := r.readFile(p); n > 0 || err != nil {
+			return n, err
+		}
+		next, found, err := r.next()
+		if err != nil {
+			return 0, err
+		}
+		if !found {
+			return 0, io.EOF
+		}
+		// The file may have grown between its end and the rotation that was just seen. It does not grow any more.
+		if n, err := r.readFile(p); n > 0 || err != nil {
+			return n, err
+		}
+		file, err := os.Open(next.path())
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted since it was listed
+		}
+		if err != nil {
+			return 0, err
+		}
+		if r.file != nil {
+			r.file.Close()
+		}
+		r.file, r.base, r.cursor = file, next.base, max(r.cursor, next.base)
+	}
+}
+
+// readFile reads from the present segment; 0 and nil mean its end.
+func (r *Reader) readFile(p []byte) (int, error) {
+	if r.file == nil {
+		return 0, nil
+	}
+	n, err := r.file.ReadAt(p, int64(r.cursor-r.base))
+	r.cursor += uint64(n)
+	if err == io.EOF || n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// next finds the segment that follows the present one, or at first the one that the cursor lies in.
+func (r *Reader) next() (next segment, found bool, err error) {
+	segments, err := listSegments(r.directory)
+	for _, candidate := range segments {
+		switch {
+		case r.file != nil && candidate.base <= r.base:
+		case !found || candidate.base <= r.cursor:
+			next, found = candidate, true
+		}
+	}
+	return next, found, err
+}
