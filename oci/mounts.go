@@ -1,0 +1,69 @@
+package oci
+
+import (
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/extactor/extactor/spec"
+)
+
+// networkFiles mounts the host's hosts and resolv.conf, which belong to the network that the container shares.
+func networkFiles(host Host) []specs.Mount {
+	var mounts []specs.Mount
+	add := func(source, destination string) {
+		if source != "" {
+			mounts = append(mounts, specs.Mount{
+				Destination: destination, Type: "bind", Source: source, Options: []string{"rbind", "ro"},
+			})
+		}
+	}
+	add(host.HostsFile, "/etc/hosts")
+	add(host.ResolvConf, "/etc/resolv.conf")
+	return mounts
+}
+
+// fileMounts are the mounts of the service file, unchanged and in their order.
+func fileMounts(mounts []spec.Mount) []specs.Mount {
+	converted := make([]specs.Mount, 0, len(mounts))
+	for _, mount := range mounts {
+		converted = append(converted, specs.Mount{
+			Destination: mount.Destination,
+			Type:        mount.Type,
+			Source:      mount.Source,
+			Options:     slices.Clone(mount.Options),
+			UIDMappings: idMappings(mount.UIDMappings),
+			GIDMappings: idMappings(mount.GIDMappings),
+		})
+	}
+	return converted
+}
+
+func idMappings(mappings []spec.IDMapping) []specs.LinuxIDMapping {
+	var converted []specs.LinuxIDMapping
+	for _, mapping := range mappings {
+		converted = append(converted, specs.LinuxIDMapping{
+			ContainerID: mapping.ContainerID, HostID: mapping.HostID, Size: mapping.Size,
+		})
+	}
+	return converted
+}
+
+// makeSysfsWriteable turns "ro" into "rw" on the default /sys. A sysfs mount that the file itself asks for keeps the
+// options it has there.
+func makeSysfsWriteable(mounts []specs.Mount) {
+	for _, mount := range mounts {
+		if mount.Destination != "/sys" || mount.Type != "sysfs" {
+			continue
+		}
+		if i := slices.Index(mount.Options, "ro"); i >= 0 {
+			mount.Options[i] = "rw"
+		}
+		return
+	}
+}
+
+// isBind reports whether the mount shows a part of the host's file system; the type field is only a hint then.
+func isBind(mount spec.Mount) bool {
+	return mount.Type == "bind" || slices.Contains(mount.Options, "bind") || slices.Contains(mount.Options, "rbind")
+}
