@@ -2302,6 +2302,7 @@ type TaskStarted struct {
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Pid           uint32                 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
 	Container     string                 `protobuf:"bytes,3,opt,name=container,proto3" json:"container,omitempty"`
+	At            *Instant               `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2357,10 +2358,18 @@ func (x *TaskStarted) GetContainer() string {
 	return ""
 }
 
+func (x *TaskStarted) GetAt() *Instant {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 type StartFailed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Problem       string                 `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"`
+	Cancelled     bool                   `protobuf:"varint,3,opt,name=cancelled,proto3" json:"cancelled,omitempty"` // it was being stopped meanwhile
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2407,6 +2416,13 @@ func (x *StartFailed) GetProblem() string {
 		return x.Problem
 	}
 	return ""
+}
+
+func (x *StartFailed) GetCancelled() bool {
+	if x != nil {
+		return x.Cancelled
+	}
+	return false
 }
 
 type TaskExited struct {
@@ -2646,6 +2662,7 @@ type SignalSent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Signal        string                 `protobuf:"bytes,1,opt,name=signal,proto3" json:"signal,omitempty"`
 	Pid           uint32                 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	UntilBootNs   int64                  `protobuf:"varint,3,opt,name=until_boot_ns,json=untilBootNs,proto3" json:"until_boot_ns,omitempty"` // when the next one follows
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2690,6 +2707,13 @@ func (x *SignalSent) GetSignal() string {
 func (x *SignalSent) GetPid() uint32 {
 	if x != nil {
 		return x.Pid
+	}
+	return 0
+}
+
+func (x *SignalSent) GetUntilBootNs() int64 {
+	if x != nil {
+		return x.UntilBootNs
 	}
 	return 0
 }
@@ -2940,10 +2964,11 @@ func (x *TaskLost) GetAttempt() uint64 {
 	return 0
 }
 
-// Recovered ends the decision of a RecoverService; the effects that were in flight are issued again.
+// Recovered ends the decision of a RecoverService.
 type Recovered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Row           string                 `protobuf:"bytes,1,opt,name=row,proto3" json:"row,omitempty"` // label of the row of the recovery table
+	Row           string                 `protobuf:"bytes,1,opt,name=row,proto3" json:"row,omitempty"`        // label of the row of the recovery table
+	Resume        bool                   `protobuf:"varint,2,opt,name=resume,proto3" json:"resume,omitempty"` // the task goes on: what was in flight for it is issued again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2983,6 +3008,13 @@ func (x *Recovered) GetRow() string {
 		return x.Row
 	}
 	return ""
+}
+
+func (x *Recovered) GetResume() bool {
+	if x != nil {
+		return x.Resume
+	}
+	return false
 }
 
 // TaskDiscarded: containerd shows a task that should not be there; it is stopped and deleted.
@@ -3811,14 +3843,16 @@ const file_events_proto_rawDesc = "" +
 	"\x12PreparationStarted\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\")\n" +
 	"\rRunnerCreated\x12\x18\n" +
-	"\aattempt\x18\x01 \x01(\x04R\aattempt\"W\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\"\x84\x01\n" +
 	"\vTaskStarted\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x1c\n" +
-	"\tcontainer\x18\x03 \x01(\tR\tcontainer\"A\n" +
+	"\tcontainer\x18\x03 \x01(\tR\tcontainer\x12+\n" +
+	"\x02at\x18\x04 \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\"_\n" +
 	"\vStartFailed\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x18\n" +
-	"\aproblem\x18\x02 \x01(\tR\aproblem\"f\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\x12\x1c\n" +
+	"\tcancelled\x18\x03 \x01(\bR\tcancelled\"f\n" +
 	"\n" +
 	"TaskExited\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12,\n" +
@@ -3834,11 +3868,12 @@ const file_events_proto_rawDesc = "" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\"g\n" +
 	"\tStopBegan\x126\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1e.extactor.events.v1.StopReasonR\x06reason\x12\"\n" +
-	"\runtil_boot_ns\x18\x02 \x01(\x03R\vuntilBootNs\"6\n" +
+	"\runtil_boot_ns\x18\x02 \x01(\x03R\vuntilBootNs\"Z\n" +
 	"\n" +
 	"SignalSent\x12\x16\n" +
 	"\x06signal\x18\x01 \x01(\tR\x06signal\x12\x10\n" +
-	"\x03pid\x18\x02 \x01(\rR\x03pid\"K\n" +
+	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\"\n" +
+	"\runtil_boot_ns\x18\x03 \x01(\x03R\vuntilBootNs\"K\n" +
 	"\x0fServiceFinished\x128\n" +
 	"\astopped\x18\x01 \x01(\x0e2\x1e.extactor.events.v1.StopReasonR\astopped\"'\n" +
 	"\rServiceFailed\x12\x16\n" +
@@ -3851,9 +3886,10 @@ const file_events_proto_rawDesc = "" +
 	"\tcontainer\x18\x03 \x01(\tR\tcontainer\x125\n" +
 	"\astarted\x18\x04 \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\"$\n" +
 	"\bTaskLost\x12\x18\n" +
-	"\aattempt\x18\x01 \x01(\x04R\aattempt\"\x1d\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\"5\n" +
 	"\tRecovered\x12\x10\n" +
-	"\x03row\x18\x01 \x01(\tR\x03row\"A\n" +
+	"\x03row\x18\x01 \x01(\tR\x03row\x12\x16\n" +
+	"\x06resume\x18\x02 \x01(\bR\x06resume\"A\n" +
 	"\rTaskDiscarded\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xb0\x06\n" +
@@ -4056,21 +4092,22 @@ var file_events_proto_depIdxs = []int32{
 	51, // 52: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
 	41, // 53: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
 	6,  // 54: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	18, // 55: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
-	2,  // 56: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
-	2,  // 57: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
-	3,  // 58: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
-	6,  // 59: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	44, // 60: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
-	3,  // 61: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
-	2,  // 62: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
-	2,  // 63: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
-	18, // 64: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
-	65, // [65:65] is the sub-list for method output_type
-	65, // [65:65] is the sub-list for method input_type
-	65, // [65:65] is the sub-list for extension type_name
-	65, // [65:65] is the sub-list for extension extendee
-	0,  // [0:65] is the sub-list for field type_name
+	3,  // 55: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
+	18, // 56: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
+	2,  // 57: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
+	2,  // 58: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
+	3,  // 59: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
+	6,  // 60: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	44, // 61: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
+	3,  // 62: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
+	2,  // 63: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
+	2,  // 64: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
+	18, // 65: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
+	66, // [66:66] is the sub-list for method output_type
+	66, // [66:66] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_events_proto_init() }

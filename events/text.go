@@ -19,6 +19,10 @@ func Text(id string, event *Event) string {
 	case *Event_TaskStarted:
 		return fmt.Sprintf("Started task %s (PID %d) for container %s", id, kind.TaskStarted.GetPid(), kind.TaskStarted.GetContainer())
 	case *Event_StartFailed:
+		if kind.StartFailed.GetCancelled() {
+			return "Start was cancelled"
+		}
+
 		return "Failed to start: " + kind.StartFailed.GetProblem()
 	case *Event_TaskExited:
 		return fmt.Sprintf("Task %s (PID %d) %s%s", id, kind.TaskExited.GetPid(), kind.TaskExited.GetExit().Text(), lastLine(kind.TaskExited.GetExit()))

@@ -138,7 +138,9 @@ func (v View) fold(event *Event, at Moment) View {
 		v.PID, v.Container, v.Problem = kind.TaskAdopted.GetPid(), kind.TaskAdopted.GetContainer(), ""
 		v.NextRetry = 0
 	case *Event_StartFailed:
-		v.Problem = kind.StartFailed.GetProblem()
+		if !kind.StartFailed.GetCancelled() {
+			v.Problem = kind.StartFailed.GetProblem()
+		}
 	case *Event_TaskExited:
 		v.PID, v.Container, v.LastExit = 0, "", kind.TaskExited.GetExit()
 	case *Event_TaskLost:

@@ -1,0 +1,157 @@
+package service
+
+import (
+	"slices"
+
+	"github.com/extactor/extactor/events"
+)
+
+// Apply folds one event into the state. It is total: an event of an unknown kind, or one about something else than the
+// service's life, changes nothing.
+func Apply(state State, event *events.Event) State {
+	switch kind := event.GetKind().(type) {
+	case *events.Event_SpecLoaded:
+		return applySpec(state, kind.SpecLoaded)
+	case *events.Event_DesiredChanged:
+		state.DesiredStopped = !kind.DesiredChanged.GetStarted()
+		if state.Name == events.StateStopping {
+			state.StartAfterStop = !state.DesiredStopped
+		}
+	case *events.Event_AttemptBegan:
+		state = waiting(state, kind.AttemptBegan.GetAttempt())
+		state.Failures = 0
+	case *events.Event_ConditionChanged:
+		state.Conditions = applyCondition(state.Conditions, kind.ConditionChanged)
+	case *events.Event_UnmetChanged:
+		state.Announced = kind.UnmetChanged.GetUnmet()
+	case *events.Event_PreparationStarted:
+		state.Name, state.Live = events.StatePreparing, true
+	case *events.Event_RestartScheduled:
+		scheduled := kind.RestartScheduled
+		state = waiting(state, scheduled.GetAttempt())
+		state.BackingOff, state.RetryAt, state.Failures = true, scheduled.GetUntilBootNs(), scheduled.GetFailures()
+		state.Restarts++
+	case *events.Event_BackoffElapsed:
+		state.BackingOff, state.RetryAt = false, 0
+	case *events.Event_ServiceFinished:
+		state = ended(state, events.StateFinished)
+		state.FinishedBy = kind.ServiceFinished.GetStopped()
+	case *events.Event_ServiceFailed:
+		state = ended(state, events.StateFailed)
+	case *events.Event_ServiceSkipped:
+		state = ended(state, events.StateSkipped)
+	case *events.Event_Snapshot:
+		return restore(state.ID, kind.Snapshot)
+	default:
+		return applyTask(state, event)
+	}
+
+	return state
+}
+
+// applyTask folds what concerns the task of an attempt.
+func applyTask(state State, event *events.Event) State {
+	switch kind := event.GetKind().(type) {
+	case *events.Event_TaskStarted:
+		state = running(state, kind.TaskStarted.GetPid(), kind.TaskStarted.GetContainer())
+		state.Started = kind.TaskStarted.GetAt()
+	case *events.Event_TaskAdopted:
+		state = running(state, kind.TaskAdopted.GetPid(), kind.TaskAdopted.GetContainer())
+		state.Attempt, state.Started = kind.TaskAdopted.GetAttempt(), kind.TaskAdopted.GetStarted()
+		state.BackingOff, state.RetryAt = false, 0
+	case *events.Event_TaskExited:
+		state.Attempt = max(state.Attempt, kind.TaskExited.GetAttempt())
+		state.PID, state.Container, state.LastExit = 0, "", kind.TaskExited.GetExit()
+	case *events.Event_TaskLost:
+		state.PID, state.Container, state.LastExit = 0, "", &Exit{}
+	case *events.Event_StopBegan:
+		if state.Name != events.StateStopping {
+			state.Name, state.Killed = events.StateStopping, false
+		}
+
+		state.StopReason, state.StopUntil = kind.StopBegan.GetReason(), kind.StopBegan.GetUntilBootNs()
+		state.StartAfterStop = restarts(state.StopReason)
+	case *events.Event_SignalSent:
+		if kind.SignalSent.GetSignal() == sigkill {
+			state.Killed = true
+			if kind.SignalSent.GetUntilBootNs() != 0 {
+				state.StopUntil = kind.SignalSent.GetUntilBootNs()
+			}
+		}
+	}
+
+	return state
+}
+
+// restarts tells whether a stop for this reason is followed by a start.
+func restarts(reason events.StopReason) bool {
+	return reason == events.StopReason_STOP_REASON_RESTART || reason == events.StopReason_STOP_REASON_SPEC
+}
+
+// applySpec begins a run of the daemon: what was known of the conditions is void. A new boot begins a new life; only the
+// attempt goes on counting, so that nothing left of an earlier boot can be taken for something new.
+func applySpec(state State, loaded *events.SpecLoaded) State {
+	if state.BootID != loaded.GetBootId() {
+		state = State{ID: state.ID, Name: events.StateInitialized, Attempt: state.Attempt, BootID: loaded.GetBootId()}
+	}
+
+	state.Lifecycle = loaded.GetLifecycle()
+	state.Live = false
+
+	state.Conditions = make([]Condition, 0, len(state.Lifecycle.GetDepends()))
+	for _, key := range state.Lifecycle.GetDepends() {
+		state.Conditions = append(state.Conditions, Condition{Key: key})
+	}
+
+	// The daemon died while it was going down: what it was stopping starts again under this one.
+	if state.Name == events.StateStopping && state.StopReason == events.StopReason_STOP_REASON_SHUTDOWN {
+		state.StartAfterStop = !state.DesiredStopped
+	}
+
+	return state
+}
+
+func applyCondition(conditions []Condition, changed *events.ConditionChanged) []Condition {
+	conditions = slices.Clone(conditions)
+	for i := range conditions {
+		if conditions[i].Key == changed.GetKey() {
+			conditions[i] = Condition{Key: changed.GetKey(), Known: true, Met: changed.GetMet(), Text: changed.GetText()}
+		}
+	}
+
+	return conditions
+}
+
+func waiting(state State, attempt uint64) State {
+	state = settled(state)
+	state.Name, state.Attempt, state.Announced = events.StateWaiting, attempt, nil
+
+	return state
+}
+
+func ended(state State, name string) State {
+	state = settled(state)
+	state.Name, state.Announced = name, nil
+
+	return state
+}
+
+// settled clears what belongs to one task and to one stop of it.
+func settled(state State) State {
+	state.PID, state.Container, state.Started, state.Live = 0, "", nil, false
+	state.BackingOff, state.RetryAt = false, 0
+	state.StopReason, state.StopUntil, state.Killed, state.StartAfterStop = 0, 0, false, false
+	state.FinishedBy = 0
+
+	return state
+}
+
+// running keeps Stopping: a task that turns out to have started while it is being stopped is still being stopped.
+func running(state State, pid uint32, container string) State {
+	state.PID, state.Container, state.Live, state.FinishedBy = pid, container, true, 0
+	if state.Name != events.StateStopping {
+		state.Name = events.StateRunning
+	}
+
+	return state
+}

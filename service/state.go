@@ -1,0 +1,128 @@
+package service
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/extactor/extactor/events"
+)
+
+// State is all that decides what happens next to one service. It is a value: Apply returns a new one.
+type State struct {
+	ID             string
+	Name           string // one of events.States
+	DesiredStopped bool   // a person stopped it
+	Attempt        uint64 // counts entries to Waiting; names everything that belongs to one try
+	Lifecycle      *events.Lifecycle
+	BootID         string
+
+	Conditions []Condition // in the order in which they are announced
+	Announced  []string    // what this attempt said last that it waits for
+
+	PID       uint32 // of the task; 0 where none is known
+	Container string
+	Started   *events.Instant
+
+	// Live: the effects in flight were handed out by this run of the daemon, so their outcome will still come.
+	Live bool
+
+	BackingOff bool
+	RetryAt    int64 // CLOCK_BOOTTIME nanoseconds
+	Failures   uint32
+
+	StopReason     events.StopReason
+	StopUntil      int64 // CLOCK_BOOTTIME nanoseconds
+	Killed         bool  // SIGKILL was sent
+	StartAfterStop bool
+
+	FinishedBy events.StopReason // unspecified: it ended by itself
+	Restarts   uint64
+	LastExit   *Exit
+}
+
+// Condition is the last that was reported of one dependency.
+type Condition struct {
+	Key   string
+	Known bool
+	Met   bool
+	Text  string
+}
+
+// New returns the state of a service of which nothing is recorded.
+func New(id string) State { return State{ID: id, Name: events.StateInitialized} }
+
+// met tells whether every condition is known to hold.
+func (s State) met() bool {
+	return !slices.ContainsFunc(s.Conditions, func(condition Condition) bool { return !condition.Known || !condition.Met })
+}
+
+// known tells whether every condition was reported, so that the list of unmet ones would be true.
+func (s State) known() bool {
+	return !slices.ContainsFunc(s.Conditions, func(condition Condition) bool { return !condition.Known })
+}
+
+// unmet is the list behind "Waiting for": each text once, in the order of the conditions.
+func (s State) unmet() []string {
+	var texts []string
+
+	for _, condition := range s.Conditions {
+		if !condition.Met && !slices.Contains(texts, condition.Text) {
+			texts = append(texts, condition.Text)
+		}
+	}
+
+	return texts
+}
+
+// ended tells whether nothing of the service runs and nothing will start by itself.
+func (s State) ended() bool {
+	switch s.Name {
+	case events.StateFinished, events.StateFailed, events.StateSkipped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Snapshot is the whole state as one fact; Apply of it restores the state.
+func (s State) Snapshot() *events.Snapshot {
+	snapshot := &events.Snapshot{
+		State: s.Name, DesiredStopped: s.DesiredStopped, Attempt: s.Attempt, Lifecycle: s.Lifecycle, BootId: s.BootID,
+		Announced: s.Announced, Pid: s.PID, Container: s.Container, Started: s.Started, Live: s.Live,
+		BackingOff: s.BackingOff, RetryBootNs: s.RetryAt, Failures: s.Failures,
+		StopReason: s.StopReason, StopBootNs: s.StopUntil, Killed: s.Killed, StartAfterStop: s.StartAfterStop,
+		FinishedBy: s.FinishedBy, Restarts: s.Restarts, LastExit: s.LastExit,
+	}
+	for _, condition := range s.Conditions {
+		snapshot.Conditions = append(snapshot.Conditions, &events.ConditionState{
+			Key: condition.Key, Known: condition.Known, Met: condition.Met, Text: condition.Text,
+		})
+	}
+
+	return snapshot
+}
+
+func restore(id string, snapshot *events.Snapshot) State {
+	state := State{
+		ID: id, Name: snapshot.GetState(), DesiredStopped: snapshot.GetDesiredStopped(), Attempt: snapshot.GetAttempt(),
+		Lifecycle: snapshot.GetLifecycle(), BootID: snapshot.GetBootId(), Announced: snapshot.GetAnnounced(),
+		PID: snapshot.GetPid(), Container: snapshot.GetContainer(), Started: snapshot.GetStarted(), Live: snapshot.GetLive(),
+		BackingOff: snapshot.GetBackingOff(), RetryAt: snapshot.GetRetryBootNs(), Failures: snapshot.GetFailures(),
+		StopReason: snapshot.GetStopReason(), StopUntil: snapshot.GetStopBootNs(), Killed: snapshot.GetKilled(),
+		StartAfterStop: snapshot.GetStartAfterStop(), FinishedBy: snapshot.GetFinishedBy(),
+		Restarts: snapshot.GetRestarts(), LastExit: snapshot.GetLastExit(),
+	}
+	for _, condition := range snapshot.GetConditions() {
+		state.Conditions = append(state.Conditions, Condition{
+			Key: condition.GetKey(), Known: condition.GetKnown(), Met: condition.GetMet(), Text: condition.GetText(),
+		})
+	}
+
+	return state
+}
+
+// Equal tells whether two states are the same in every field.
+func (s State) Equal(other State) bool {
+	return s.ID == other.ID && proto.Equal(s.Snapshot(), other.Snapshot())
+}
