@@ -46,11 +46,8 @@ type Runtime interface {
 	Delete(ctx context.Context, task service.Task) error
 }
 
-// Started tells about a task that was started.
-type Started struct {
-	PID       uint32
-	Container string
-}
+// Started tells about a task that was started. It lives in service because implementations must not import actors.
+type Started = service.Started
 
 // Watcher observes facts for conditions.
 type Watcher interface {

@@ -27,3 +27,9 @@ type Task struct {
 	ID      string
 	Attempt uint64
 }
+
+// Started tells about a task that was started.
+type Started struct {
+	PID       uint32
+	Container string
+}

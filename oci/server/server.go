@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -16,8 +17,6 @@ import (
 	"github.com/containerd/containerd/v2/version"
 	"github.com/containerd/log"
 	"golang.org/x/sys/unix"
-
-	"github.com/extactor/extactor/oci/cgroup"
 
 	// The plugins that make a containerd which can run tasks, and no more.
 	_ "github.com/containerd/containerd/v2/core/runtime/v2"
@@ -47,11 +46,9 @@ import (
 // it when the server answers.
 const ReadyVariable = "EXTACTOR_READY_FD"
 
-// Config says where the server keeps its files and who it is.
+// Config says where the server keeps its files.
 type Config struct {
-	RunDir    string // holds root, state, socket and log, below "containerd"
-	SocketDir string // for the sockets of the shims; at most 38 bytes long
-	Cgroup    string // control group to move into, "/extactor/.daemon"; empty: stay
+	RunDir string // absolute; holds root, state, sockets and log, below "containerd"
 }
 
 // Address is the socket of the server of a run directory.
@@ -90,12 +87,6 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 
-	if c.Cgroup != "" {
-		if err := cgroup.Join(c.Cgroup, os.Getpid()); err != nil {
-			log.G(ctx).WithError(err).Warn("containerd stays in the cgroup of its parent")
-		}
-	}
-
 	return serve(ctx, c, ready)
 }
 
@@ -115,6 +106,8 @@ func serve(ctx context.Context, c Config, ready *os.File) error {
 	if err := server.Start(ctx); err != nil {
 		return fmt.Errorf("cannot start containerd: %w", err)
 	}
+
+	defer os.Remove(socketDir(c.RunDir)) // stays where a shim lives on
 
 	server.Wait()
 
@@ -140,7 +133,7 @@ func settings(c Config) *config.Config {
 			"io.containerd.server.v1.grpc":  map[string]any{"address": address},
 			"io.containerd.server.v1.ttrpc": map[string]any{"address": address + ".ttrpc"},
 			// The default directory would be shared with a containerd of the host.
-			"io.containerd.shim.v1.manager": map[string]any{"socket_dir": c.SocketDir},
+			"io.containerd.shim.v1.manager": map[string]any{"socket_dir": socketDir(c.RunDir)},
 		},
 	}
 }
@@ -157,6 +150,18 @@ func inheritReady() *os.File {
 	unix.CloseOnExec(descriptor)
 
 	return os.NewFile(uintptr(descriptor), "ready")
+}
+
+// socketDir is where the shims' sockets are. Their names are long, and the path of a socket is limited to 108 bytes.
+func socketDir(runDir string) string {
+	directory := filepath.Join(runDir, "containerd", "s")
+	if len(directory) <= 38 {
+		return directory
+	}
+
+	sum := sha256.Sum256([]byte(runDir))
+
+	return fmt.Sprintf("/run/extactor-s-%x", sum[:8])
 }
 
 // announce tells the parent that the server answers; a parent that is gone does not matter.

@@ -1,0 +1,224 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/rs/zerolog"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/oci/server"
+)
+
+// HostAddress is where a containerd of the host listens.
+const HostAddress = "/run/containerd/containerd.sock"
+
+// What Config.Address may say besides the path of a socket.
+const (
+	Auto     = "auto"     // the host's containerd where one answers, else Embedded
+	Embedded = "embedded" // our own containerd, as a child process that outlives this one
+)
+
+// Config says which containerd runs the containers, and for whom.
+type Config struct {
+	RunDir       string   // absolute; everything that must not outlive a boot
+	RootfsDir    string   // root file systems of the services: <RootfsDir>/<name>
+	Address      string   // Auto (also empty), Embedded, or the path of a containerd's socket
+	Namespace    string   // containerd namespace; "extactor" where empty
+	CgroupParent string   // parent of the services' cgroups; "/" and Namespace where empty
+	Instance     string   // UUID of the state directory; containers of another are never touched
+	Version      string   // of extactor, kept as a label
+	OCIRuntime   string   // see SelectOCIRuntime
+	ShimPath     string   // where empty: ShimName beside this executable
+	Server       []string // command of the embedded containerd; where empty: this executable, "containerd", "--run", RunDir
+	Logger       zerolog.Logger
+}
+
+// ShimName is the file name of our shim.
+const ShimName = "containerd-shim-extactor-v2"
+
+// Runtime runs containers by containerd. All methods may be called at the same time; calls for one id wait for each
+// other.
+type Runtime struct {
+	config Config
+	client *client.Client
+	conn   *grpc.ClientConn
+	child  *child // the embedded containerd; nil where the host's is used
+	calls  calls
+	starts starts
+	logs   logs.Dir
+
+	mu         sync.Mutex
+	holds      map[string]func() error // lets go of the log FIFO of an id
+	ociRuntime string                  // chosen at the first start
+}
+
+// New connects to containerd and, where that is the embedded one, starts it. It does not wait for either: Link tells.
+func New(config Config) (*Runtime, error) {
+	config, err := complete(config)
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to containerd: %w", err)
+	}
+
+	conn, err := connect(config.Address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to containerd: %w", err)
+	}
+
+	connected, err := client.NewWithConn(conn)
+	if err != nil {
+		conn.Close()
+
+		return nil, fmt.Errorf("cannot connect to containerd: %w", err)
+	}
+
+	r := &Runtime{
+		config: config,
+		client: connected,
+		conn:   conn,
+		starts: newStarts(),
+		logs:   logs.In(config.RunDir),
+		holds:  make(map[string]func() error),
+	}
+
+	if config.Address == server.Address(config.RunDir) {
+		r.child = startChild(config, conn)
+	}
+
+	return r, nil
+}
+
+// Close disconnects. Containers and the embedded containerd go on without this process.
+func (r *Runtime) Close() error {
+	if r.child != nil {
+		r.child.abandon()
+	}
+
+	r.mu.Lock()
+	for _, release := range r.holds {
+		_ = release()
+	}
+
+	clear(r.holds)
+	r.mu.Unlock()
+
+	return r.client.Close()
+}
+
+// Shutdown disconnects and ends the embedded containerd, by SIGKILL once the context ends. A containerd of the host is
+// left alone. Containers that still run go on without it.
+func (r *Runtime) Shutdown(ctx context.Context) error {
+	var err error
+
+	if r.child != nil {
+		err = r.child.stop(ctx)
+		_ = os.Remove(r.choicePath())
+	}
+
+	return errors.Join(err, r.Close())
+}
+
+func (r *Runtime) choicePath() string { return choicePath(r.config.RunDir) }
+
+// complete fills in what the configuration leaves open.
+func complete(config Config) (Config, error) {
+	if !filepath.IsAbs(config.RunDir) {
+		return config, fmt.Errorf("the run directory %q is not an absolute path", config.RunDir)
+	}
+
+	if config.Namespace == "" {
+		config.Namespace = "extactor"
+	}
+
+	if config.CgroupParent == "" {
+		config.CgroupParent = "/" + config.Namespace
+	}
+
+	address, err := choose(config)
+	if err != nil {
+		return config, err
+	}
+
+	config.Address = address
+
+	if address != server.Address(config.RunDir) {
+		return config, nil
+	}
+
+	// A socket's path is limited by the kernel; ".ttrpc" is added to it.
+	if len(address) > 100 {
+		return config, fmt.Errorf("the run directory %q is too long for a socket in it", config.RunDir)
+	}
+
+	executable, err := os.Executable()
+	if err != nil {
+		return config, err
+	}
+
+	if config.ShimPath == "" {
+		config.ShimPath = filepath.Join(filepath.Dir(executable), ShimName)
+	}
+
+	if _, err := os.Stat(config.ShimPath); err != nil {
+		return config, fmt.Errorf("the shim is missing, it belongs beside the executable: %w", err)
+	}
+
+	if len(config.Server) == 0 {
+		config.Server = []string{executable, "containerd", "--run", config.RunDir}
+	}
+
+	return config, nil
+}
+
+// choose returns the socket to use. A choice made by Auto is kept for as long as the run directory is: the containers
+// are where they were started, even if the other containerd happens to answer today.
+func choose(config Config) (string, error) {
+	embedded := server.Address(config.RunDir)
+
+	switch config.Address {
+	case Embedded:
+		return embedded, nil
+	case Auto, "":
+	default:
+		return strings.TrimPrefix(config.Address, "unix://"), nil
+	}
+
+	chosen, err := os.ReadFile(choicePath(config.RunDir))
+	if err == nil && len(chosen) > 0 {
+		return string(chosen), nil
+	}
+
+	address := embedded
+
+	if probe, err := net.Dial("unix", HostAddress); err == nil {
+		probe.Close()
+
+		address = HostAddress
+	}
+
+	if err := os.MkdirAll(config.RunDir, 0o755); err != nil {
+		return "", err
+	}
+
+	return address, os.WriteFile(choicePath(config.RunDir), []byte(address), 0o644)
+}
+
+func choicePath(runDir string) string { return filepath.Join(runDir, "containerd-address") }
+
+// namespaced adds the containerd namespace to the context.
+func (r *Runtime) namespaced(ctx context.Context) context.Context {
+	return namespaces.WithNamespace(ctx, r.config.Namespace)
+}
+
+// Connected tells whether containerd can be asked at this moment.
+func (r *Runtime) Connected() bool { return r.conn.GetState() == connectivity.Ready }

@@ -1,0 +1,131 @@
+package oci
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/containerd/containerd/api/services/tasks/v1"
+	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/oci/exits"
+	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/service"
+)
+
+// Observe lists what containerd shows of this instance, by service id. An error means that nothing is known. The logs of
+// the containers are held open from now on.
+func (r *Runtime) Observe(ctx context.Context) (map[string]*service.Observed, error) {
+	ctx = r.namespaced(ctx)
+
+	filter := fmt.Sprintf("labels.%q==%q", labelInstance, r.config.Instance)
+
+	ours, err := r.client.ContainerService().List(ctx, filter)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list containers: %w", err)
+	}
+
+	response, err := r.client.TaskService().List(ctx, &tasks.ListTasksRequest{})
+	if err := errgrpc.ToNative(err); err != nil {
+		return nil, fmt.Errorf("cannot list tasks: %w", err)
+	}
+
+	processes := make(map[string]*tasktypes.Process, len(response.Tasks))
+	for _, process := range response.Tasks {
+		processes[process.ID] = process
+	}
+
+	seen := make(map[string]*service.Observed, len(ours))
+
+	for _, container := range ours {
+		if err := r.holdAgain(container.ID); err != nil {
+			r.config.Logger.Warn().Err(err).Msg("log not held open")
+		}
+
+		seen[container.ID] = r.observed(ctx, container, processes[container.ID])
+	}
+
+	return seen, nil
+}
+
+func (r *Runtime) holdAgain(id string) error {
+	if err := logs.Create(r.logs, id); err != nil {
+		return err
+	}
+
+	return r.hold(id)
+}
+
+func (r *Runtime) observed(ctx context.Context, container containers.Container, process *tasktypes.Process) *service.Observed {
+	task := service.Task{ID: container.ID, Attempt: number(container, labelAttempt)}
+	observed := &service.Observed{
+		Attempt:   task.Attempt,
+		SpecHash:  container.Labels[labelHash],
+		BootId:    container.Labels[labelBoot],
+		Container: container.ID,
+	}
+
+	switch {
+	case process == nil:
+		// A containerd that starts deletes a task which ended while it was down.
+		observed.Status = events.TaskStatus_TASK_STATUS_NONE
+		if exit := r.rememberedExit(ctx, task, &container); exit.Known {
+			observed.Status = events.TaskStatus_TASK_STATUS_EXITED
+			observed.Exit = exit
+		}
+	case process.Status == tasktypes.Status_CREATED:
+		observed.Status = events.TaskStatus_TASK_STATUS_CREATED
+		observed.Pid = process.Pid
+	case process.Status == tasktypes.Status_STOPPED:
+		observed.Status = events.TaskStatus_TASK_STATUS_EXITED
+		observed.Exit = r.exit(ctx, task, &container, exits.Record{
+			Status: process.ExitStatus,
+			WallNS: process.ExitedAt.AsTime().UnixNano(),
+		})
+	case process.Status == tasktypes.Status_UNKNOWN:
+		observed.Status = events.TaskStatus_TASK_STATUS_UNSPECIFIED
+	default: // running, or paused by somebody else
+		observed.Status = events.TaskStatus_TASK_STATUS_RUNNING
+		observed.Pid = process.Pid
+		observed.Started = processStarted(process.Pid)
+	}
+
+	return observed
+}
+
+// clockTicks is the unit of times in /proc, fixed by the kernel's interface: USER_HZ.
+const clockTicks = 100
+
+// processStarted returns when the process was started, nil where it is gone.
+func processStarted(pid uint32) *events.Instant {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil
+	}
+
+	// The name, in parentheses, may contain anything; the start is the 20th field after it.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 20 {
+		return nil
+	}
+
+	ticks, err := strconv.ParseInt(string(fields[19]), 10, 64)
+	if err != nil {
+		return nil
+	}
+
+	var boot unix.Timespec
+
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot)
+
+	started := ticks * int64(time.Second/clockTicks)
+
+	return &events.Instant{BootNs: started, WallNs: time.Now().UnixNano() - (boot.Nano() - started)}
+}

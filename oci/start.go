@@ -1,0 +1,285 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types"
+	"github.com/containerd/containerd/api/types/runc/options"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"github.com/containerd/typeurl/v2"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/extactor/extactor/oci/exits"
+	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/service"
+)
+
+const (
+	foreignShim    = "io.containerd.runc.v2"
+	cleanupTimeout = 10 * time.Second
+)
+
+// Prepare makes sure that everything exists which the container needs outside of containerd, and deletes what an
+// earlier attempt of the same id left behind.
+func (r *Runtime) Prepare(ctx context.Context, request service.StartRequest) error {
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), service.Task{ID: request.ID, Attempt: request.Attempt}, true)
+	if err != nil {
+		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
+	}
+	defer leave()
+
+	left, err := r.find(ctx, request.ID)
+	if err != nil {
+		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
+	}
+
+	if left != nil {
+		if attempt := number(*left, labelAttempt); attempt > request.Attempt {
+			return fmt.Errorf("cannot prepare %q: a container of the later attempt %d exists", request.ID, attempt)
+		}
+
+		if err := r.remove(ctx, *left); err != nil {
+			return fmt.Errorf("cannot prepare %q: what an earlier attempt left cannot be deleted: %w", request.ID, err)
+		}
+	}
+
+	if err := r.sweep(request.ID, func(attempt uint64) bool { return attempt <= request.Attempt }); err != nil {
+		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
+	}
+
+	host, err := ThisHost(r.config.RootfsDir, r.config.CgroupParent)
+	if err != nil {
+		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
+	}
+
+	if err := Preflight(ctx, request.Spec, host); err != nil {
+		return err
+	}
+
+	if err := logs.Create(r.logs, request.ID); err != nil {
+		return err
+	}
+
+	return r.hold(request.ID)
+}
+
+// Start makes and starts the container. After an error nothing of it is left in containerd, unless the connection was
+// lost.
+func (r *Runtime) Start(ctx context.Context, request service.StartRequest) (service.Started, error) {
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), service.Task{ID: request.ID, Attempt: request.Attempt}, true)
+	if err != nil {
+		return service.Started{}, ExplainStartError(err, request.Spec)
+	}
+	defer leave()
+
+	end, err := r.starts.begin(ctx)
+	if err != nil {
+		return service.Started{}, ExplainStartError(err, request.Spec)
+	}
+	defer end()
+
+	pid, err := r.start(ctx, request)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause // why the call was interrupted, rather than that it was
+	}
+
+	if err != nil {
+		return service.Started{}, ExplainStartError(err, request.Spec)
+	}
+
+	return service.Started{PID: pid, Container: request.ID}, nil
+}
+
+func (r *Runtime) start(ctx context.Context, request service.StartRequest) (uint32, error) {
+	container, rootfs, err := r.compose(ctx, request)
+	if err != nil {
+		return 0, err
+	}
+
+	container, err = r.client.ContainerService().Create(ctx, container)
+	if err != nil {
+		return 0, fmt.Errorf("cannot make the container: %w", err)
+	}
+
+	pid, err := r.run(ctx, request.ID, rootfs)
+	if err == nil {
+		return pid, nil
+	}
+
+	// The caller's context may have ended, which is no reason to leave half a container behind.
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+
+	if problem := r.remove(cleanup, container); problem != nil {
+		err = errors.Join(err, fmt.Errorf("what was made of it cannot be deleted: %w", problem))
+	}
+
+	return 0, err
+}
+
+// run creates and starts the task. Nobody needs to wait for it beforehand: containerd and the exit record keep the exit
+// until we delete the task.
+func (r *Runtime) run(ctx context.Context, id string, rootfs mount.Mount) (uint32, error) {
+	fifo := r.logs.FIFO(id)
+
+	created, err := r.client.TaskService().Create(ctx, &tasks.CreateTaskRequest{
+		ContainerID: id,
+		Rootfs:      []*types.Mount{{Type: rootfs.Type, Source: rootfs.Source, Options: rootfs.Options}},
+		Stdout:      fifo,
+		Stderr:      fifo,
+	})
+	if err != nil {
+		return 0, errgrpc.ToNative(err)
+	}
+
+	if _, err := r.client.TaskService().Start(ctx, &tasks.StartRequest{ContainerID: id}); err != nil {
+		return 0, errgrpc.ToNative(err)
+	}
+
+	return created.Pid, nil
+}
+
+// compose makes the container's record and its root file system.
+func (r *Runtime) compose(ctx context.Context, request service.StartRequest) (containers.Container, mount.Mount, error) {
+	fail := func(err error) (containers.Container, mount.Mount, error) {
+		return containers.Container{}, mount.Mount{}, err
+	}
+
+	host, err := ThisHost(r.config.RootfsDir, r.config.CgroupParent)
+	if err != nil {
+		return fail(err)
+	}
+
+	generated, err := generate(request, host)
+	if err != nil {
+		return fail(err)
+	}
+
+	cursor, err := logs.Cursor(r.logs, request.ID)
+	if err != nil {
+		return fail(err)
+	}
+
+	labels := r.labels(request, cursor)
+	generated.Annotations = maps.Clone(labels)
+	generated.Annotations[exits.Annotation] = exits.Path(r.config.RunDir, request.ID, request.Attempt)
+
+	encoded, err := typeurl.MarshalAny(generated)
+	if err != nil {
+		return fail(err)
+	}
+
+	runtime, err := r.runtimeInfo(ctx)
+	if err != nil {
+		return fail(err)
+	}
+
+	rootfs, err := OverlayRootfs(request.Spec, host, r.config.RunDir, request.Attempt)
+	if err != nil {
+		return fail(err)
+	}
+
+	return containers.Container{ID: request.ID, Labels: labels, Runtime: runtime, Spec: encoded}, rootfs, nil
+}
+
+func generate(request service.StartRequest, host Host) (*specs.Spec, error) {
+	var environment []string
+
+	if file := request.Spec.Container.EnvironmentFile; file != "" {
+		var err error
+
+		if environment, err = ReadEnvironmentFile(file); err != nil {
+			return nil, err
+		}
+	}
+
+	return Generate(request.Spec, host, environment)
+}
+
+// runtimeInfo says which shim and which OCI runtime run the container.
+func (r *Runtime) runtimeInfo(ctx context.Context) (containers.RuntimeInfo, error) {
+	binary, err := r.selectOCIRuntime(ctx)
+	if err != nil {
+		return containers.RuntimeInfo{}, err
+	}
+
+	chosen := &options.Options{BinaryName: binary}
+	shim := foreignShim
+
+	if r.child != nil {
+		shim = r.config.ShimPath
+		chosen.Root = filepath.Join(r.config.RunDir, "containerd", "runc")
+	} else if r.config.ShimPath != "" {
+		version, err := r.version(ctx)
+		if err != nil {
+			return containers.RuntimeInfo{}, err
+		}
+
+		if takesOurShim(version) {
+			shim = r.config.ShimPath
+		}
+	}
+
+	encoded, err := typeurl.MarshalAny(chosen)
+
+	return containers.RuntimeInfo{Name: shim, Options: encoded}, err
+}
+
+// takesOurShim tells whether a containerd of this version can talk to our shim: the way in which a shim is started
+// changed with 2.4, and a shim of today does not speak the older one.
+func takesOurShim(version string) bool {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+
+	major, problem := strconv.Atoi(parts[0])
+	minor, problem2 := strconv.Atoi(parts[1])
+
+	return problem == nil && problem2 == nil && (major > 2 || major == 2 && minor >= 4)
+}
+
+func (r *Runtime) selectOCIRuntime(ctx context.Context) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	if r.ociRuntime == "" {
+		binary, err := SelectOCIRuntime(ctx, r.config.OCIRuntime)
+		if err != nil {
+			return "", err
+		}
+
+		r.ociRuntime = binary
+	}
+
+	return r.ociRuntime, nil
+}
+
+// hold keeps the log FIFO of an id open until its task is deleted.
+func (r *Runtime) hold(id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	if r.holds[id] != nil {
+		return nil
+	}
+
+	held, err := logs.Hold(r.logs, id)
+	if err != nil {
+		return err
+	}
+
+	r.holds[id] = held.Close
+
+	return nil
+}

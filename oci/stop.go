@@ -1,0 +1,219 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/containerd/api/services/tasks/v1"
+	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"github.com/moby/sys/signal"
+	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/oci/cgroup"
+	"github.com/extactor/extactor/oci/exits"
+	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/service"
+)
+
+// Signal sends the signal ("SIGTERM") to PID 1 of the task; a task that has ended is no error.
+func (r *Runtime) Signal(ctx context.Context, task service.Task, name string) error {
+	number, err := signal.ParseSignal(name)
+	if err != nil {
+		return fmt.Errorf("cannot signal %q: %w", task.ID, err)
+	}
+
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, false)
+	if err != nil {
+		return fmt.Errorf("cannot signal %q: %w", task.ID, err)
+	}
+	defer leave()
+
+	container, err := r.findTask(ctx, task)
+	if err == nil && container != nil {
+		err = r.signal(ctx, task.ID, uint32(number), false)
+	}
+
+	if err != nil {
+		return fmt.Errorf("cannot signal %q: %w", task.ID, err)
+	}
+
+	return nil
+}
+
+// Kill sends SIGKILL to every process of the task's cgroup and returns when they have ended; a task that has ended is
+// no error. A Prepare or Start of the same task that is under way is interrupted.
+func (r *Runtime) Kill(ctx context.Context, task service.Task) error {
+	r.calls.interrupt(task)
+
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, false)
+	if err != nil {
+		return fmt.Errorf("cannot kill %q: %w", task.ID, err)
+	}
+	defer leave()
+
+	container, err := r.findTask(ctx, task)
+	if err == nil && container != nil {
+		err = r.kill(ctx, task.ID)
+	}
+
+	if err != nil {
+		return fmt.Errorf("cannot kill %q: %w", task.ID, err)
+	}
+
+	return nil
+}
+
+// kill works also while the shim is stuck or dead: the cgroup is what counts.
+func (r *Runtime) kill(ctx context.Context, id string) error {
+	return errors.Join(r.signal(ctx, id, uint32(unix.SIGKILL), true), cgroup.Kill(ctx, r.cgroupPath(id)))
+}
+
+func (r *Runtime) signal(ctx context.Context, id string, number uint32, all bool) error {
+	_, err := r.client.TaskService().Kill(ctx, &tasks.KillRequest{ContainerID: id, Signal: number, All: all})
+	if err := errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) && !hasEnded(err) {
+		return err
+	}
+
+	return nil
+}
+
+// hasEnded recognises what shims and OCI runtimes say of a task that has ended, where they give it no code of its own.
+func hasEnded(err error) bool {
+	text := err.Error()
+
+	return strings.Contains(text, "process already finished") ||
+		strings.Contains(text, "no such process") ||
+		strings.Contains(text, "container not running")
+}
+
+// Delete kills what is left of the task and removes it with all that belongs to it; a task that is gone is no error. A
+// container with another attempt's label, or of another instance, is left alone.
+func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, false)
+	if err != nil {
+		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
+	}
+	defer leave()
+
+	container, err := r.find(ctx, task.ID)
+	if err != nil {
+		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
+	}
+
+	if container != nil {
+		if number(*container, labelAttempt) != task.Attempt {
+			return nil
+		}
+
+		if err := r.remove(ctx, *container); err != nil {
+			return fmt.Errorf("cannot delete %q: %w", task.ID, err)
+		}
+	}
+
+	if err := r.sweep(task.ID, func(attempt uint64) bool { return attempt == task.Attempt }); err != nil {
+		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
+	}
+
+	return nil
+}
+
+// remove kills and deletes a container's task and then the container itself. The log is kept open until the last: what
+// the task printed is then in the log, or waits in the FIFO for logd to come back.
+func (r *Runtime) remove(ctx context.Context, container containers.Container) error {
+	if err := r.removeTask(ctx, container.ID); err != nil {
+		return err
+	}
+
+	drain, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+
+	if err := logs.Drained(drain, r.logs, container.ID); err != nil {
+		r.config.Logger.Warn().Err(err).Msg("log not drained; it is kept open")
+	} else {
+		r.release(container.ID)
+	}
+
+	err := r.client.ContainerService().Delete(ctx, container.ID)
+	if err != nil && !errdefs.IsNotFound(err) {
+		return err
+	}
+
+	return nil
+}
+
+func (r *Runtime) removeTask(ctx context.Context, id string) error {
+	response, err := r.client.TaskService().Get(ctx, &tasks.GetRequest{ContainerID: id})
+	if err := errgrpc.ToNative(err); errdefs.IsNotFound(err) {
+		return cgroup.Kill(ctx, r.cgroupPath(id))
+	} else if err != nil {
+		return err
+	}
+
+	// Also of an ended task something may be left in the cgroup.
+	if response.Process.Status != tasktypes.Status_STOPPED {
+		if err := r.signal(ctx, id, uint32(unix.SIGKILL), true); err != nil {
+			return err
+		}
+	}
+
+	if err := cgroup.Kill(ctx, r.cgroupPath(id)); err != nil {
+		return err
+	}
+
+	// The shim must have noticed the end before it deletes.
+	_, err = r.client.TaskService().Wait(ctx, &tasks.WaitRequest{ContainerID: id})
+	if err := errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) {
+		return err
+	}
+
+	_, err = r.client.TaskService().Delete(ctx, &tasks.DeleteTaskRequest{ContainerID: id})
+	if err := errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) {
+		return err
+	}
+
+	return nil
+}
+
+// release lets go of the log FIFO and removes it.
+func (r *Runtime) release(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	if release := r.holds[id]; release != nil {
+		_ = release()
+		delete(r.holds, id)
+	}
+
+	if err := logs.Remove(r.logs, id); err != nil {
+		r.config.Logger.Warn().Err(err).Msg("log FIFO not removed")
+	}
+}
+
+// sweep removes what attempts of an id left in the run directory.
+func (r *Runtime) sweep(id string, drop func(attempt uint64) bool) error {
+	problems := []error{exits.Remove(r.config.RunDir, id, drop)}
+
+	layers, err := os.ReadDir(filepath.Join(r.config.RunDir, "rootfs"))
+	if err != nil && !os.IsNotExist(err) {
+		problems = append(problems, err)
+	}
+
+	for _, layer := range layers {
+		suffix, ours := strings.CutPrefix(layer.Name(), id+".")
+		attempt, err := strconv.ParseUint(suffix, 10, 64)
+
+		if ours && err == nil && drop(attempt) {
+			problems = append(problems, RemoveOverlay(r.config.RunDir, id, attempt))
+		}
+	}
+
+	return errors.Join(problems...)
+}

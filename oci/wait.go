@@ -1,0 +1,167 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"github.com/containerd/typeurl/v2"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/oci/cgroup"
+	"github.com/extactor/extactor/oci/exits"
+	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/service"
+)
+
+const (
+	drainTimeout   = time.Second // for logd to take what a task printed
+	lastLinesLimit = 4 << 10     // bytes
+)
+
+// Wait blocks until the task ended. An error means that the connection was lost or the context ended: never that the
+// task ended. A task that is gone without a trace has ended in a way that is not known.
+func (r *Runtime) Wait(ctx context.Context, task service.Task) (*service.Exit, error) {
+	ctx = r.namespaced(ctx)
+
+	container, err := r.findTask(ctx, task)
+	if err != nil {
+		return nil, fmt.Errorf("cannot wait for %q: %w", task.ID, err)
+	}
+
+	if container == nil {
+		return r.rememberedExit(ctx, task, nil), nil
+	}
+
+	response, err := r.client.TaskService().Wait(ctx, &tasks.WaitRequest{ContainerID: task.ID})
+	if err := errgrpc.ToNative(err); err != nil {
+		if ctx.Err() == nil && errdefs.IsNotFound(err) {
+			return r.rememberedExit(ctx, task, container), nil
+		}
+
+		return nil, fmt.Errorf("cannot wait for %q: %w", task.ID, err)
+	}
+
+	return r.exit(ctx, task, container, exits.Record{
+		Status: response.ExitStatus,
+		WallNS: response.ExitedAt.AsTime().UnixNano(),
+	}), nil
+}
+
+// rememberedExit is the exit of a task that containerd does not know any more: what our shim wrote down, else unknown.
+func (r *Runtime) rememberedExit(ctx context.Context, task service.Task, container *containers.Container) *service.Exit {
+	record, err := exits.Read(exits.Path(r.config.RunDir, task.ID, task.Attempt))
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			r.config.Logger.Warn().Err(err).Msg("an exit code is lost")
+		}
+
+		exit := r.exit(ctx, task, container, exits.Record{WallNS: time.Now().UnixNano()})
+		exit.Known, exit.Code, exit.Signal = false, 0, 0
+
+		return exit
+	}
+
+	return r.exit(ctx, task, container, record)
+}
+
+// exit adds to what containerd or the shim says what else is known of the end: OOM kills, and the last lines.
+func (r *Runtime) exit(ctx context.Context, task service.Task, container *containers.Container, record exits.Record) *service.Exit {
+	if record.BootNS == 0 {
+		record.BootNS = bootTime(record.WallNS)
+	}
+
+	exit := &service.Exit{
+		Known: true,
+		Code:  int32(record.Status),
+		Oom:   record.OOM || cgroup.OOMKilled(r.cgroupPath(task.ID)),
+		At:    &events.Instant{WallNs: record.WallNS, BootNs: record.BootNS},
+	}
+
+	// Shims report as a shell does: 128 and the number of the signal. A program may return such a code itself, which
+	// cannot be told apart.
+	if signal := exit.Code - 128; signal > 0 && signal <= 64 {
+		exit.Signal = signal
+	}
+
+	drain, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+
+	if err := logs.Drained(drain, r.logs, task.ID); err != nil {
+		r.config.Logger.Warn().Err(err).Msg("the last lines may be incomplete")
+	}
+
+	exit.LogCursor, _ = logs.Cursor(r.logs, task.ID)
+	exit.LastLines = r.lastLines(task.ID, container)
+
+	return exit
+}
+
+// lastLines are the last lines that the attempt printed, without the values that were given to it.
+func (r *Runtime) lastLines(id string, container *containers.Container) string {
+	if container == nil {
+		return ""
+	}
+
+	// More than is wanted, because a value must be seen whole to be hidden.
+	lines, err := logs.LastLines(r.logs, id, number(*container, labelCursor), 4*lastLinesLimit)
+	if err != nil {
+		r.config.Logger.Warn().Err(err).Msg("the last lines are lost")
+
+		return ""
+	}
+
+	secrets, err := secretsOf(*container)
+	if err != nil {
+		r.config.Logger.Warn().Err(err).Msg("the last lines are left out, because secrets in them cannot be recognised")
+
+		return ""
+	}
+
+	lines = Redact(lines, secrets)
+	if len(lines) <= lastLinesLimit {
+		return lines
+	}
+
+	lines = lines[len(lines)-lastLinesLimit:]
+	if cut := strings.IndexByte(lines, '\n'); cut >= 0 && cut < len(lines)-1 {
+		lines = lines[cut+1:]
+	}
+
+	return strings.ToValidUTF8(lines, "")
+}
+
+// secretsOf returns every value of the container's environment: all of them were given to extactor.
+func secretsOf(container containers.Container) ([]string, error) {
+	var generated specs.Spec
+	if err := typeurl.UnmarshalTo(container.Spec, &generated); err != nil {
+		return nil, fmt.Errorf("cannot read the spec of container %q: %w", container.ID, err)
+	}
+
+	if generated.Process == nil {
+		return nil, nil
+	}
+
+	return EnvironmentValues(generated.Process.Env), nil
+}
+
+func (r *Runtime) cgroupPath(id string) string { return path.Join(r.config.CgroupParent, id) }
+
+// bootTime converts a moment of the wall clock to CLOCK_BOOTTIME, as far as the wall clock has not jumped since.
+func bootTime(wall int64) int64 {
+	var boot unix.Timespec
+
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot)
+
+	return max(0, boot.Nano()-max(0, time.Now().UnixNano()-wall))
+}
