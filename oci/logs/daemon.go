@@ -1,0 +1,228 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DaemonOptions say how logd is started. Dir and Command are required.
+type DaemonOptions struct {
+	Dir     Dir
+	Command []string      // program and arguments of a process that calls Run with Ready set to os.Stdout
+	Stderr  *os.File      // of that process, which outlives this one; nil: /dev/null
+	Started func(pid int) // called each time one is found or started, to put it into its cgroup
+	Report  func(error)   // called with each death of logd and each failure to start it
+}
+
+// Daemon keeps a logd alive: one that is found running, or one that it starts.
+type Daemon struct {
+	options DaemonOptions
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+// The pauses before logd is started again, where it did not live longer than the longest of them.
+const (
+	shortestPause = 100 * time.Millisecond
+	longestPause  = 5 * time.Second
+)
+
+// StartDaemon returns once logd is running and reads every FIFO, and then starts it again each time it dies. The
+// process is in a session of its own: it outlives this one, and the next one finds it by its lock.
+func StartDaemon(ctx context.Context, options DaemonOptions) (*Daemon, error) {
+	if options.Started == nil {
+		options.Started = func(int) {}
+	}
+	if options.Report == nil {
+		options.Report = func(error) {}
+	}
+	d := &Daemon{options: options, done: make(chan struct{})}
+	process, err := d.findOrStart(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lifetime, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	d.cancel = cancel
+	go d.keep(lifetime, process)
+	return d, nil
+}
+
+// Release leaves logd running and no longer watches it.
+func (d *Daemon) Release() {
+	d.cancel()
+	<-d.done
+}
+
+// Stop asks logd to end, once it has moved what is in the FIFOs, and waits until it has.
+func (d *Daemon) Stop(ctx context.Context) error {
+	d.Release()
+	process, err := find(d.options.Dir)
+	if process == nil || err != nil {
+		return err
+	}
+	defer process.pidfd.Close()
+	if err := process.signal(unix.SIGTERM); err != nil {
+		return fmt.Errorf("cannot stop logd: %w", err)
+	}
+	if err := process.wait(ctx); err != nil {
+		return fmt.Errorf("cannot stop logd (PID %d): %w", process.pid, err)
+	}
+	return nil
+}
+
+// keep waits for logd to die and starts it again.
+func (d *Daemon) keep(ctx context.Context, process *process) {
+	defer close(d.done)
+	pause := shortestPause
+	for {
+		begun := time.Now()
+		if process != nil {
+			err := process.wait(ctx)
+			process.pidfd.Close()
+			if ctx.Err() != nil {
+				return
+			}
+			d.options.Report(errors.Join(fmt.Errorf("logd (PID %d) died", process.pid), err))
+		}
+		// Nothing is lost meanwhile: services print into their FIFOs.
+		if lived := time.Since(begun); process != nil && lived > longestPause {
+			pause = shortestPause
+		} else {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
+			pause = min(2*pause, longestPause)
+		}
+		var err error
+		if process, err = d.findOrStart(ctx); err != nil && ctx.Err() == nil {
+			d.options.Report(err)
+		}
+	}
+}
+
+func (d *Daemon) findOrStart(ctx context.Context) (*process, error) {
+	found, err := find(d.options.Dir)
+	if err == nil && found == nil {
+		// Where another one was quicker, this one is refused, and the other is found.
+		started := d.start(ctx)
+		if found, err = find(d.options.Dir); err == nil && found == nil {
+			err = started
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		return nil, errors.New("cannot start logd: it ended at once")
+	}
+	d.options.Started(found.pid)
+	return found, nil
+}
+
+// start starts logd and returns when it reads every FIFO.
+func (d *Daemon) start(ctx context.Context) error {
+	ready, stdout, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("cannot start logd: %w", err)
+	}
+	defer ready.Close()
+	command := exec.Command(d.options.Command[0], d.options.Command[1:]...)
+	command.Stdout = stdout
+	if d.options.Stderr != nil {
+		command.Stderr = d.options.Stderr
+	}
+	command.Dir = "/"
+	command.Env = append(os.Environ(), "GOMAXPROCS=1") // it is one loop; more would only be more threads
+	command.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	err = command.Start()
+	stdout.Close()
+	if err != nil {
+		return fmt.Errorf("cannot start logd: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	stop := context.AfterFunc(ctx, func() { ready.Close() })
+	defer stop()
+	_, err = io.ReadFull(ready, make([]byte, len(readyLine)))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		_ = command.Process.Kill()
+		return fmt.Errorf("cannot start logd: %w", context.Cause(ctx))
+	}
+	return fmt.Errorf("cannot start logd: it ended before it was ready: %w", errors.Join(err, <-ended))
+}
+
+// process is a logd that may not be a child of this process.
+type process struct {
+	pid   int
+	pidfd *os.File
+}
+
+// find returns the living logd, or nil.
+func find(dir Dir) (*process, error) {
+	for {
+		pid, err := holder(dir)
+		if err != nil {
+			return nil, fmt.Errorf("cannot find logd: %w", err)
+		}
+		if pid == 0 {
+			return nil, nil
+		}
+		fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+		if errors.Is(err, unix.ESRCH) {
+			continue // it died in between
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot watch logd (PID %d): %w", pid, err)
+		}
+		pidfd := os.NewFile(uintptr(fd), "pidfd")
+		// The pid may have been given to another process before it was opened, but not if it holds the lock even now.
+		if again, err := holder(dir); again == pid && err == nil {
+			return &process{pid, pidfd}, nil
+		}
+		pidfd.Close()
+	}
+}
+
+func (p *process) signal(signal unix.Signal) error {
+	connection, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = connection.Control(func(fd uintptr) { failed = unix.PidfdSendSignal(int(fd), signal, nil, 0) })
+	if errors.Is(failed, unix.ESRCH) {
+		failed = nil
+	}
+	return errors.Join(err, failed)
+}
+
+// wait blocks, without a thread, until the process has died or the context ends.
+func (p *process) wait(ctx context.Context) error {
+	connection, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = p.pidfd.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	err = connection.Read(func(fd uintptr) bool {
+		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, _ := unix.Poll(polled, 0)
+		return n > 0
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

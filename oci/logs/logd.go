@@ -1,0 +1,239 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const readyLine = "ready\n"
+
+// Options are those of logd. Only Dir is required.
+type Options struct {
+	Dir         Dir
+	SegmentSize int64       // bytes after which a new segment is begun; 10 MiB by default
+	Segments    int         // how many segments of each log are kept; 3 by default
+	Ready       io.Writer   // gets a line when every FIFO is being read; os.Stdout where StartDaemon starts the process
+	Report      func(error) // called with what went wrong but does not end logd
+}
+
+func (o *Options) setDefaults() {
+	if o.SegmentSize <= 0 {
+		o.SegmentSize = 10 << 20
+	}
+	if o.Segments <= 0 {
+		o.Segments = 3
+	}
+	if o.Ready == nil {
+		o.Ready = io.Discard
+	}
+	if o.Report == nil {
+		o.Report = func(error) {}
+	}
+}
+
+// logd moves bytes from all FIFOs into files, in one thread: whatever needs attention is a descriptor in one epoll set.
+type logd struct {
+	options     Options
+	epoll       int
+	watch       int // inotify on the directory of FIFOs
+	wake        int // eventfd that ends the loop
+	null        int // /dev/null
+	streams     map[string]*stream
+	byFIFO      map[int32]*stream
+	noRoomUntil time.Time
+}
+
+// Run is logd: it moves the bytes of every FIFO in the directory, and of those that appear there, into files, until the
+// context ends. It fails at once where another one is running. Being killed at any moment loses nothing: what is not in
+// a file yet stays in its FIFO as long as somebody holds it. On a disk that stays full bytes are discarded, and a line
+// in the log says how many, once it can be written.
+func Run(ctx context.Context, options Options) error {
+	options.setDefaults()
+	for _, path := range []string{options.Dir.FIFOs, options.Dir.Files} {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return fmt.Errorf("cannot start logd: %w", err)
+		}
+	}
+	lock, err := acquire(options.Dir)
+	if err != nil {
+		return fmt.Errorf("cannot start logd: %w", err)
+	}
+	defer lock.Close()
+	d := &logd{
+		options: options, epoll: -1, watch: -1, wake: -1, null: -1,
+		streams: map[string]*stream{}, byFIFO: map[int32]*stream{},
+	}
+	defer d.close()
+	if err := d.open(); err != nil {
+		return fmt.Errorf("cannot start logd: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _, _ = unix.Write(d.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })
+	defer stop()
+	d.scan()
+	// Whoever started logd may be gone, and the other end of standard output and error with it.
+	signal.Ignore(unix.SIGPIPE)
+	_, _ = io.WriteString(options.Ready, readyLine)
+	return d.loop(ctx)
+}
+
+func (d *logd) open() (err error) {
+	if d.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return fmt.Errorf("cannot create epoll: %w", err)
+	}
+	if d.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("cannot create eventfd: %w", err)
+	}
+	if d.null, err = unix.Open(os.DevNull, unix.O_WRONLY|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("cannot open %s: %w", os.DevNull, err)
+	}
+	if d.watch, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
+		return fmt.Errorf("cannot create inotify: %w", err)
+	}
+	const changes = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR
+	if _, err := unix.InotifyAddWatch(d.watch, d.options.Dir.FIFOs, changes); err != nil {
+		return fmt.Errorf("cannot watch %s: %w", d.options.Dir.FIFOs, err)
+	}
+	return errors.Join(d.await(d.wake), d.await(d.watch))
+}
+
+// await adds a descriptor to the epoll set.
+func (d *logd) await(fd int) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+	if err := unix.EpollCtl(d.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+		return fmt.Errorf("cannot add to epoll: %w", err)
+	}
+	return nil
+}
+
+func (d *logd) close() {
+	for _, s := range d.streams {
+		s.close()
+	}
+	for _, fd := range []int{d.epoll, d.watch, d.wake, d.null} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+func (d *logd) loop(ctx context.Context) error {
+	events := make([]unix.EpollEvent, 64)
+	for {
+		n, err := unix.EpollWait(d.epoll, events, -1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("cannot wait for FIFOs: %w", err)
+		}
+		for _, event := range events[:max(n, 0)] {
+			switch {
+			case int(event.Fd) == d.watch:
+				d.forgetEvents()
+				d.scan()
+			case d.byFIFO[event.Fd] != nil: // not one that scan has closed since
+				d.pump(d.byFIFO[event.Fd])
+			}
+		}
+		if ctx.Err() != nil {
+			for _, s := range d.streams {
+				d.empty(s)
+			}
+			return nil
+		}
+	}
+}
+
+// forgetEvents empties the queue of inotify. An event only says that the directory must be read again, so that one that
+// was lost or merged does no harm.
+func (d *logd) forgetEvents() {
+	var buffer [4096]byte
+	for {
+		if n, err := unix.Read(d.watch, buffer[:]); n <= 0 || err != nil {
+			return
+		}
+	}
+}
+
+// scan opens FIFOs that are new in the directory and closes those that are gone or were replaced.
+func (d *logd) scan() {
+	entries, err := os.ReadDir(d.options.Dir.FIFOs)
+	if err != nil {
+		d.options.Report(fmt.Errorf("cannot list FIFOs: %w", err))
+		return
+	}
+	present := map[string]bool{}
+	for _, entry := range entries {
+		id := entry.Name()
+		var stat unix.Stat_t
+		if unix.Lstat(d.options.Dir.FIFO(id), &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
+			continue
+		}
+		s := d.streams[id]
+		if s != nil && (s.device != stat.Dev || s.inode != stat.Ino) {
+			d.drop(s)
+			s = nil
+		}
+		if s == nil {
+			if err := d.add(id); err != nil {
+				d.options.Report(fmt.Errorf("cannot read log %q: %w", id, err))
+				continue
+			}
+		}
+		present[id] = true
+	}
+	for id, s := range d.streams {
+		if !present[id] {
+			d.drop(s)
+		}
+	}
+}
+
+func (d *logd) add(id string) error {
+	s, err := newStream(&d.options, id)
+	if err != nil {
+		return err
+	}
+	if err := d.await(s.fifo); err != nil {
+		s.close()
+		return err
+	}
+	d.streams[id], d.byFIFO[int32(s.fifo)] = s, s
+	return nil
+}
+
+// drop closes a FIFO, which takes it out of the epoll set too, after what it still holds.
+func (d *logd) drop(s *stream) {
+	d.empty(s)
+	delete(d.byFIFO, int32(s.fifo))
+	delete(d.streams, s.id)
+	s.close()
+}
+
+// empty moves what is in a FIFO, and not for ever where a service goes on printing.
+func (d *logd) empty(s *stream) {
+	for range 16 {
+		if empty, err := isEmpty(s.fifo); empty || err != nil {
+			return
+		}
+		d.pump(s)
+	}
+}
+
+// pump moves one chunk, or makes room for it, or discards it.
+func (d *logd) pump(s *stream) {
+	err := s.move()
+	if err == nil || isFull(err) && d.makeRoom(time.Now()) {
+		return
+	}
+	if s.discarded == 0 && len(s.notice) == 0 {
+		d.options.Report(fmt.Errorf("cannot write log %q, discarding: %w", s.id, err))
+	}
+	if err := s.discard(d.null); err != nil {
+		d.options.Report(fmt.Errorf("cannot discard log %q: %w", s.id, err))
+	}
+}
