@@ -1,0 +1,87 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// MaxFileSize is the size in bytes up to which a service file is read.
+const MaxFileSize = 1 << 20
+
+// LoadFile reads and checks one service file. The service is nil when the problems contain an error.
+func LoadFile(path string) (*Service, Problems) {
+	return loadFile(path, nil)
+}
+
+// LoadDir reads the files *.yaml of a directory in the order of their names. A file that has an error, or that repeats
+// the name of a service loaded before it, is reported and skipped; the others are returned. A directory that does not
+// exist holds no services, which is no problem.
+func LoadDir(dir string) ([]*Service, Problems) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fileProblem(dir, "cannot read directory: %v", cause(err))
+	}
+	var services []*Service
+	var problems Problems
+	taken := make(map[string]string)
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), ".yaml") {
+			continue
+		}
+		loaded, found := loadFile(filepath.Join(dir, entry.Name()), taken)
+		problems = append(problems, found...)
+		if loaded != nil {
+			services = append(services, loaded)
+			taken[loaded.Name] = loaded.Source
+		}
+	}
+	return services, problems
+}
+
+// loadFile reads one file; taken holds the names that are no longer free, with the file that has each.
+func loadFile(path string, taken map[string]string) (*Service, Problems) {
+	content, err := readRegular(path)
+	if err != nil {
+		return nil, fileProblem(path, "cannot read file: %v", cause(err))
+	}
+	return parse(path, content, taken)
+}
+
+// readRegular reads at most one byte more than allowed. It opens without blocking, as a FIFO of that name would
+// otherwise hold up the caller for ever.
+func readRegular(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("it is not a regular file (%s)", info.Mode().Type())
+	}
+	return io.ReadAll(io.LimitReader(file, MaxFileSize+1))
+}
+
+// cause leaves out the path that package os puts into its errors: the problem begins with it.
+func cause(err error) error {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathError.Err
+	}
+	return err
+}
+
+func fileProblem(file, format string, args ...any) Problems {
+	return Problems{{File: file, Severity: Error, Message: fmt.Sprintf(format, args...)}}
+}

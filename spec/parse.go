@@ -1,0 +1,252 @@
+package spec
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// How a task is asked to end where the file does not say.
+const (
+	DefaultStopSignal  = "SIGTERM"
+	DefaultStopTimeout = 10 * time.Second
+)
+
+// Parse reads and checks the content of one service file; source is the name of the file for messages. The service is
+// nil when the problems contain an error.
+func Parse(source string, content []byte) (*Service, Problems) {
+	return parse(source, content, nil)
+}
+
+// parse does the same; a name in taken is refused with the file that has it.
+func parse(source string, content []byte, taken map[string]string) (*Service, Problems) {
+	d := &decoder{document: document{source: source}, targets: make(map[*ast.AliasNode]*ast.AnchorNode)}
+	var loaded *Service
+	if root := d.parseDocument(content); root != nil {
+		d.check(root, make(map[string]*ast.AnchorNode))
+		loaded = d.service(root, taken)
+	}
+	problems := d.problems.sorted()
+	if len(problems.Errors()) > 0 {
+		return nil, problems
+	}
+	return loaded, problems
+}
+
+func (d *decoder) service(root ast.Node, taken map[string]string) *Service {
+	m := d.mapping(fileSection, root)
+	if m == nil {
+		return nil
+	}
+	s := &Service{Source: d.source, LogToConsole: d.flag(m, "logToConsole")}
+	if name, ok := d.required(m, "name", nameRule); ok {
+		s.Name = name.text
+		d.demand(name, validName)
+		if earlier := taken[name.text]; earlier != "" {
+			d.errorAt(name.at, "the name %q is already taken by %s: each service needs a name of its own", name.text, earlier)
+		} else if validName(name.text) == "" {
+			d.advise(name, "ext-"+name.text, containerID)
+		}
+	}
+	if container := d.mapping(containerSection, m.fields["container"].value); container != nil {
+		s.Container = d.container(container)
+	} else if d.absent(m.fields["container"].value) {
+		d.missing(m, "container", "a mapping with at least entrypoint")
+	}
+	s.Depends = d.dependencies(m, s)
+	if restart, ok := d.required(m, "restart", restartRule); ok {
+		s.Restart = restartPolicy(restart.text)
+		d.demand(restart, validRestart)
+	}
+	s.Extactor = d.extactor(m)
+	d.unknownFields(m)
+	return s
+}
+
+func (d *decoder) container(m *mapping) Container {
+	var c Container
+	if entrypoint, ok := d.required(m, "entrypoint", "the program to run, as seen inside of the container"); ok {
+		c.Entrypoint = entrypoint.text
+	}
+	c.Environment = d.checkedTexts(m, "environment", "NAME=value", validAssignment)
+	c.EnvironmentFile = d.checkedText(m, "environmentFile", absolutePath)
+	c.Args = d.checkedTexts(m, "args", "texts", nil)
+	for _, node := range d.list(m, "mounts", "mounts") {
+		if mount := d.mapping(mountSection, node); mount != nil {
+			c.Mounts = append(c.Mounts, d.mount(mount))
+		} else if d.absent(node) {
+			d.errorAt(startOf(node), "this mount is empty: it needs at least a destination")
+		}
+	}
+	if security := d.mapping(securitySection, m.fields["security"].value); security != nil {
+		c.Security = Security{
+			WriteableRootfs:   d.flag(security, "writeableRootfs"),
+			WriteableSysfs:    d.flag(security, "writeableSysfs"),
+			MaskedPaths:       d.checkedTexts(security, "maskedPaths", "absolute paths", absolutePath),
+			ReadonlyPaths:     d.checkedTexts(security, "readonlyPaths", "absolute paths", absolutePath),
+			RootfsPropagation: d.checkedText(security, "rootfsPropagation", validPropagation),
+		}
+		d.unknownFields(security)
+	}
+	d.unknownFields(m)
+	return c
+}
+
+func (d *decoder) mount(m *mapping) Mount {
+	destination, ok := d.required(m, "destination", "the absolute path inside of the container")
+	if ok {
+		d.demand(destination, absolutePath)
+	}
+	source := d.text(m, "source")
+	mount := Mount{
+		Source:      source.text,
+		Destination: destination.text,
+		Type:        d.text(m, "type").text,
+		Options:     d.checkedTexts(m, "options", "mount options", validOption),
+		UIDMappings: d.idMappings(m, "uidMappings"),
+		GIDMappings: d.idMappings(m, "gidMappings"),
+	}
+	switch {
+	case mount.isBind() && source.text == "":
+		d.missing(m, "source", "the absolute path on the host that a bind mount shows")
+	case mount.isBind():
+		d.demand(source, absolutePath)
+	case mount.Type == "":
+		d.missing(m, "type", "\"bind\", or a file system such as \"tmpfs\"")
+	}
+	d.unknownFields(m)
+	return mount
+}
+
+func (d *decoder) idMappings(m *mapping, name string) []IDMapping {
+	var mappings []IDMapping
+	for _, node := range d.list(m, name, "id mappings") {
+		if each := d.mapping(idMappingSection, node); each != nil {
+			mappings = append(mappings, IDMapping{
+				ContainerID: d.number(each, "containerID"),
+				HostID:      d.number(each, "hostID"),
+				Size:        d.number(each, "size"),
+			})
+			d.unknownFields(each)
+		}
+	}
+	return mappings
+}
+
+func (d *decoder) number(m *mapping, name string) uint32 {
+	allowed := fmt.Sprintf("a number from 0 to %d", uint32(math.MaxUint32))
+	text, ok := d.required(m, name, allowed)
+	if !ok {
+		return 0
+	}
+	number, err := strconv.ParseUint(text.text, 0, 32)
+	if err != nil {
+		d.errorAt(text.at, "%s must be %s, not %s", name, allowed, quote(text.text))
+	}
+	return uint32(number)
+}
+
+func (d *decoder) dependencies(m *mapping, s *Service) []Dependency {
+	var depends []Dependency
+	for _, node := range d.list(m, "depends", "dependencies") {
+		if each := d.mapping(dependencySection, node); each != nil {
+			depends = append(depends, d.dependency(each, s))
+		} else if d.absent(node) {
+			d.errorAt(startOf(node), "this item of depends is empty: it needs %s", dependencyRule)
+		}
+	}
+	return depends
+}
+
+func (d *decoder) dependency(m *mapping, s *Service) Dependency {
+	before := len(d.problems)
+	service := d.text(m, "service")
+	dependency := Dependency{
+		Service:       service.text,
+		Path:          d.checkedText(m, "path", absolutePath),
+		Network:       d.checkedTexts(m, "network", "network checks ("+strings.Join(networkChecks, ", ")+")", validNetwork),
+		Time:          d.flag(m, "time"),
+		Configuration: d.flag(m, "configuration"),
+	}
+	set := dependency.set()
+	switch {
+	case len(set) > 1:
+		d.errorAt(m.at, "one item of depends sets %s: it needs %s, so make an item of each",
+			strings.Join(set, " and "), dependencyRule)
+	case len(set) == 0 && len(d.problems) == before && len(m.unknown) > 0:
+		unknown := m.unknown[0]
+		m.unknown = m.unknown[1:]
+		d.errorAt(unknown.key, "unknown dependency %s: %s", quote(unknown.name), hint(unknown.name, dependencySection))
+	case len(set) == 0 && len(d.problems) == before:
+		d.errorAt(m.at, "this item of depends sets nothing: it needs %s", dependencyRule)
+	case s.Name != "" && dependency.Service == s.ID():
+		d.warnAt(service.at, "the service waits for itself, so it never starts")
+	}
+	d.unknownFields(m)
+	return dependency
+}
+
+func (d *decoder) extactor(m *mapping) Extactor {
+	additions := Extactor{Stop: Stop{Signal: DefaultStopSignal, Timeout: DefaultStopTimeout}}
+	ours := d.mapping(extactorSection, m.fields["extactor"].value)
+	if ours == nil {
+		return additions
+	}
+	if stop := d.mapping(stopSection, ours.fields["stop"].value); stop != nil {
+		if signal := d.checkedText(stop, "signal", validSignal); signal != "" {
+			additions.Stop.Signal, _ = signalName(signal)
+		}
+		if timeout := d.checkedText(stop, "timeout", validTimeout); timeout != "" {
+			additions.Stop.Timeout, _ = time.ParseDuration(timeout)
+		}
+		d.unknownFields(stop)
+	}
+	d.unknownFields(ours)
+	return additions
+}
+
+// rule tells what is wrong with a value and what is allowed; "" means nothing is.
+type rule func(text string) string
+
+// demand makes a broken rule an error.
+func (d *decoder) demand(value item, rule rule) {
+	if wrong := rule(value.text); wrong != "" {
+		d.errorAt(value.at, "%s", wrong)
+	}
+}
+
+// advise makes a broken rule a warning; text is what the rule looks at.
+func (d *decoder) advise(value item, text string, rule rule) {
+	if wrong := rule(text); wrong != "" {
+		d.warnAt(value.at, "%s", wrong)
+	}
+}
+
+// checkedText reads an optional text field; an empty value is the same as none.
+func (d *decoder) checkedText(m *mapping, name string, rule rule) string {
+	value := d.text(m, name)
+	if value.text != "" {
+		d.demand(value, rule)
+	}
+	return value.text
+}
+
+// checkedTexts reads a list of texts: nil when it is absent, empty when it is empty.
+func (d *decoder) checkedTexts(m *mapping, name, of string, rule rule) []string {
+	items := d.texts(m, name, of)
+	if items == nil {
+		return nil
+	}
+	texts := make([]string, len(items))
+	for i, value := range items {
+		texts[i] = value.text
+		if rule != nil {
+			d.demand(value, rule)
+		}
+	}
+	return texts
+}
