@@ -28,11 +28,11 @@ func Drained(ctx context.Context, dir Dir, id string) error {
 		return err
 	}
 	changed, stop, err := changes.subscribe(dir.segments(id))
-	if err != nil {
-		return fmt.Errorf("cannot drain log %q: %w", id, err)
+	if err == nil {
+		defer stop()
 	}
-	defer stop()
-	// Bytes that are discarded, because the disk is full, change no file: look now and then as well.
+	// Bytes that are discarded, because the disk is full, change no file; and there may be no directory to watch yet,
+	// or no watch to be had: look now and then as well.
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {

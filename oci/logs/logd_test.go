@@ -16,8 +16,11 @@ import (
 func TestKilledLogdLosesAndDoublesNothing(t *testing.T) {
 	dir := newLog(t)
 	hold(t, dir, testID)
-	const kills, lines, width = 60, 300_000, 40
-	service := startChild(t, "service", nil, dir.FIFO(testID), 0, lines, width)
+	const kills, width = 60, 40
+	stdin, enough := pipe(t)
+	told, stdout := pipe(t)
+	service := startChild(t, "endless", stdin, stdout, dir.FIFO(testID), width)
+	stdout.Close()
 	written := func() uint64 {
 		end, err := Cursor(dir, testID)
 		if err != nil {
@@ -30,37 +33,43 @@ func TestKilledLogdLosesAndDoublesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	killed := 0
-	for ; killed < kills; killed++ {
+	for killed := range kills {
 		logd := startLogd(t, dir, 1<<20, 1000)
-		// At least one chunk must have been moved, and the kill falls anywhere after that.
-		target := min(written()+uint64(killed*997), lines*width)
+		// Some kills fall into the first chunk, some long after it.
+		target := written() + uint64(killed%10)*200_000
 		for written() < target {
 			select {
 			case <-changed:
+			case <-service.ended:
+				t.Fatalf("the service ended: %v: %s", service.err, service.stderr.String())
 			case <-deadline(t).Done():
 				t.Fatalf("logd stands still at %d", written())
 			}
 		}
 		logd.kill()
 	}
+	enough.Close()
 	startLogd(t, dir, 1<<20, 1000)
 	service.finish(t)
 	drained(t, dir, testID)
+	var lines int
+	if _, err := fmt.Fscan(told, &lines); err != nil {
+		t.Fatal(err)
+	}
 	reader, err := Open(dir, testID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer reader.Close()
 	checkNumbers(t, reader, 0, lines)
-	t.Logf("%d kills, %d lines, none lost or doubled", killed, lines)
+	t.Logf("%d kills, %d lines, none lost or doubled", kills, lines)
 }
 
 func TestServiceThatEndsWhileLogdIsDeadIsLogged(t *testing.T) {
 	dir := newLog(t)
 	startLogd(t, dir, 1<<20, 3).kill()
 	hold(t, dir, testID)
-	startChild(t, "service", nil, dir.FIFO(testID), 7, 1, 10).finish(t)
+	startChild(t, "service", nil, nil, dir.FIFO(testID), 7, 1, 10).finish(t)
 	if end, err := Cursor(dir, testID); end != 0 || err != nil {
 		t.Fatalf("somebody moved the line while logd was dead: %d, %v", end, err)
 	}
@@ -74,7 +83,7 @@ func TestServiceThatEndsWhileLogdIsDeadIsLogged(t *testing.T) {
 func TestSecondLogdIsRefused(t *testing.T) {
 	dir := newLog(t)
 	first := startLogd(t, dir, 1<<20, 3)
-	second := startChild(t, "logd", nil, run(dir), 1<<20, 3)
+	second := startChild(t, "logd", nil, nil, run(dir), 1<<20, 3)
 	<-second.ended
 	want := fmt.Sprintf("cannot start logd: another one is running (PID %d)", first.Process.Pid)
 	if second.err == nil || !strings.Contains(second.stderr.String(), want) {

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,25 @@ func play(role string, arguments []string) error {
 			Dir: In(arguments[0]), SegmentSize: size, Segments: segments, Ready: os.Stdout,
 			Report: func(err error) { fmt.Fprintln(os.Stderr, err) },
 		})
+	case "endless": // fifo, bytes of a line; prints until its standard input ends, then says how many lines
+		width, _ := strconv.Atoi(arguments[1])
+		fifo, err := os.OpenFile(arguments[0], os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		var enough atomic.Bool
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			enough.Store(true)
+		}()
+		count := 0
+		for ; !enough.Load(); count++ {
+			if err := printNumbers(fifo, count, 1, width); err != nil {
+				return err
+			}
+		}
+		_, err = fmt.Println(count)
+		return err
 	case "service": // fifo, first, count, bytes of a line
 		first, _ := strconv.Atoi(arguments[1])
 		count, _ := strconv.Atoi(arguments[2])
@@ -92,7 +112,7 @@ type child struct {
 	err    error // valid once ended is closed
 }
 
-func startChild(t testing.TB, role string, stdout *os.File, arguments ...any) *child {
+func startChild(t testing.TB, role string, stdin, stdout *os.File, arguments ...any) *child {
 	t.Helper()
 	var words []string
 	for _, argument := range arguments {
@@ -100,6 +120,9 @@ func startChild(t testing.TB, role string, stdout *os.File, arguments ...any) *c
 	}
 	c := &child{Cmd: exec.Command(self(t), words...), ended: make(chan struct{})}
 	c.Env = append(os.Environ(), "LOGS_TEST_ROLE="+role, "GOMAXPROCS=1")
+	if stdin != nil {
+		c.Stdin = stdin
+	}
 	if stdout != nil {
 		c.Stdout = stdout
 	}
@@ -150,7 +173,7 @@ func startLogd(t testing.TB, dir Dir, segmentSize int64, segments int) *child {
 		t.Fatal(err)
 	}
 	defer ready.Close()
-	c := startChild(t, "logd", stdout, run(dir), segmentSize, segments)
+	c := startChild(t, "logd", nil, stdout, run(dir), segmentSize, segments)
 	stdout.Close()
 	if _, err := io.ReadFull(ready, make([]byte, len(readyLine))); err != nil {
 		<-c.ended
@@ -198,4 +221,17 @@ func openService(t testing.TB, dir Dir, id string) *os.File {
 	file := os.NewFile(uintptr(fd), dir.FIFO(id))
 	t.Cleanup(func() { file.Close() })
 	return file
+}
+
+func pipe(t testing.TB) (read, write *os.File) {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		read.Close()
+		write.Close()
+	})
+	return read, write
 }
