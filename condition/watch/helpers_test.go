@@ -160,7 +160,9 @@ func eventually(t testing.TB, what string, test func() bool) {
 	}
 }
 
-func path(name string) condition.Condition { return condition.Condition{Kind: condition.Path, Name: name} }
+func path(name string) condition.Condition {
+	return condition.Condition{Kind: condition.Path, Name: name}
+}
 
 func network(check string) condition.Condition {
 	return condition.Condition{Kind: condition.Network, Name: check}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strconv"
 	"testing"
+
+	"github.com/rs/zerolog"
 )
 
 func itoa(number int) string { return strconv.Itoa(number) }
@@ -18,3 +20,5 @@ func pipes(t *testing.T) []*os.File {
 
 	return []*os.File{reader, nil, nil}
 }
+
+func debugLogger(output *log) zerolog.Logger { return zerolog.New(output).Level(zerolog.DebugLevel) }

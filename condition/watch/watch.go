@@ -145,7 +145,7 @@ func (w *Watchers) source(watched condition.Condition) *source {
 		s.observer = newLinks(w, s, routes)
 	case watched == condition.Condition{Kind: condition.Network, Name: condition.Hostname}:
 		s.observer = &hostname{watchers: w, source: s}
-	case watched.Kind == condition.Time:
+	case watched == condition.Condition{Kind: condition.Time}:
 		s.observer = &clock{watchers: w, source: s}
 	default:
 		return nil
