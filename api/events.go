@@ -1,0 +1,140 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
+	"github.com/extactor/extactor/events"
+)
+
+// mostRecords bounds what is read of the journal at once; who wants more follows from the beginning.
+const mostRecords = 10000
+
+// reading is one client's way through the journal.
+type reading struct {
+	service string // empty: all services and the daemon itself
+	tail    int    // begin with this many of the last records; negative: all
+	since   uint64 // only records after this sequence, if not 0
+	follow  bool
+}
+
+// Events implements extactor.v1.
+func (e *extactorService) Events(request *apiv1.EventsRequest, stream grpc.ServerStreamingServer[apiv1.EventRecord]) error {
+	service, err := e.server.recorded(request.GetService())
+	if err != nil {
+		return err
+	}
+
+	reading := reading{service: service, tail: int(request.GetTail()), since: request.GetSince(), follow: request.GetFollow()}
+
+	return e.server.read(stream.Context(), reading, func(record events.Record) error { return stream.Send(eventRecord(record)) })
+}
+
+// recorded finds a service which is known, or of which the journal still has records.
+func (s *Server) recorded(id string) (string, error) {
+	if id == "" {
+		return "", nil
+	}
+
+	view, unknown := s.view(id)
+	if unknown == nil {
+		return view.ID, nil
+	}
+
+	for _, candidate := range candidates(id) {
+		records, err := s.options.Journal.Tail(candidate, 1)
+		if err != nil {
+			return "", failure(codes.Internal, err)
+		}
+
+		if len(records) > 0 {
+			return candidate, nil
+		}
+	}
+
+	return "", unknown
+}
+
+// read sends the records that have a text for people, in the order of the journal.
+func (s *Server) read(ctx context.Context, reading reading, send func(events.Record) error) error {
+	after := reading.since
+
+	if reading.since == 0 || !reading.follow {
+		records, end, err := s.recent(reading)
+		if err != nil {
+			return failure(codes.Internal, err)
+		}
+
+		for _, record := range records {
+			if err := send(record); err != nil {
+				return err
+			}
+		}
+
+		after = end
+	}
+
+	if !reading.follow {
+		return nil
+	}
+
+	return s.follow(ctx, reading.service, after, send)
+}
+
+// recent returns the records to begin with, and the sequence after which new ones follow.
+func (s *Server) recent(reading reading) ([]events.Record, uint64, error) {
+	last, err := s.options.Journal.Tail("", 1)
+	if err != nil {
+		return nil, 0, err
+	}
+
+	var end uint64
+	if len(last) > 0 {
+		end = last[0].Seq
+	}
+
+	tail := reading.tail
+	if tail < 0 || tail > mostRecords || reading.since != 0 {
+		tail = mostRecords
+	}
+
+	if tail == 0 {
+		return nil, end, nil
+	}
+
+	records, err := s.options.Journal.Tail(reading.service, tail)
+	if err != nil {
+		return nil, 0, err
+	}
+
+	if len(records) > 0 {
+		end = max(end, records[len(records)-1].Seq)
+	}
+
+	return slices.DeleteFunc(records, func(record events.Record) bool { return record.Seq <= reading.since }), end, nil
+}
+
+// follow sends what comes after a sequence until the context ends.
+func (s *Server) follow(ctx context.Context, service string, after uint64, send func(events.Record) error) error {
+	subscription := s.options.Journal.Subscribe(after)
+	defer subscription.Close()
+
+	for {
+		record, err := subscription.Next(ctx)
+		if err != nil {
+			return failure(codes.Internal, err)
+		}
+
+		if record.Message == "" || service != "" && record.Service != service {
+			continue
+		}
+
+		if err := send(record); err != nil {
+			return err
+		}
+	}
+}

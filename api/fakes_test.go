@@ -1,0 +1,267 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/extactor/extactor/events"
+)
+
+const (
+	bootID    = "0d47fd31-93c2-4227-a0d3-4d9a78757244"
+	otherBoot = "11111111-93c2-4227-a0d3-4d9a78757244"
+	second    = int64(time.Second)
+)
+
+// testNow is the server's clock: 100 s after boot, at a wall clock that has jumped far ahead since.
+var testNow = &events.Instant{WallNs: 2_000_000_000 * second, BootNs: 100 * second}
+
+// fakeServices is a Services whose views the test sets.
+type fakeServices struct {
+	mu      sync.Mutex
+	views   map[string]events.View
+	changed chan struct{}
+	command func(id string, order events.Order, origin *events.Origin) (uint64, error)
+}
+
+func newServices(views ...events.View) *fakeServices {
+	services := &fakeServices{views: map[string]events.View{}, changed: make(chan struct{})}
+	services.set(views...)
+
+	return services
+}
+
+func (f *fakeServices) set(views ...events.View) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	for _, view := range views {
+		f.views[view.ID] = view
+	}
+
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+func (f *fakeServices) remove(id string) {
+	f.mu.Lock()
+	delete(f.views, id)
+	f.mu.Unlock()
+	f.set()
+}
+
+func (f *fakeServices) Views() []events.View {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	views := make([]events.View, 0, len(f.views))
+	for _, view := range f.views {
+		views = append(views, view)
+	}
+
+	slices.SortFunc(views, func(a, b events.View) int { return cmp.Compare(a.ID, b.ID) })
+
+	return views
+}
+
+func (f *fakeServices) View(id string) (events.View, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	view, ok := f.views[id]
+
+	return view, ok
+}
+
+func (f *fakeServices) Changed() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.changed
+}
+
+func (f *fakeServices) Command(_ context.Context, id string, order events.Order, origin *events.Origin) (uint64, error) {
+	return f.command(id, order, origin)
+}
+
+// fakeJournal is a Journal in memory.
+type fakeJournal struct {
+	mu      sync.Mutex
+	records []events.Record
+	grown   chan struct{}
+}
+
+func newJournal(records ...events.Record) *fakeJournal {
+	return &fakeJournal{records: records, grown: make(chan struct{})}
+}
+
+func (f *fakeJournal) add(records ...events.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	f.records = append(f.records, records...)
+	close(f.grown)
+	f.grown = make(chan struct{})
+}
+
+func (f *fakeJournal) Tail(service string, n int) ([]events.Record, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	var found []events.Record
+
+	for _, record := range f.records {
+		if record.Message != "" && (service == "" || record.Service == service) {
+			found = append(found, record)
+		}
+	}
+
+	return found[max(0, len(found)-n):], nil
+}
+
+func (f *fakeJournal) Subscribe(after uint64) Subscription {
+	return &fakeSubscription{journal: f, after: after}
+}
+
+type fakeSubscription struct {
+	journal *fakeJournal
+	after   uint64
+}
+
+func (s *fakeSubscription) Next(ctx context.Context) (events.Record, error) {
+	for {
+		s.journal.mu.Lock()
+		grown, records := s.journal.grown, s.journal.records
+		s.journal.mu.Unlock()
+
+		for _, record := range records {
+			if record.Seq > s.after {
+				s.after = record.Seq
+
+				return record, nil
+			}
+		}
+
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return events.Record{}, ctx.Err()
+		}
+	}
+}
+
+func (s *fakeSubscription) Close() {}
+
+// fakeLogs gives out one text; with follow it goes on until the context ends, which it reports.
+type fakeLogs struct {
+	text    string
+	asked   chan logRequest
+	stopped chan struct{}
+}
+
+type logRequest struct {
+	service string
+	tail    int
+	follow  bool
+}
+
+func (f *fakeLogs) Open(ctx context.Context, service string, tail int, follow bool) (io.ReadCloser, error) {
+	f.asked <- logRequest{service, tail, follow}
+
+	return io.NopCloser(&fakeLog{ctx: ctx, text: bytes.NewBufferString(f.text), follow: follow, stopped: f.stopped}), nil
+}
+
+type fakeLog struct {
+	ctx     context.Context
+	text    *bytes.Buffer
+	follow  bool
+	stopped chan struct{}
+}
+
+func (f *fakeLog) Read(into []byte) (int, error) {
+	if f.text.Len() == 0 && f.follow {
+		<-f.ctx.Done()
+		close(f.stopped)
+
+		return 0, f.ctx.Err()
+	}
+
+	return f.text.Read(into)
+}
+
+// harness is a server on a socket of its own with a client.
+type harness struct {
+	*Client
+	services *fakeServices
+	journal  *fakeJournal
+	logs     *fakeLogs
+	socket   string
+	stop     func() error // ends the server and returns what Serve returned
+}
+
+func start(t *testing.T, services *fakeServices, journal *fakeJournal) *harness {
+	t.Helper()
+
+	h := &harness{
+		services: services, journal: journal, socket: filepath.Join(t.TempDir(), SocketName),
+		logs: &fakeLogs{asked: make(chan logRequest, 1), stopped: make(chan struct{})},
+	}
+
+	listener, err := Listen(h.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	server := New(Options{
+		Services: services, Journal: journal, Logs: h.logs, BootID: bootID,
+		Now:     func() *events.Instant { return testNow },
+		Version: Version{Tag: "v1.2.3", SHA: "abc", Built: "2026-01-02T03:04:05Z"},
+	})
+
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+
+	go func() { served <- server.Serve(ctx, listener) }()
+
+	h.stop = sync.OnceValue(func() error {
+		cancel()
+
+		return <-served
+	})
+
+	t.Cleanup(func() {
+		if err := h.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+
+	h.Client, err = Dial(h.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(func() { h.Close() })
+
+	return h
+}
+
+func view(id, state string, revision uint64) events.View {
+	view := events.NewView(id)
+	view.State, view.Revision, view.BootID = state, revision, bootID
+
+	return view
+}
+
+func record(seq uint64, service, state, message string) events.Record {
+	return events.Record{
+		Seq: seq, Service: service, State: state, Message: message, BootID: bootID, Kind: "TaskStarted",
+		WallNS: int64(seq) * second, BootNS: int64(seq) * second,
+	}
+}

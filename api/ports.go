@@ -1,0 +1,67 @@
+// Package api is the gRPC interface of the daemon, and its client. Over a unix socket that only its owner may open it
+// serves Talos's own machine.MachineService, and extactor.v1 for what Talos has no word for.
+//
+// It decides nothing: what it shows and whom it asks are the ports declared here.
+package api
+
+import (
+	"context"
+	"io"
+
+	"github.com/extactor/extactor/events"
+)
+
+// Services is what the daemon supervises.
+type Services interface {
+	// Views returns every service as it is now, sorted by id, the built-in ones among them. It never blocks.
+	Views() []events.View
+	// View returns one service by its exact id.
+	View(id string) (events.View, bool)
+	// Changed returns a channel that is closed at the next change of any view; ask for a new one before reading views.
+	Changed() <-chan struct{}
+	// Command gives a person's order to a service by its exact id: StartService, StopService or RestartService. It
+	// returns the sequence of the last record that was written for it, once the views show what was decided. An error
+	// means that nothing was done: the order was refused, or the daemon is shutting down.
+	Command(ctx context.Context, id string, order events.Order, origin *events.Origin) (seq uint64, err error)
+}
+
+// Journal is the event store as the API reads it.
+type Journal interface {
+	// Tail returns the last n records of a service whose Message is not empty, oldest first; the empty name means those
+	// of every service and of the daemon itself.
+	Tail(service string, n int) ([]events.Record, error)
+	// Subscribe yields every record after a sequence, first those that exist, then new ones. A slow reader never holds
+	// up the journal.
+	Subscribe(after uint64) Subscription
+}
+
+// Subscription is a place in the journal.
+type Subscription interface {
+	// Next waits for the next record. It fails when the context ends or the journal is closed.
+	Next(ctx context.Context) (events.Record, error)
+	Close()
+}
+
+// Logs are the lines that services write.
+type Logs interface {
+	// Open reads a service's log: its last tail lines (all of them where tail is negative). Where follow is set, reading
+	// goes on with new lines until the context ends, else it ends with io.EOF.
+	Open(ctx context.Context, service string, tail int, follow bool) (io.ReadCloser, error)
+}
+
+// Options are what a server needs; all but Version must be set.
+type Options struct {
+	Services Services
+	Journal  Journal
+	Logs     Logs
+	Now      func() *events.Instant // both clocks
+	BootID   string                 // kernel boot id to which Now's BootNs belongs
+	Version  Version
+}
+
+// Version identifies a build.
+type Version struct {
+	Tag   string // "v0.1.0"
+	SHA   string // of the commit
+	Built string // RFC 3339
+}
