@@ -1,0 +1,275 @@
+// Package journal is the event store: an append-only table on SQLite from which every state can be folded again.
+//
+// Append takes a decision, gives its rows their sequence and returns once they are in the write-ahead log. Where the disk
+// does not take them within a second the journal is degraded: decisions are kept in memory, Append returns at once, and
+// the rows are written in order when the disk is back. Nothing about its own files ever keeps the journal from opening:
+// what is damaged is set aside or skipped, and reported. See docs/journal.md.
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/extactor/extactor/events"
+)
+
+// SyncMode says when records are made safe against a power cut. They are safe against the death of any process as soon
+// as Append says so.
+type SyncMode int
+
+const (
+	// Interval syncs at most 200 ms after a record was written.
+	Interval SyncMode = iota
+	// Always syncs before Append returns.
+	Always
+)
+
+// Options say where a journal lives and what it keeps.
+type Options struct {
+	Identity
+
+	Dir   string // the state directory, absolute; its last element is made where its parent exists
+	Mount string // when set, Dir is used only while this is a mount point
+	Sync  SyncMode
+
+	RingEvents int // how many records are kept in memory while degraded; 0 means 20000
+	RingBytes  int // the same in bytes, about; 0 means 8 MiB
+
+	MaxAge   time.Duration // records older than this may be deleted; 0 means 90 days
+	MaxBytes int64         // the oldest records are deleted above this size; 0 means 64 MiB
+
+	// Snapshot makes every service append a Snapshot of itself, and returns when all have. It is called, in a goroutine
+	// of its own, before old records are deleted and after records were lost while services ran. An error means that it
+	// is tried again later and that nothing is deleted. Without it nothing is ever deleted.
+	Snapshot func(ctx context.Context) error
+
+	Now    func() *events.Instant // for retention and the times of Gap records; by default both clocks of the kernel
+	Logger zerolog.Logger
+
+	retry    time.Duration // between tries while degraded
+	patience time.Duration // how long Append waits for the disk
+}
+
+const (
+	patience      = time.Second
+	retryInterval = time.Second
+	syncInterval  = 200 * time.Millisecond
+	openPatience  = 10 * time.Second
+)
+
+// Names of the files in the state directory.
+const (
+	databaseName = "journal.db"
+	headName     = "journal.head"
+)
+
+// ErrClosed is returned by what is used after Close.
+var ErrClosed = errors.New("journal is closed")
+
+var errNoDatabase = errors.New("cannot read the journal: the database is not there")
+
+// Journal is the event store. All methods are safe for concurrent use.
+type Journal struct {
+	options Options
+	log     zerolog.Logger
+
+	wake    chan struct{} // capacity 1: there is something to commit
+	closing chan struct{}
+	opened  chan struct{} // closed after the first try to open the database
+	ended   chan struct{} // closed when the committer has returned
+	flusher sync.Mutex    // one flush at a time
+	work    sync.WaitGroup
+
+	working  context.Context // ends with the journal
+	stopWork context.CancelFunc
+
+	mu     sync.Mutex // never held during I/O
+	queue  queue
+	store  *store // nil while there is no database
+	head   *head
+	closed bool
+
+	committed uint64          // newest sequence in the database
+	synced    uint64          // newest sequence that a power cut cannot take
+	visible   uint64          // newest sequence that readers may see: recorded, or acknowledged as buffered
+	recent    []events.Record // newest committed records, so that live readers need no query
+	moved     []renumbering   // what readers and callers must translate
+	published chan struct{}   // closed when visible advances; nil while nobody waits
+
+	reason    string // why the journal is degraded; empty while it is not
+	losses    []Loss
+	bytes     int64
+	changed   chan struct{} // closed when the status changes
+	doubt     bool          // the path leads elsewhere: the committer must open the database again
+	unsafe    bool          // a sync failed, so that the next one must do more
+	syncArmed bool
+	unmoved   int // records since the last checkpoint
+
+	snapshotsOwed bool // records were lost while services ran
+	maintaining   bool
+	unchecked     int // records since retention last looked
+}
+
+// Open opens the journal of a state directory, or begins one. It returns an error only for options that make no sense:
+// where the directory cannot be used yet the journal opens degraded and goes on trying.
+func Open(options Options) (*Journal, error) {
+	if !filepath.IsAbs(options.Dir) {
+		return nil, fmt.Errorf("cannot open journal in %q: the path is not absolute", options.Dir)
+	}
+
+	if options.Mount != "" && !filepath.IsAbs(options.Mount) {
+		return nil, fmt.Errorf("cannot open journal under mount %q: the path is not absolute", options.Mount)
+	}
+
+	options.setDefaults()
+
+	j := &Journal{
+		options: options, log: options.Logger,
+		wake: make(chan struct{}, 1), closing: make(chan struct{}), opened: make(chan struct{}), ended: make(chan struct{}),
+		changed: make(chan struct{}),
+		queue:   queue{next: 1, maxRecords: options.RingEvents, maxBytes: options.RingBytes, instant: options.Now},
+	}
+	j.working, j.stopWork = context.WithCancel(context.Background())
+
+	go j.commit()
+
+	timer := time.NewTimer(openPatience)
+	defer timer.Stop()
+
+	select {
+	case <-j.opened:
+	case <-timer.C:
+		j.degradeIf("the state directory gives no answer", func() bool { return j.store == nil })
+	}
+
+	return j, nil
+}
+
+func (o *Options) setDefaults() {
+	setDefault(&o.RingEvents, 20000)
+	setDefault(&o.RingBytes, 8<<20)
+	setDefault(&o.MaxAge, 90*24*time.Hour)
+	setDefault(&o.MaxBytes, 64<<20)
+	setDefault(&o.retry, retryInterval)
+	setDefault(&o.patience, patience)
+
+	if o.Now == nil {
+		o.Now = kernelClocks
+	}
+}
+
+func setDefault[T comparable](option *T, value T) {
+	var zero T
+	if *option == zero {
+		*option = value
+	}
+}
+
+// path is that of the database.
+func (j *Journal) path() string { return filepath.Join(j.options.Dir, databaseName) }
+
+// Close writes and syncs what is left and closes the database. It waits at most as long as Append does; where the disk
+// gives no answer until then, or cannot be written, the error says how many records were lost with it.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+
+		return nil
+	}
+
+	j.closed = true
+	close(j.closing)
+	j.publish()
+	j.mu.Unlock()
+
+	timer := time.NewTimer(j.options.patience)
+	defer timer.Stop()
+
+	select {
+	case <-j.ended:
+	case <-timer.C:
+	}
+
+	j.mu.Lock()
+	left := j.queue.records
+	j.mu.Unlock()
+
+	if left > 0 {
+		return fmt.Errorf("cannot write the last %d records to %q: %s", left, j.path(), j.Status().Reason)
+	}
+
+	return nil
+}
+
+// Status is how a journal does.
+type Status struct {
+	Degraded bool
+	Reason   string // why, in plain words
+	Buffered int    // records that are in memory only
+	Revision uint64 // sequence of the newest record
+	Synced   uint64 // sequence of the newest record that a power cut cannot take
+	Losses   []Loss // what was found to be missing or damaged since Open, oldest first, at most 100
+	Path     string // of the database
+	Bytes    int64  // that records take in it
+}
+
+// Loss is something that was once recorded and cannot be read any more.
+type Loss struct {
+	From, To uint64 // sequences, both included; 0 where they are not known
+	Reason   string
+}
+
+const maxLosses = 100
+
+// Status returns how the journal does now. It never blocks on the disk.
+func (j *Journal) Status() Status {
+	status, _ := j.Watch()
+
+	return status
+}
+
+// Watch returns the status and a channel that is closed when Degraded, Reason or Losses are no longer what they were.
+func (j *Journal) Watch() (Status, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+
+	status := Status{
+		Degraded: j.reason != "", Reason: j.reason, Revision: j.queue.next - 1, Synced: j.synced,
+		Losses: slices.Clone(j.losses), Path: j.path(), Bytes: j.bytes,
+	}
+	if status.Degraded {
+		status.Buffered = j.queue.records
+	}
+
+	return status, j.changed
+}
+
+// announce wakes those who watch the status; the lock is held.
+func (j *Journal) announce() {
+	close(j.changed)
+	j.changed = make(chan struct{})
+}
+
+// lose reports a loss; the lock is held.
+func (j *Journal) lose(loss Loss) {
+	if slices.Contains(j.losses, loss) {
+		return
+	}
+
+	j.log.Error().Uint64("from", loss.From).Uint64("to", loss.To).Msg("journal: " + loss.Reason)
+
+	j.losses = append(j.losses, loss)
+	if len(j.losses) > maxLosses {
+		j.losses = slices.Delete(j.losses, 0, len(j.losses)-maxLosses)
+	}
+
+	j.announce()
+}

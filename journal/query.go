@@ -1,0 +1,137 @@
+package journal
+
+import (
+	"database/sql"
+	"fmt"
+
+	"github.com/extactor/extactor/events"
+)
+
+// pageRows is how many rows a reader holds in memory at a time. Connections are never held while a caller works.
+const pageRows = 256
+
+// page is a part of the journal as it was read.
+type page struct {
+	records []events.Record
+	first   uint64   // the oldest sequence that was read, damaged rows included; 0 if there was none
+	last    uint64   // the newest
+	damaged []uint64 // rows that were skipped because they are not what was written
+	rows    int
+}
+
+// after reads the rows of every service that follow a sequence, up to another.
+func (s *store) after(seq, until uint64, limit int) (page, error) {
+	return s.read("WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", int64(seq), int64(until), limit)
+}
+
+// ofService reads the rows of one service that follow a sequence, up to another.
+func (s *store) ofService(service string, seq, until uint64, limit int) (page, error) {
+	return s.read("WHERE service = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?", service, int64(seq), int64(until), limit)
+}
+
+// messages reads the newest rows with a message, newest first; of every service where it is empty.
+func (s *store) messages(service string, until uint64, limit int) (page, error) {
+	if service == "" {
+		return s.read("WHERE message <> '' AND seq <= ? ORDER BY seq DESC LIMIT ?", int64(until), limit)
+	}
+
+	return s.read("WHERE service = ? AND message <> '' AND seq <= ? ORDER BY seq DESC LIMIT ?", service, int64(until), limit)
+}
+
+func (s *store) read(condition string, arguments ...any) (page, error) {
+	var found page
+
+	rows, err := s.readers.Query("SELECT "+columns+" FROM records "+condition, arguments...)
+	if err != nil {
+		return found, fmt.Errorf("cannot read the journal: %w", err)
+	}
+	defer rows.Close()
+
+	var scan scanner
+	for rows.Next() {
+		record, err := scan.row(rows)
+		if err != nil {
+			found.damaged = append(found.damaged, record.Seq)
+		} else {
+			found.records = append(found.records, record)
+		}
+
+		if found.rows++; found.first == 0 || record.Seq < found.first {
+			found.first = record.Seq
+		}
+
+		found.last = max(found.last, record.Seq)
+	}
+
+	if err := rows.Err(); err != nil {
+		return found, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	return found, nil
+}
+
+// services lists the services that have rows, in alphabetical order, without the daemon itself.
+func (s *store) services() ([]string, error) {
+	rows, err := s.readers.Query("SELECT DISTINCT service FROM records WHERE service > '' ORDER BY service")
+	if err != nil {
+		return nil, fmt.Errorf("cannot list services: %w", err)
+	}
+	defer rows.Close()
+
+	var names []string
+
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, fmt.Errorf("cannot list services: %w", err)
+		}
+
+		names = append(names, name)
+	}
+
+	return names, rows.Err()
+}
+
+// scanner reads rows and checks them. Its buffers are used again for each row.
+type scanner struct {
+	payload sql.RawBytes
+	scratch []byte
+}
+
+// row returns the record, of which only Seq is to be trusted where there is an error.
+func (s *scanner) row(rows *sql.Rows) (events.Record, error) {
+	record, err := s.raw(rows)
+	if err != nil {
+		return record, err
+	}
+
+	return record, decode(&record, s.payload)
+}
+
+// raw reads and checks a row without decoding its payload.
+func (s *scanner) raw(rows *sql.Rows) (events.Record, error) {
+	var (
+		record   events.Record
+		uid, pid sql.NullInt64
+		via      sql.NullString
+		crc      uint32
+	)
+
+	err := rows.Scan(&record.Seq, &record.Instance, &record.BootID, &record.RunID, &record.Service, &record.Attempt, &record.Kind,
+		&record.State, &record.Message, &record.WallNS, &record.BootNS, &record.Cause, &record.Decision, &uid, &pid, &via,
+		&s.payload, &crc)
+	if err != nil {
+		return record, fmt.Errorf("record %d is damaged: %w", record.Seq, err)
+	}
+
+	if uid.Valid || pid.Valid || via.Valid {
+		record.Origin = &events.Origin{Uid: uint32(uid.Int64), Pid: int32(pid.Int64), Via: via.String}
+	}
+
+	var sum uint32
+	if sum, s.scratch = checksum(s.scratch, &record, s.payload); sum != crc {
+		return record, fmt.Errorf("record %d is damaged: checksum %08x instead of %08x", record.Seq, sum, crc)
+	}
+
+	return record, nil
+}

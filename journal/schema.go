@@ -1,0 +1,88 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// The identity of the file: "xact" as SQLite's application id, and the version of the schema below.
+const (
+	applicationID = 0x78616374
+	schemaVersion = 1
+)
+
+// schema is docs/journal.md's table. Columns are only ever added.
+const schema = `
+CREATE TABLE records (
+	seq          INTEGER PRIMARY KEY,
+	instance     TEXT    NOT NULL,
+	boot         TEXT    NOT NULL,
+	run          TEXT    NOT NULL,
+	service      TEXT    NOT NULL,
+	attempt      INTEGER NOT NULL,
+	kind         TEXT    NOT NULL,
+	state        TEXT    NOT NULL,
+	message      TEXT    NOT NULL,
+	wall_ns      INTEGER NOT NULL,
+	boot_ns      INTEGER NOT NULL,
+	cause_seq    INTEGER NOT NULL,
+	decision_seq INTEGER NOT NULL,
+	actor_uid    INTEGER,
+	actor_pid    INTEGER,
+	actor_via    TEXT,
+	payload      BLOB    NOT NULL,
+	crc          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX records_service ON records (service);
+`
+
+const columns = `seq, instance, boot, run, service, attempt, kind, state, message, wall_ns, boot_ns, cause_seq, decision_seq,
+	actor_uid, actor_pid, actor_via, payload, crc`
+
+const insertRow = `INSERT INTO records (` + columns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+
+// foreignError tells that a database is whole but not one that this version may write.
+type foreignError struct{ problem string }
+
+func (e *foreignError) Error() string { return e.problem }
+
+// ensureSchema makes the schema in an empty database, and refuses one that is not ours or newer than we are.
+func ensureSchema(ctx context.Context, conn *sql.Conn) error {
+	var application, version, tables int64
+
+	for pragma, value := range map[string]*int64{
+		"PRAGMA application_id": &application, "PRAGMA user_version": &version, "SELECT count(*) FROM sqlite_schema": &tables,
+	} {
+		if err := conn.QueryRowContext(ctx, pragma).Scan(value); err != nil {
+			return fmt.Errorf("cannot read the schema: %w", err)
+		}
+	}
+
+	switch {
+	case tables == 0:
+		return createSchema(ctx, conn)
+	case application != applicationID:
+		return &foreignError{fmt.Sprintf("application id %#x is not that of a journal", application)}
+	case version != schemaVersion:
+		return &foreignError{fmt.Sprintf("schema version %d is not %d", version, schemaVersion)}
+	}
+
+	return nil
+}
+
+func createSchema(ctx context.Context, conn *sql.Conn) error {
+	script := fmt.Sprintf("BEGIN IMMEDIATE; PRAGMA application_id = %d; PRAGMA user_version = %d; %s COMMIT;",
+		applicationID, schemaVersion, schema)
+	if _, err := conn.ExecContext(ctx, script); err != nil {
+		_, _ = conn.ExecContext(ctx, "ROLLBACK")
+
+		return fmt.Errorf("cannot create the schema: %w", err)
+	}
+	// What names the file must be in the database itself, not only in the write-ahead log, which may be lost.
+	if _, err := conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return fmt.Errorf("cannot write the schema: %w", err)
+	}
+
+	return nil
+}

@@ -1,0 +1,308 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite" // also registers the driver
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/extactor/extactor/events"
+)
+
+// store is one open database. It knows SQL and rows, and nothing of sequences, queues or degradation.
+type store struct {
+	path     string
+	identity os.FileInfo // of the database file when it was opened
+	wal      *os.File    // a handle of our own on the write-ahead log, for fsync
+
+	writing sync.Mutex // one write transaction at a time: the committer's batches and retention's chunks
+	writer  *sql.DB
+	conn    *sql.Conn
+	insert  *sql.Stmt
+	scratch []byte
+
+	readers *sql.DB
+}
+
+// cacheKiB bounds SQLite's page cache of one connection. Three of them must leave the daemon small.
+const cacheKiB = 512
+
+// readConnections bounds how many queries run at the same time.
+const readConnections = 2
+
+// openStore opens or creates the database. Errors are those of SQLite, or *foreignError.
+func openStore(path string) (*store, error) {
+	ctx := context.Background()
+	s := &store{path: path}
+
+	var err error
+	if s.writer, err = openPool(path, "rwc", 1); err != nil {
+		return nil, err
+	}
+
+	if err := s.prepareWriter(ctx); err != nil {
+		_ = s.close()
+
+		return nil, err
+	}
+
+	if s.readers, err = openPool(path, "rw", readConnections); err != nil {
+		_ = s.close()
+
+		return nil, err
+	}
+
+	return s, nil
+}
+
+func openPool(path, mode string, connections int) (*sql.DB, error) {
+	query := url.Values{"mode": {mode}, "_pragma": {
+		"busy_timeout(500)", "synchronous(NORMAL)", "wal_autocheckpoint(0)", "temp_store(MEMORY)",
+		fmt.Sprintf("cache_size(-%d)", cacheKiB), "journal_size_limit(4194304)",
+	}}
+	address := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
+
+	pool, err := sql.Open("sqlite", address.String())
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %q: %w", path, err)
+	}
+
+	pool.SetMaxOpenConns(connections)
+	pool.SetMaxIdleConns(connections)
+
+	return pool, nil
+}
+
+func (s *store) prepareWriter(ctx context.Context) error {
+	var err error
+	if s.conn, err = s.writer.Conn(ctx); err != nil {
+		return fmt.Errorf("cannot open %q: %w", s.path, err)
+	}
+
+	var mode string
+	if err := s.conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+		return fmt.Errorf("cannot open %q: %w", s.path, err)
+	}
+
+	if mode != "wal" {
+		return fmt.Errorf("cannot open %q: no write-ahead log here, only %q", s.path, mode)
+	}
+
+	if err := ensureSchema(ctx, s.conn); err != nil {
+		return err
+	}
+	// A file system that is read-only must be found out now, not by the first event.
+	if _, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE; ROLLBACK"); err != nil {
+		return fmt.Errorf("cannot write %q: %w", s.path, err)
+	}
+
+	// The last connection that closes would delete the log by its path, which may lead to another journal by then.
+	if err := s.conn.Raw(keepLog); err != nil {
+		return fmt.Errorf("cannot keep the write-ahead log of %q: %w", s.path, err)
+	}
+
+	if s.insert, err = s.conn.PrepareContext(ctx, insertRow); err != nil {
+		return fmt.Errorf("cannot prepare %q: %w", s.path, err)
+	}
+
+	if s.identity, err = os.Stat(s.path); err != nil {
+		return fmt.Errorf("cannot open %q: %w", s.path, err)
+	}
+
+	if s.wal, err = os.OpenFile(s.path+"-wal", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return fmt.Errorf("cannot open the write-ahead log: %w", err)
+	}
+
+	return syncDir(filepath.Dir(s.path))
+}
+
+func keepLog(connection any) error {
+	control, ok := connection.(sqlite.FileControl)
+	if !ok {
+		return errors.New("the driver cannot do that")
+	}
+
+	_, err := control.FileControlPersistWAL("main", 1)
+
+	return err
+}
+
+// write commits whole decisions in one transaction.
+func (s *store) write(batch []*queued) error {
+	ctx := context.Background()
+
+	s.writing.Lock()
+	defer s.writing.Unlock()
+
+	if _, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+
+	for _, decision := range batch {
+		for i := range decision.rows {
+			if err := s.insertRow(ctx, &decision.rows[i], decision.payloads[i]); err != nil {
+				_, _ = s.conn.ExecContext(ctx, "ROLLBACK")
+
+				return err
+			}
+		}
+	}
+
+	if _, err := s.conn.ExecContext(ctx, "COMMIT"); err != nil {
+		_, _ = s.conn.ExecContext(ctx, "ROLLBACK")
+
+		return err
+	}
+
+	return nil
+}
+
+func (s *store) insertRow(ctx context.Context, row *events.Record, payload []byte) error {
+	var crc uint32
+	crc, s.scratch = checksum(s.scratch, row, payload)
+
+	var uid, pid, via any
+	if row.Origin != nil {
+		uid, pid, via = int64(row.Origin.GetUid()), int64(row.Origin.GetPid()), row.Origin.GetVia()
+	}
+
+	_, err := s.insert.ExecContext(ctx,
+		int64(row.Seq), row.Instance, row.BootID, row.RunID, row.Service, int64(row.Attempt), row.Kind, row.State, row.Message,
+		row.WallNS, row.BootNS, int64(row.Cause), int64(row.Decision), uid, pid, via, payload, int64(crc))
+
+	return err
+}
+
+// last returns the sequence of the newest row, whether it is readable or not, and the run that wrote it; 0 if there is
+// none.
+func (s *store) last() (seq uint64, run string, err error) {
+	err = s.readers.QueryRow("SELECT seq, run FROM records ORDER BY seq DESC LIMIT 1").Scan(&seq, &run)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, "", nil
+	}
+
+	return seq, run, err
+}
+
+// replaced tells whether the path no longer leads to this database.
+func (s *store) replaced() bool {
+	now, err := os.Stat(s.path)
+
+	return err != nil || !os.SameFile(now, s.identity)
+}
+
+// bytes is the space that rows take: pages in use, without those that deletions freed.
+func (s *store) bytes() (int64, error) {
+	var size, pages, free int64
+
+	err := s.readers.QueryRow(`SELECT page_size, page_count, freelist_count
+		FROM pragma_page_size, pragma_page_count, pragma_freelist_count`).Scan(&size, &pages, &free)
+
+	return size * (pages - free), err
+}
+
+// checkpoint moves the write-ahead log into the database and syncs that: what it can without holding up the writer, or,
+// where it must be whole, everything.
+func (s *store) checkpoint(whole bool) error {
+	mode := "PASSIVE"
+	if whole {
+		mode = "FULL"
+	}
+
+	var busy, frames, moved int
+	if err := s.readers.QueryRow("PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &frames, &moved); err != nil {
+		return fmt.Errorf("cannot move the write-ahead log: %w", err)
+	}
+
+	if whole && (busy != 0 || moved < frames) {
+		return errors.New("cannot move the write-ahead log: the database is in use")
+	}
+
+	return nil
+}
+
+// close waits for running queries. The last connection moves the write-ahead log into the database.
+func (s *store) close() error {
+	var problems []error
+	if s.readers != nil {
+		problems = append(problems, s.readers.Close())
+	}
+
+	if s.insert != nil {
+		problems = append(problems, s.insert.Close())
+	}
+
+	if s.conn != nil {
+		problems = append(problems, s.conn.Close())
+	}
+
+	problems = append(problems, s.writer.Close())
+	if s.wal != nil {
+		problems = append(problems, s.wal.Close())
+	}
+
+	return errors.Join(problems...)
+}
+
+// code is SQLite's primary result code, 0 if the error is not SQLite's.
+func code(err error) int {
+	var problem *sqlite.Error
+	if errors.As(err, &problem) {
+		return problem.Code() & 0xff
+	}
+
+	return 0
+}
+
+// unreadable tells that the file itself is damaged, so that trying again cannot help.
+func unreadable(err error) bool {
+	var foreign *foreignError
+
+	return code(err) == sqlite3.SQLITE_CORRUPT || code(err) == sqlite3.SQLITE_NOTADB || errors.As(err, &foreign)
+}
+
+// explain says in words what SQLite says in codes.
+func (j *Journal) explain(err error) string {
+	switch code(err) {
+	case sqlite3.SQLITE_FULL:
+		return "the disk is full"
+	case sqlite3.SQLITE_READONLY:
+		return "the file system is read-only"
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return "another process holds the database"
+	}
+
+	var disk unix.Statfs_t
+	if unix.Statfs(j.options.Dir, &disk) == nil {
+		switch {
+		case disk.Flags&unix.ST_RDONLY != 0:
+			return "the file system is read-only"
+		case code(err) == sqlite3.SQLITE_IOERR && disk.Bavail == 0, errors.Is(err, unix.ENOSPC):
+			return "the disk is full"
+		}
+	}
+
+	return err.Error()
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("cannot open directory %q: %w", path, err)
+	}
+	defer dir.Close()
+
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("cannot sync directory %q: %w", path, err)
+	}
+
+	return nil
+}
