@@ -42,7 +42,7 @@ func (r *recovery) take() string {
 		return r.discard("another boot: delete", "it is of an earlier boot")
 	case r.state.Name == events.StatePreparing && r.state.Live:
 		return "" // the start in flight will report
-	case r.state.Name == events.StateInitialized || r.state.ended():
+	case r.state.Name == events.StateInitialized || r.state.Ended():
 		return r.takeEnded()
 	case r.state.Name == events.StateWaiting:
 		return r.takeWaiting()

@@ -75,8 +75,15 @@ func (s State) unmet() []string {
 	return texts
 }
 
-// ended tells whether nothing of the service runs and nothing will start by itself.
-func (s State) ended() bool {
+// Met tells whether the condition of this key is known to hold.
+func (s State) Met(key string) bool {
+	return slices.ContainsFunc(s.Conditions, func(condition Condition) bool {
+		return condition.Key == key && condition.Known && condition.Met
+	})
+}
+
+// Ended tells whether nothing of the service runs and nothing will start by itself.
+func (s State) Ended() bool {
 	switch s.Name {
 	case events.StateFinished, events.StateFailed, events.StateSkipped:
 		return true

@@ -1,0 +1,263 @@
+package actors
+
+import (
+	"context"
+	"time"
+
+	"github.com/extactor/extactor/condition"
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service"
+)
+
+// How long calls that end a task may take, and the pause before waiting for an exit again after that failed.
+const (
+	endTimeout = 30 * time.Second
+	waitPause  = time.Second
+)
+
+// Who gives the commands that no person gives.
+var (
+	daemon       = &events.Origin{Via: "daemon"}
+	viaTimer     = &events.Origin{Via: "timer"}
+	viaRuntime   = &events.Origin{Via: "runtime"}
+	viaCondition = &events.Origin{Via: "condition"}
+)
+
+// call is one call to the container runtime. Its outcome, where there is one, comes back as a command.
+type call struct {
+	run    func(ctx context.Context) events.Order
+	start  bool // part of a start, which a stop cancels
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// perform hands an effect to whoever carries it out.
+func (s *serviceActor) perform(effect service.Effect) {
+	switch effect := effect.(type) {
+	case service.WatchConditions:
+		s.watch(effect.Keys)
+	case service.ArmTimer:
+		s.arm(effect.Attempt, effect.Timer, effect.At)
+	case service.PrepareTask:
+		s.enqueue(call{run: s.prepareCall(effect.Attempt), start: true})
+	case service.StartTask:
+		s.enqueue(call{run: s.startCall(effect.Attempt), start: true})
+	case service.CancelStart:
+		s.cancelStart()
+	case service.AwaitExit:
+		s.await(effect.Attempt)
+	case service.SignalTask:
+		s.enqueue(call{run: s.signalCall(effect.Attempt, effect.Signal)})
+	case service.KillTask:
+		s.kill(effect.Attempt)
+	case service.DeleteTask:
+		s.enqueue(call{run: s.deleteCall(effect.Attempt)})
+	}
+}
+
+// watch asks root for reports about exactly these conditions.
+func (s *serviceActor) watch(keys []string) {
+	wanted := make(map[condition.Condition]bool, len(keys))
+
+	for _, key := range keys {
+		parsed, err := condition.ParseKey(key)
+		if err != nil {
+			s.world.logger.Error("cannot watch a condition", "service", s.state.ID, "error", err)
+
+			continue
+		}
+
+		wanted[parsed] = true
+		s.world.send(s.root, subscribe{id: s.state.ID, wanted: parsed})
+	}
+
+	for watched := range s.watched {
+		if !wanted[watched] {
+			s.world.send(s.root, unsubscribe{id: s.state.ID, unwanted: watched})
+		}
+	}
+
+	s.watched = wanted
+}
+
+// arm sets the one timer of its kind; an earlier one is stale by now.
+func (s *serviceActor) arm(attempt uint64, timer events.Timer, at int64) {
+	if stop := s.timers[timer]; stop != nil {
+		stop()
+	}
+
+	wait := max(time.Duration(at-s.world.clock.Now().GetBootNs()), 0)
+	self := s.self
+	s.timers[timer] = s.world.clock.AfterFunc(wait, func() {
+		s.world.send(self, timerFired{attempt: attempt, timer: timer, at: at})
+	})
+}
+
+// fire passes a timer on once its moment has come by the boot clock, from which the timer's own clock may differ.
+func (s *serviceActor) fire(fired timerFired) {
+	if s.world.clock.Now().GetBootNs() < fired.at {
+		s.arm(fired.attempt, fired.timer, fired.at)
+
+		return
+	}
+
+	s.take(take{order: &events.ElapseTimer{Attempt: fired.attempt, Timer: fired.timer}, origin: viaTimer, cause: s.last})
+}
+
+// enqueue runs calls one after the other, in the order of the decisions that asked for them.
+func (s *serviceActor) enqueue(next call) {
+	next.ctx, next.cancel = context.WithCancel(s.world.ctx)
+
+	s.calls = append(s.calls, next)
+	if len(s.calls) == 1 {
+		s.runFirst()
+	}
+}
+
+func (s *serviceActor) runFirst() {
+	self, first := s.self, s.calls[0]
+
+	go func() {
+		outcome := first.run(first.ctx)
+
+		first.cancel()
+		s.world.send(self, callDone{outcome: outcome})
+	}()
+}
+
+func (s *serviceActor) finishCall(done callDone) {
+	s.calls = s.calls[1:]
+	if len(s.calls) > 0 {
+		s.runFirst()
+	}
+
+	if done.outcome != nil {
+		s.take(take{order: done.outcome, origin: viaRuntime, cause: s.last})
+	}
+
+	s.report()
+}
+
+// cancelStart ends the calls of a start soon; each still reports its outcome.
+func (s *serviceActor) cancelStart() {
+	for _, call := range s.calls {
+		if call.start {
+			call.cancel()
+		}
+	}
+}
+
+func (s *serviceActor) request(attempt uint64) service.StartRequest {
+	return service.StartRequest{
+		ID: s.state.ID, Attempt: attempt, BootID: s.world.bootID, Hash: s.state.Lifecycle.GetSpecHash(), Spec: s.file,
+	}
+}
+
+func (s *serviceActor) prepareCall(attempt uint64) func(context.Context) events.Order {
+	request := s.request(attempt)
+
+	return func(ctx context.Context) events.Order {
+		if err := s.world.runtime.Prepare(ctx, request); err != nil {
+			return &events.ReportStartFailed{Attempt: attempt, Problem: err.Error()}
+		}
+
+		return &events.ReportPrepared{Attempt: attempt}
+	}
+}
+
+func (s *serviceActor) startCall(attempt uint64) func(context.Context) events.Order {
+	request := s.request(attempt)
+
+	return func(ctx context.Context) events.Order {
+		started, err := s.world.runtime.Start(ctx, request)
+		if err != nil {
+			return &events.ReportStartFailed{Attempt: attempt, Problem: err.Error()}
+		}
+
+		return &events.ReportStarted{Attempt: attempt, Pid: started.PID, Container: started.Container}
+	}
+}
+
+func (s *serviceActor) signalCall(attempt uint64, signal string) func(context.Context) events.Order {
+	task := service.Task{ID: s.state.ID, Attempt: attempt}
+
+	return func(ctx context.Context) events.Order {
+		ctx, cancel := context.WithTimeout(ctx, endTimeout)
+		defer cancel()
+
+		if err := s.world.runtime.Signal(ctx, task, signal); err != nil {
+			s.world.logger.Warn("cannot signal the task", "service", task.ID, "signal", signal, "error", err)
+		}
+
+		return nil
+	}
+}
+
+func (s *serviceActor) deleteCall(attempt uint64) func(context.Context) events.Order {
+	task := service.Task{ID: s.state.ID, Attempt: attempt}
+
+	return func(ctx context.Context) events.Order {
+		ctx, cancel := context.WithTimeout(ctx, endTimeout)
+		defer cancel()
+
+		if err := s.world.runtime.Delete(ctx, task); err != nil {
+			s.world.logger.Warn("cannot delete the container, the next start tries again", "service", task.ID, "attempt", attempt, "error", err)
+		}
+
+		return nil
+	}
+}
+
+// kill does not queue: it must overtake whatever hangs.
+func (s *serviceActor) kill(attempt uint64) {
+	task := service.Task{ID: s.state.ID, Attempt: attempt}
+
+	go func() {
+		ctx, cancel := context.WithTimeout(s.world.ctx, endTimeout)
+		defer cancel()
+
+		if err := s.world.runtime.Kill(ctx, task); err != nil {
+			s.world.logger.Warn("cannot kill the task", "service", task.ID, "error", err)
+		}
+	}()
+}
+
+// await has one goroutine wait for the exit of the attempt's task.
+func (s *serviceActor) await(attempt uint64) {
+	if s.awaiting == attempt {
+		return
+	}
+
+	s.awaiting = attempt
+	task := service.Task{ID: s.state.ID, Attempt: attempt}
+	self := s.self
+
+	go func() {
+		exit, err := s.world.runtime.Wait(s.world.ctx, task)
+		if err != nil {
+			s.world.send(self, waitBroken{attempt: attempt, problem: err})
+
+			return
+		}
+
+		s.world.send(self, take{order: &events.ReportExited{Attempt: attempt, Exit: exit}, origin: viaRuntime})
+	}()
+}
+
+// breakWait: the connection was lost, or this one call failed. Where the link is up nobody else would ask again.
+func (s *serviceActor) breakWait(broken waitBroken) {
+	if s.awaiting == broken.attempt {
+		s.awaiting = 0
+	}
+
+	self := s.self
+	s.world.clock.AfterFunc(waitPause, func() { s.world.send(self, waitAgain{attempt: broken.attempt}) })
+}
+
+func (s *serviceActor) awaitAgain(attempt uint64) {
+	if s.state.PID != 0 && s.state.Attempt == attempt && s.state.Met(runtimeKey) {
+		s.await(attempt)
+	}
+}
+
+var runtimeKey = condition.Condition{Kind: condition.Service, Name: service.Runtime}.Key()

@@ -1,0 +1,123 @@
+package actors
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/extactor/extactor/condition"
+	"github.com/extactor/extactor/events"
+)
+
+// Messages are plain values; they never leave the process.
+
+// give asks root to hand a person's order to a service.
+type give struct {
+	id     string
+	order  events.Order
+	origin *events.Origin
+	reply  chan<- answer // room for one
+}
+
+// answer is what became of an order: the sequence of its last record, or of the last one before it where it changed
+// nothing.
+type answer struct {
+	seq uint64
+	err error
+}
+
+// take asks a service to carry a command through.
+type take struct {
+	order  events.Order
+	origin *events.Origin
+	cause  uint64
+	reply  chan<- answer // nil where nobody waits
+}
+
+// callDone tells a service that its call to the container runtime returned.
+type callDone struct{ outcome events.Order } // nil: nothing to report
+
+// waitBroken tells a service that nobody waits for its task's exit any more.
+type waitBroken struct {
+	attempt uint64
+	problem error
+}
+
+// waitAgain asks a service to wait for its task's exit once more.
+type waitAgain struct{ attempt uint64 }
+
+// timerFired tells a service that a timer ran out.
+type timerFired struct {
+	attempt uint64
+	timer   events.Timer
+	at      int64 // CLOCK_BOOTTIME nanoseconds for which it was armed
+}
+
+// subscribe and unsubscribe tell root which conditions a service wants to hear of.
+type subscribe struct {
+	id     string
+	wanted condition.Condition
+}
+
+type unsubscribe struct {
+	id       string
+	unwanted condition.Condition
+}
+
+// serviceChanged tells root what others need to know of a service.
+type serviceChanged struct {
+	id     string
+	status status
+	seq    uint64 // record that changed it
+}
+
+// status is what others need to know of a service.
+type status struct {
+	up    bool // running, and healthy where it has a health check
+	ended bool // nothing runs and nothing starts by itself
+	idle  bool // no call to the container runtime is under way
+}
+
+// factSeen brings a fact to the actor of its condition.
+type factSeen struct {
+	fact  condition.Fact
+	cause uint64
+}
+
+// unanswered reminds a condition that its watcher has not reported anything yet.
+type unanswered struct{}
+
+// addSubscriber and removeSubscriber go from root to the actor of a condition.
+type addSubscriber struct {
+	id  string
+	pid *actor.PID
+}
+
+type removeSubscriber struct{ id string }
+
+// linkUp, linkDown and listed come from the goroutines of the runtime's link.
+type linkUp struct{ address, version string }
+
+type linkDown struct{ problem error }
+
+type listed struct {
+	link    uint64
+	tasks   map[string]*events.Observed
+	problem error
+}
+
+type listAgain struct{ link uint64 }
+
+// runtimeUp and runtimeDown tell root about the link.
+type runtimeUp struct {
+	tasks map[string]*events.Observed
+	seq   uint64
+}
+
+type runtimeDown struct{ seq uint64 }
+
+// shutdown asks root to stop all services; hurry kills what has not stopped yet.
+type shutdown struct{ hurry bool }
+
+// takeSnapshots asks root that every service record its whole state, takeSnapshot asks one service; done is called once.
+type takeSnapshots struct{ done func() }
+
+type takeSnapshot struct{ done func() }

@@ -1,0 +1,44 @@
+package actors
+
+import (
+	"github.com/extactor/extactor/events"
+)
+
+// recorder is the base of every actor that writes history: it appends a decision and publishes the view of it. A
+// decision counts only once persist has returned.
+type recorder struct {
+	world *world
+	view  events.View
+	last  uint64 // sequence of the actor's last record
+}
+
+func newRecorder(world *world, id string) recorder {
+	return recorder{world: world, view: events.NewView(id)}
+}
+
+// persist appends the decision; recorded and buffered both allow its effects.
+func (r *recorder) persist(decision events.Decision) {
+	receipt := r.world.journal.Append(decision)
+
+	for _, record := range receipt.Records {
+		r.view = r.view.Apply(record)
+	}
+
+	r.last = max(r.last, receipt.Last())
+
+	if r.view.ID != "" {
+		r.world.board.publish(r.view)
+	}
+}
+
+// note persists facts that no command led to, such as those of the daemon itself.
+func (r *recorder) note(state string, cause uint64, facts ...events.Fact) {
+	decision := events.Decision{Service: r.view.ID, At: r.world.clock.Now(), Cause: cause}
+
+	for _, fact := range facts {
+		event := events.New(fact)
+		decision.Entries = append(decision.Entries, events.Entry{Event: event, State: state, Message: events.Text(r.view.ID, event)})
+	}
+
+	r.persist(decision)
+}

@@ -1,0 +1,107 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service"
+)
+
+// listPause is the wait before the containers are listed again after that failed on a link that is up.
+const listPause = time.Second
+
+// runtimeActor is the link to the container runtime. It is itself the service "containerd".
+type runtimeActor struct {
+	recorder
+
+	root *actor.PID
+	self *actor.PID
+	link uint64 // counts the times the link came up or went down; what belongs to an earlier one is stale
+	up   bool
+	peer linkUp
+}
+
+func newRuntimeActor(world *world, root *actor.PID) *runtimeActor {
+	return &runtimeActor{recorder: newRecorder(world, service.Runtime), root: root}
+}
+
+// Receive follows the link: up counts once the containers are listed, so that nothing starts before what is already
+// there is known.
+func (r *runtimeActor) Receive(ctx actor.Context) {
+	switch message := ctx.Message().(type) {
+	case *actor.Started:
+		r.self = ctx.Self()
+		r.start()
+	case linkUp:
+		r.link++
+		r.peer = message
+		r.list()
+	case linkDown:
+		r.down(message.problem)
+	case listAgain:
+		if message.link == r.link {
+			r.list()
+		}
+	case listed:
+		r.see(message)
+	}
+}
+
+func (r *runtimeActor) start() {
+	records, err := r.world.journal.Tail(service.Runtime, events.RecentLines)
+	if err != nil {
+		r.world.logger.Error("cannot read the history of the link", "error", err)
+	}
+
+	for _, record := range records {
+		r.view = r.view.Apply(record)
+	}
+
+	r.note(events.StateWaiting, 0, &events.RuntimeDisconnected{Problem: "not connected yet"})
+
+	self := r.self
+	go r.world.runtime.Link(r.world.ctx,
+		func(address, version string) { r.world.send(self, linkUp{address: address, version: version}) },
+		func(problem error) { r.world.send(self, linkDown{problem: problem}) },
+	)
+}
+
+func (r *runtimeActor) list() {
+	self, link := r.self, r.link
+
+	go func() {
+		tasks, err := r.world.runtime.Observe(r.world.ctx)
+		r.world.send(self, listed{link: link, tasks: tasks, problem: err})
+	}()
+}
+
+func (r *runtimeActor) see(seen listed) {
+	switch {
+	case seen.link != r.link || errors.Is(seen.problem, context.Canceled):
+	case seen.problem != nil:
+		r.world.logger.Warn("cannot list the containers", "error", seen.problem)
+
+		self := r.self
+		r.world.clock.AfterFunc(listPause, func() { r.world.send(self, listAgain{link: seen.link}) })
+	default:
+		r.up = true
+		r.note(events.StateRunning, 0, &events.RuntimeConnected{Address: r.peer.address, Version: r.peer.version})
+		r.world.send(r.root, runtimeUp{tasks: seen.tasks, seq: r.last})
+	}
+}
+
+func (r *runtimeActor) down(problem error) {
+	r.link++
+
+	if !r.up {
+		return
+	}
+
+	r.up = false
+	r.note(events.StateWaiting, 0, &events.RuntimeDisconnected{Problem: problem.Error()})
+	r.world.send(r.root, runtimeDown{seq: r.last})
+}

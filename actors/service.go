@@ -1,0 +1,182 @@
+package actors
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/extactor/extactor/condition"
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/spec"
+)
+
+// serviceActor is one service: it carries commands through the machine, one at a time.
+type serviceActor struct {
+	recorder
+
+	file  *spec.Service
+	root  *actor.PID
+	self  *actor.PID
+	state service.State
+
+	watched     map[condition.Condition]bool
+	timers      map[events.Timer]func() bool
+	calls       []call // to the container runtime, in order; the first one is under way
+	awaiting    uint64 // attempt whose exit a goroutine waits for, 0 for none
+	reported    status
+	quarantined bool
+	abandoned   bool // quarantined, and its container deleted
+}
+
+func newServiceActor(world *world, root *actor.PID, file *spec.Service) *serviceActor {
+	return &serviceActor{
+		recorder: newRecorder(world, file.ID()), file: file, root: root, state: service.New(file.ID()),
+		watched: make(map[condition.Condition]bool), timers: make(map[events.Timer]func() bool),
+	}
+}
+
+// Receive quarantines the service where handling a message panics: it is left alone, whatever it does, and its siblings
+// go on.
+func (s *serviceActor) Receive(ctx actor.Context) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.quarantine(ctx.Message(), reason)
+		}
+	}()
+
+	switch message := ctx.Message().(type) {
+	case *actor.Started:
+		s.self = ctx.Self()
+		s.load()
+	case take:
+		s.take(message)
+	case callDone:
+		s.finishCall(message)
+	case waitBroken:
+		s.breakWait(message)
+	case waitAgain:
+		s.awaitAgain(message.attempt)
+	case timerFired:
+		s.fire(message)
+	case takeSnapshot:
+		s.snapshot()
+		message.done()
+	}
+}
+
+// load folds the service's history and begins this run of the daemon with its file.
+func (s *serviceActor) load() {
+	err := s.world.journal.Replay(s.state.ID, func(record events.Record) bool {
+		if record.Event != nil {
+			s.state = service.Apply(s.state, record.Event)
+		}
+
+		s.view = s.view.Apply(record)
+		s.last = record.Seq
+
+		return true
+	})
+	if err != nil {
+		s.world.logger.Error("cannot read the whole history", "service", s.state.ID, "error", err)
+	}
+
+	s.take(take{
+		order:  &events.LoadSpec{Lifecycle: service.Lifecycle(s.file, s.world.key), BootId: s.world.bootID},
+		origin: daemon,
+	})
+}
+
+// take carries a command through: decide, append, and only then follow.
+func (s *serviceActor) take(message take) {
+	if s.quarantined {
+		s.takeQuarantined(message)
+
+		return
+	}
+
+	step, err := service.Take(s.state, events.NewCommand(s.world.clock.Now(), message.origin, message.order), message.cause)
+	if err == nil && len(step.Decision.Entries) > 0 {
+		s.persist(step.Decision)
+		s.state = step.State
+
+		for _, effect := range step.Effects {
+			s.perform(effect)
+		}
+	}
+
+	if message.reply != nil {
+		message.reply <- answer{seq: s.last, err: err}
+	}
+
+	s.report()
+}
+
+// report tells root when what others need to know of the service has changed.
+func (s *serviceActor) report() {
+	now := status{up: s.state.Name == events.StateRunning, ended: s.state.Ended() || s.abandoned, idle: len(s.calls) == 0}
+	if now == s.reported {
+		return
+	}
+
+	s.reported = now
+	s.world.send(s.root, serviceChanged{id: s.state.ID, status: now, seq: s.last})
+}
+
+func (s *serviceActor) snapshot() {
+	if s.state.Lifecycle == nil {
+		return
+	}
+
+	event := events.New(s.state.Snapshot())
+	s.persist(events.Decision{
+		Service: s.state.ID, At: s.world.clock.Now(), Origin: daemon,
+		Entries: []events.Entry{{Event: event, State: s.state.Name, Attempt: s.state.Attempt}},
+	})
+}
+
+func (s *serviceActor) quarantine(message, reason any) {
+	s.world.logger.Error("internal error, the service is quarantined", "service", s.state.ID,
+		"message", fmt.Sprintf("%T", message), "error", fmt.Sprint(reason), "stack", string(debug.Stack()))
+
+	// Whoever waits for an answer gets one; without room for it the answer was given before the panic.
+	if asked, ok := message.(take); ok && asked.reply != nil {
+		select {
+		case asked.reply <- answer{err: fmt.Errorf("cannot handle service %q: internal error: %v", s.state.ID, reason)}:
+		default:
+		}
+	}
+
+	if s.quarantined {
+		return
+	}
+
+	s.quarantined = true
+
+	event := events.New(&events.ServiceQuarantined{Problem: fmt.Sprint(reason)})
+	s.persist(events.Decision{
+		Service: s.state.ID, At: s.world.clock.Now(), Origin: daemon,
+		Entries: []events.Entry{{
+			Event: event, State: s.state.Name, Attempt: s.state.Attempt, Message: events.Text(s.state.ID, event),
+		}},
+	})
+}
+
+// takeQuarantined lets a person stop, and the daemon shut down, what the machine can no longer be trusted with.
+func (s *serviceActor) takeQuarantined(message take) {
+	var err error
+
+	switch message.order.(type) {
+	case *events.StopService, *events.ShutdownService:
+		s.abandoned = true
+		s.enqueue(call{run: s.deleteCall(s.state.Attempt)})
+		s.report()
+	default:
+		err = fmt.Errorf("cannot handle service %q: it is quarantined after an internal error; only stop works until the daemon is restarted", s.state.ID)
+	}
+
+	if message.reply != nil {
+		message.reply <- answer{seq: s.last, err: err}
+	}
+}
