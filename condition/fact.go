@@ -14,7 +14,7 @@ type ServiceFact struct {
 // FileFact is what is at a path, after following symbolic links.
 type FileFact struct {
 	Exists bool
-	Empty  bool // it has no content; false where that cannot be said (a directory, a socket)
+	Empty  bool // it is a file without content; looked at only as part of a FilesFact, else false
 }
 
 // FilesFact is what is at several paths; EtcFiles needs all of them.

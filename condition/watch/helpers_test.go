@@ -188,6 +188,12 @@ func (l *log) contains(text string) bool {
 	return strings.Contains(l.text.String(), text)
 }
 
+// await waits for the text, which is logged after a fact was pushed.
+func (l *log) await(t testing.TB, text string) {
+	t.Helper()
+	eventually(t, "logged: "+text, func() bool { return l.contains(text) })
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 
@@ -223,4 +229,15 @@ func kernelWatches(t testing.TB) int {
 	}
 
 	return count
+}
+
+// pipes gives a child a standard input that stays open as long as the test.
+func pipes(t *testing.T) []*os.File {
+	t.Helper()
+
+	reader, writer, err := os.Pipe()
+	must(t, err)
+	t.Cleanup(func() { _ = reader.Close(); _ = writer.Close() })
+
+	return []*os.File{reader, nil, nil}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -168,9 +169,9 @@ func TestNetworkAddressIsTentative(t *testing.T) {
 	}
 
 	f.await("tentative", has(true))
-	f.await("not tentative", has(false)) // the kernel says so when duplicate address detection is over
 
-	if !f.watched.Met(f.seen[f.next-1]) {
+	// The kernel says so when duplicate address detection is over.
+	if !f.watched.Met(f.await("not tentative", has(false))) {
 		t.Error("not met by an address that can be bound")
 	}
 }
@@ -259,7 +260,7 @@ func TestNetworkBurst(t *testing.T) {
 
 	var output log
 
-	f := watchFacts(t, h.watch(Options{Logger: debugLogger(&output), receiveBuffer: 1}), network(condition.Addresses))
+	f := watchFacts(t, h.watch(Options{Logger: zerolog.New(&output).Level(zerolog.DebugLevel), receiveBuffer: 1}), network(condition.Addresses))
 	f.met(false)
 
 	const count = 500

@@ -58,10 +58,7 @@ func underInotifyLimit(t *testing.T, limit string) {
 	must(t, os.Mkdir(filepath.Dir(name), 0o700))
 	touch(t, name)
 	f.met(true)
-
-	if !output.contains("inotify") || !output.contains("max_user_") {
-		t.Errorf("the log does not say what to raise: %s", output.text.String())
-	}
+	output.await(t, "fs.inotify.max_user_") // what to raise
 
 	// When there is room again the watch is placed after all.
 	must(t, os.WriteFile(limit, []byte("1000"), 0))
@@ -110,9 +107,7 @@ func TestFileSystemThatHangs(t *testing.T) {
 	hanging.stop() // does not hang
 	watchers.Close()
 
-	if !output.contains("does not answer") {
-		t.Error("the log does not say what hangs")
-	}
+	output.await(t, "does not answer")
 
 	must(t, server.Close()) // the kernel gives up on the server, and the look ends
 	watchers.running.Wait()

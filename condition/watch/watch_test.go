@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/condition"
 )
@@ -63,7 +64,7 @@ func depth(directory string) int {
 
 func TestNothingLeaks(t *testing.T) {
 	h := newHost(t)
-	uts := newNamespace(t, 0x04000000, "uts")
+	uts := newNamespace(t, unix.CLONE_NEWUTS, "uts")
 	directory := t.TempDir()
 	conditions := []condition.Condition{
 		path(filepath.Join(directory, "a/b")), path("/proc/1/root"), path("/etc"),
@@ -175,7 +176,7 @@ func TestKindsOfOtherSources(t *testing.T) {
 		f.stop()
 
 		if len(f.seen) > 0 || !output.contains(`"`+watched.Key()+`"`) {
-			t.Errorf("%q: facts %v, log %s", watched.Key(), f.seen, output.text.String())
+			t.Errorf("%q: facts %v, or not logged", watched.Key(), f.seen)
 		}
 	}
 
