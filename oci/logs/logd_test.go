@@ -16,7 +16,7 @@ import (
 func TestKilledLogdLosesAndDoublesNothing(t *testing.T) {
 	dir := newLog(t)
 	hold(t, dir, testID)
-	const kills, width = 60, 40
+	const kills, width = 60, 100
 	stdin, enough := pipe(t)
 	told, stdout := pipe(t)
 	service := startChild(t, "endless", stdin, stdout, dir.FIFO(testID), width)
@@ -36,7 +36,7 @@ func TestKilledLogdLosesAndDoublesNothing(t *testing.T) {
 	for killed := range kills {
 		logd := startLogd(t, dir, 1<<20, 1000)
 		// Some kills fall into the first chunk, some long after it.
-		target := written() + uint64(killed%10)*200_000
+		target := written() + uint64(killed%10)*100_000
 		for written() < target {
 			select {
 			case <-changed:

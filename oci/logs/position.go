@@ -28,8 +28,8 @@ func LastLines(dir Dir, id string, from uint64, limit int) (string, error) {
 		return "", err
 	}
 	// One byte more than is wanted tells whether the first line is whole.
-	begin := from
-	if end-from > uint64(limit) {
+	begin, cut := from, end-from > uint64(limit)
+	if cut {
 		begin = end - uint64(limit) - 1
 	}
 	reader, err := Open(dir, id, begin)
@@ -41,12 +41,12 @@ func LastLines(dir Dir, id string, from uint64, limit int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot read log %q: %w", id, err)
 	}
-	if begin > from && len(text) > 0 {
-		cut := bytes.IndexByte(text, '\n')
-		if cut < 0 || cut == len(text)-1 {
-			cut = 0
+	if cut && len(text) > 0 {
+		newline := bytes.IndexByte(text, '\n')
+		if newline < 0 || newline == len(text)-1 {
+			newline = 0
 		}
-		text = text[cut+1:]
+		text = text[newline+1:]
 	}
 	// A replacement is longer than what it replaces.
 	valid := strings.ToValidUTF8(string(text), "\uFFFD")

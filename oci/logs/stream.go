@@ -26,7 +26,7 @@ type stream struct {
 	index indexWriter
 
 	discarded uint64 // bytes that no notice in the log tells of yet
-	notice    []byte // what of a notice is still to be written
+	notice    []byte // the rest of a notice that was written in part
 }
 
 func newStream(options *Options, id string) (*stream, error) {
@@ -174,25 +174,30 @@ func (s *stream) discard(null int) error {
 // writeNotice writes, where bytes had to be discarded, how many, as a line of its own.
 func (s *stream) writeNotice() error {
 	for s.discarded > 0 || len(s.notice) > 0 {
-		if len(s.notice) == 0 {
-			s.notice = fmt.Appendf(s.notice, "extactor: %d bytes of this log could not be written and are lost\n",
-				s.discarded)
-			last := []byte{'\n'}
-			if s.size > 0 {
-				_, _ = unix.Pread(s.file, last, int64(s.size)-1)
-			}
-			if last[0] != '\n' {
-				s.notice = append([]byte{'\n'}, s.notice...)
-			}
-			s.discarded = 0
+		notice, told := s.notice, uint64(0)
+		if len(notice) == 0 {
+			notice, told = s.composeNotice(), s.discarded
 		}
 		s.index.add(s.end(), time.Now())
-		written, err := unix.Pwrite(s.file, s.notice, int64(s.size))
+		written, err := unix.Pwrite(s.file, notice, int64(s.size))
 		if err != nil {
-			return err
+			return err // nothing was told yet: the next one counts what is discarded until then as well
 		}
 		s.size += uint64(written)
-		s.notice = s.notice[written:]
+		s.notice = notice[written:]
+		s.discarded -= told
 	}
 	return nil
+}
+
+func (s *stream) composeNotice() []byte {
+	var notice []byte
+	last := []byte{'\n'}
+	if s.size > 0 {
+		_, _ = unix.Pread(s.file, last, int64(s.size)-1)
+	}
+	if last[0] != '\n' {
+		notice = append(notice, '\n')
+	}
+	return fmt.Appendf(notice, "extactor: %d bytes of this log could not be written and are lost\n", s.discarded)
 }

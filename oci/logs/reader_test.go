@@ -1,0 +1,281 @@
+package logs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// drawLog leaves a random text in random segments, and returns it with the cursor of its first byte.
+func drawLog(t *rapid.T, dir Dir) (base uint64, text []byte) {
+	if err := errors.Join(os.RemoveAll(dir.segments(testID)), os.Mkdir(dir.segments(testID), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	base = rapid.Uint64Range(0, 1<<40).Draw(t, "base")
+	end := base
+	for _, part := range rapid.SliceOfN(rapid.StringOfN(rapid.RuneFrom([]rune("ab\n\x00é")), 0, 20, -1), 1, 6).Draw(t, "parts") {
+		if err := os.WriteFile(segment{dir.segments(testID), end}.path(), []byte(part), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, part...)
+		end += uint64(len(part))
+	}
+	return base, text
+}
+
+func TestReaderSeesOneStream(t *testing.T) {
+	dir := newLog(t)
+	rapid.Check(t, func(t *rapid.T) {
+		base, text := drawLog(t, dir)
+		from := rapid.Uint64Range(0, uint64(len(text)+3)).Draw(t, "from")
+		reader, err := Open(dir, testID, base+from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Close()
+		want := text[min(int(from), len(text)):]
+		var got []byte
+		for {
+			p := make([]byte, rapid.IntRange(1, 9).Draw(t, "size"))
+			n, err := reader.Read(p)
+			got = append(got, p[:n]...)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(got, want) || reader.Cursor() != base+uint64(len(text)) {
+			t.Fatalf("read %q up to %d, want %q", got, reader.Cursor()-base, want)
+		}
+	})
+}
+
+func TestTailIsTheLastLines(t *testing.T) {
+	dir := newLog(t)
+	rapid.Check(t, func(t *rapid.T) {
+		base, text := drawLog(t, dir)
+		n := rapid.IntRange(-1, 12).Draw(t, "n")
+		lines := slices.Collect(bytes.Lines(text))
+		if n >= 0 && n < len(lines) {
+			lines = lines[len(lines)-n:]
+		}
+		cursor, err := Tail(dir, testID, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := text[cursor-base:], bytes.Join(lines, nil); !bytes.Equal(got, want) {
+			t.Fatalf("the last %d lines of %q are %q, want %q", n, text, got, want)
+		}
+	})
+}
+
+func TestLastLinesAreWholeWhereTheyFit(t *testing.T) {
+	dir := newLog(t)
+	rapid.Check(t, func(t *rapid.T) {
+		base, text := drawLog(t, dir)
+		from := rapid.IntRange(0, len(text)).Draw(t, "from")
+		limit := rapid.IntRange(1, 60).Draw(t, "limit")
+		got, err := LastLines(dir, testID, base+uint64(from), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The most lines that fit.
+		lines, want := slices.Collect(bytes.Lines(text[from:])), ""
+		for _, line := range slices.Backward(lines) {
+			if len(line)+len(want) > limit {
+				break
+			}
+			want = string(line) + want
+		}
+		if want != "" && strings.ToValidUTF8(want, "\uFFFD") != got && len(strings.ToValidUTF8(want, "\uFFFD")) <= limit {
+			t.Fatalf("the last %d bytes of %q are %q, want %q", limit, text[from:], got, want)
+		}
+		if len(got) > limit {
+			t.Fatalf("%q is longer than %d", got, limit)
+		}
+	})
+}
+
+func TestTailReadsLogsLargerThanItsBlocks(t *testing.T) {
+	dir := newLog(t)
+	var text bytes.Buffer
+	if err := printNumbers(&text, 0, 40_000, 10); err != nil {
+		t.Fatal(err)
+	}
+	writeSegments(t, dir, 0, text.String()[:200_003], text.String()[200_003:])
+	for _, n := range []int{1, 100, 6553, 6554, 30_000, 39_999, 40_000} {
+		if cursor, err := Tail(dir, testID, n); cursor != uint64(40_000-n)*10 || err != nil {
+			t.Errorf("the last %d lines begin at %d (%v), want %d", n, cursor, err, (40_000-n)*10)
+		}
+	}
+}
+
+func TestReaderGoesOnAfterBytesThatWereDeleted(t *testing.T) {
+	dir := newLog(t)
+	writeSegments(t, dir, 0, "old\n", "gone\n", "new\n")
+	reader, err := Open(dir, testID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	first := make([]byte, 2)
+	if _, err := io.ReadFull(reader, first); err != nil {
+		t.Fatal(err)
+	}
+	for _, base := range []uint64{0, 4} {
+		if err := (segment{dir.segments(testID), base}).remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest, err := io.ReadAll(reader)
+	if got := string(first) + string(rest); got != "old\nnew\n" || err != nil {
+		t.Fatalf("read %q, %v", got, err)
+	}
+	if got := readAll(t, dir, 0); got != "new\n" {
+		t.Fatalf("a new reader read %q", got)
+	}
+}
+
+func TestFollowersSeeEachLineOnceThroughRotation(t *testing.T) {
+	dir := newLog(t)
+	startLogd(t, dir, 10_000, 10_000)
+	const lines, width = 50_000, 50
+	ctx, cancel := context.WithCancel(deadline(t))
+	defer cancel()
+	ended := make(chan error, 3)
+	for range cap(ended) {
+		expected := 0
+		go func() {
+			ended <- Lines(ctx, dir, testID, 0, 4096, func(line []byte) {
+				if want := fmt.Sprintf("%0*d", width-1, expected); string(line) != want {
+					t.Errorf("line %d is %q", expected, line)
+					cancel()
+				}
+				if expected++; expected == lines {
+					ended <- nil
+				}
+			})
+		}()
+	}
+	startChild(t, "service", nil, nil, dir.FIFO(testID), 0, lines, width).finish(t)
+	for range cap(ended) {
+		if err := <-ended; err != nil || ctx.Err() != nil {
+			t.Fatalf("a follower ended early: %v, %v", err, ctx.Err())
+		}
+	}
+	cancel()
+	for range cap(ended) {
+		if err := <-ended; err != nil {
+			t.Fatalf("a follower did not end quietly: %v", err)
+		}
+	}
+}
+
+func TestLinesSplitsLongLinesAndYieldsTheUnfinishedAtTheEnd(t *testing.T) {
+	dir := newLog(t)
+	writeSegments(t, dir, 0, "1234", "\n12345\n\n123456789\nend")
+	ctx, cancel := context.WithCancel(deadline(t))
+	var got []string
+	err := Lines(ctx, dir, testID, 0, 4, func(line []byte) {
+		if got = append(got, string(line)); len(got) == 7 {
+			cancel()
+		}
+	})
+	want := []string{"1234", "1234", "5", "", "1234", "5678", "9", "end"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Fatalf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+func TestFollowEndsWithTheContext(t *testing.T) {
+	dir := newLog(t)
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	reader, err := Follow(ctx, dir, testID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	cancel(cause)
+	if n, err := reader.Read(make([]byte, 10)); n != 0 || !errors.Is(err, cause) {
+		t.Fatalf("read %d bytes, %v", n, err)
+	}
+	if _, err := Follow(ctx, dir, "ext-nobody", 0); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("a log that was not created can be followed: %v", err)
+	}
+}
+
+func TestLinesHaveTheTimeAtWhichTheyArrived(t *testing.T) {
+	dir := newLog(t)
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
+	writeSegments(t, dir, 100, "one\ntwo\nthr", "ee\n", "four\n")
+	first := openIndex(segment{dir.segments(testID), 100}.indexPath())
+	first.add(100, at(0))
+	first.add(104, at(10).Add(-time.Second)) // killed before it moved the bytes
+	first.add(104, at(10))
+	first.add(104, at(10).Add(indexPrecision/2)) // too close to be told apart
+	first.add(108, at(20))
+	first.close()
+	second := openIndex(segment{dir.segments(testID), 111}.indexPath())
+	second.add(111, at(30))
+	second.close() // the third segment has no index
+	for seconds, want := range map[int]uint64{-1: 100, 0: 100, 1: 104, 10: 104, 11: 108, 20: 108, 21: 111, 30: 111, 31: 119} {
+		if got, err := Since(dir, testID, at(seconds)); got != want || err != nil {
+			t.Errorf("since %d s the log begins at %d (%v), want %d", seconds, got, err, want)
+		}
+	}
+	reader, err := Open(dir, testID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	stamped := Stamped(reader)
+	defer stamped.Close()
+	text, err := io.ReadAll(stamped)
+	want := "2026-11-23T12:00:00.000Z one\n2026-11-23T12:00:10.000Z two\n2026-11-23T12:00:20.000Z three\n" +
+		"2026-11-23T12:00:20.000Z four\n"
+	if err != nil || string(text) != want {
+		t.Fatalf("got %q, %v, want %q", text, err, want)
+	}
+}
+
+func TestLogdRecordsWhenBytesArrive(t *testing.T) {
+	dir := newLog(t)
+	startLogd(t, dir, 30, 100)
+	service := openService(t, dir, testID)
+	before := time.Now()
+	if err := printNumbers(service, 0, 100, 10); err != nil {
+		t.Fatal(err)
+	}
+	drained(t, dir, testID)
+	after := time.Now()
+	for at, want := range map[time.Time]uint64{before: 0, after: 1000} {
+		if got, err := Since(dir, testID, at); got != want || err != nil {
+			t.Errorf("since %v the log begins at %d (%v), want %d", at, got, err, want)
+		}
+	}
+	segments, err := listSegments(dir.segments(testID))
+	if err != nil || len(segments) < 30 {
+		t.Fatalf("there are %d segments (%v)", len(segments), err)
+	}
+	for _, segment := range segments {
+		var found arrivals
+		found.open(segment)
+		if at := found.at(segment.base); at.Before(before) || at.After(after) {
+			t.Errorf("segment %d has arrived at %v, want between %v and %v", segment.base, at, before, after)
+		}
+		found.close()
+	}
+}
