@@ -204,3 +204,7 @@ func fileExists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
+
+func inspectService() *spec.Service {
+	return &spec.Service{Name: "x", Container: spec.Container{Entrypoint: "./inspect"}}
+}

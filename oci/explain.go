@@ -133,7 +133,10 @@ var (
 // explainMount explains why a mount could not be made.
 func explainMount(text string) string {
 	if match := crunMountStat.FindStringSubmatch(text); match != nil {
-		return fmt.Sprintf("mount source %q: %s", match[1], strings.ToLower(innermost(match[2])))
+		if strings.Contains(strings.ToLower(match[2]), "no such file") {
+			return missingMountSource(match[1])
+		}
+		return fmt.Sprintf("cannot look at mount source %q: %s", match[1], innermost(match[2]))
 	}
 	match := runcMount.FindStringSubmatch(text)
 	if match == nil {
@@ -145,7 +148,7 @@ func explainMount(text string) string {
 	source, destination, reason := match[1], "/"+strings.TrimPrefix(match[2], "/"), innermost(match[3])
 	switch lower := strings.ToLower(reason); {
 	case strings.Contains(lower, "stat "+source+": no such file"):
-		return fmt.Sprintf("mount source %q does not exist", source)
+		return missingMountSource(source)
 	case strings.HasSuffix(lower, "not a directory"):
 		return fmt.Sprintf("cannot mount %q at %q: one of the two is a file and the other a directory", source, destination)
 	case strings.HasSuffix(lower, "no such device"):
@@ -153,6 +156,10 @@ func explainMount(text string) string {
 	default:
 		return fmt.Sprintf("cannot mount %q at %q: %s", source, destination, reason)
 	}
+}
+
+func missingMountSource(source string) string {
+	return fmt.Sprintf("mount source %q does not exist", source)
 }
 
 // innermost drops what each layer between the runtime and us has put around its message.

@@ -14,7 +14,7 @@ import (
 	"github.com/extactor/extactor/spec"
 )
 
-func generate(t *testing.T, container spec.Container, change ...func(*Host)) *specs.Spec {
+func specOf(t *testing.T, container spec.Container, change ...func(*Host)) *specs.Spec {
 	t.Helper()
 	host := fixedHost()
 	for _, apply := range change {
@@ -36,7 +36,7 @@ func equal(t *testing.T, what string, got, want any) {
 
 // TestTable says each row of the table of the reference system once more, beside the golden files.
 func TestTable(t *testing.T) {
-	s := generate(t, spec.Container{
+	s := specOf(t, spec.Container{
 		Entrypoint: "./program", Args: []string{"-f", "$HOME"}, Environment: []string{"LIST=$FILE", "BOTH=list"},
 	})
 	equal(t, "ociVersion", s.Version, "1.0.2")
@@ -61,7 +61,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestCapabilities(t *testing.T) {
-	s := generate(t, spec.Container{Entrypoint: "x"})
+	s := specOf(t, spec.Container{Entrypoint: "x"})
 	granted := s.Process.Capabilities
 	for _, name := range fixedHost().Capabilities {
 		want := name != "CAP_SYS_BOOT" && name != "CAP_SYS_MODULE"
@@ -73,7 +73,7 @@ func TestCapabilities(t *testing.T) {
 		}
 	}
 	equal(t, "ambient", granted.Ambient, []string(nil))
-	none := generate(t, spec.Container{Entrypoint: "x"}, func(host *Host) { host.Capabilities = nil })
+	none := specOf(t, spec.Container{Entrypoint: "x"}, func(host *Host) { host.Capabilities = nil })
 	equal(t, "of a daemon that may grant none", len(none.Process.Capabilities.Bounding), 0)
 	if none.Process.OOMScoreAdj != nil {
 		t.Error("the out-of-memory score is lowered without CAP_SYS_RESOURCE: the runtime will fail")
@@ -81,9 +81,9 @@ func TestCapabilities(t *testing.T) {
 }
 
 func TestSeccompFollowsCapabilities(t *testing.T) {
-	full := generate(t, spec.Container{Entrypoint: "x"})
+	full := specOf(t, spec.Container{Entrypoint: "x"})
 	equal(t, "profile", full.Linux.Seccomp, seccomp.DefaultProfile(full))
-	few := generate(t, spec.Container{Entrypoint: "x"}, func(host *Host) { host.Capabilities = []string{"CAP_CHOWN"} })
+	few := specOf(t, spec.Container{Entrypoint: "x"}, func(host *Host) { host.Capabilities = []string{"CAP_CHOWN"} })
 	for _, row := range []struct {
 		call                   string
 		withAll, withChownOnly bool
@@ -109,7 +109,7 @@ func allows(s *specs.Spec, call string) bool {
 }
 
 func TestMaskedAndReadonlyPaths(t *testing.T) {
-	defaults := generate(t, spec.Container{Entrypoint: "x"})
+	defaults := specOf(t, spec.Container{Entrypoint: "x"})
 	for _, want := range []string{"/proc/kcore", "/proc/keys", "/sys/firmware"} {
 		if !slices.Contains(defaults.Linux.MaskedPaths, want) {
 			t.Errorf("%s is not masked by default", want)
@@ -118,14 +118,14 @@ func TestMaskedAndReadonlyPaths(t *testing.T) {
 	equal(t, "read-only by default", defaults.Linux.ReadonlyPaths,
 		[]string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
 	for _, given := range [][]string{{}, {"/a", "/b"}} {
-		s := generate(t, spec.Container{Entrypoint: "x", Security: spec.Security{MaskedPaths: given, ReadonlyPaths: given}})
+		s := specOf(t, spec.Container{Entrypoint: "x", Security: spec.Security{MaskedPaths: given, ReadonlyPaths: given}})
 		equal(t, fmt.Sprintf("masked, given %q", given), s.Linux.MaskedPaths, given)
 		equal(t, fmt.Sprintf("read-only, given %q", given), s.Linux.ReadonlyPaths, given)
 	}
 }
 
 func TestSecuritySwitches(t *testing.T) {
-	tight, loose := generate(t, spec.Container{Entrypoint: "x"}), generate(t, spec.Container{Entrypoint: "x",
+	tight, loose := specOf(t, spec.Container{Entrypoint: "x"}), specOf(t, spec.Container{Entrypoint: "x",
 		Security: spec.Security{WriteableRootfs: true, WriteableSysfs: true, RootfsPropagation: "rshared"}})
 	equal(t, "root without writeableRootfs", tight.Root.Readonly, true)
 	equal(t, "root with writeableRootfs", loose.Root.Readonly, false)
@@ -136,13 +136,13 @@ func TestSecuritySwitches(t *testing.T) {
 
 func TestWriteableSysfsLeavesTheFilesOwnMountsAlone(t *testing.T) {
 	own := spec.Mount{Source: "sysfs", Destination: "/host/sys", Type: "sysfs", Options: []string{"ro"}}
-	s := generate(t, spec.Container{Entrypoint: "x", Mounts: []spec.Mount{own}, Security: spec.Security{WriteableSysfs: true}})
+	s := specOf(t, spec.Container{Entrypoint: "x", Mounts: []spec.Mount{own}, Security: spec.Security{WriteableSysfs: true}})
 	equal(t, "options", mountAt(s, "/host/sys").Options, []string{"ro"})
 	equal(t, "the parsed file", own.Options, []string{"ro"})
 }
 
 func TestMountOrder(t *testing.T) {
-	s := generate(t, spec.Container{Entrypoint: "x", Mounts: []spec.Mount{
+	s := specOf(t, spec.Container{Entrypoint: "x", Mounts: []spec.Mount{
 		{Source: "/b", Destination: "/z", Type: "bind", Options: []string{"rshared", "rbind"}},
 		{Source: "/a", Destination: "/a", Type: "bind", Options: []string{"bind", "ro"},
 			UIDMappings: []spec.IDMapping{{ContainerID: 1, HostID: 2, Size: 3}},
@@ -166,7 +166,7 @@ func TestMountOrder(t *testing.T) {
 }
 
 func TestMissingNetworkFilesAreNotMounted(t *testing.T) {
-	s := generate(t, spec.Container{Entrypoint: "x"}, func(host *Host) { host.HostsFile, host.ResolvConf = "", "" })
+	s := specOf(t, spec.Container{Entrypoint: "x"}, func(host *Host) { host.HostsFile, host.ResolvConf = "", "" })
 	for _, mount := range s.Mounts {
 		if strings.HasPrefix(mount.Destination, "/etc/") {
 			t.Errorf("unexpected mount %+v", mount)

@@ -25,13 +25,14 @@ const probeTimeout = 5 * time.Second
 func SelectOCIRuntime(ctx context.Context, choice string) (binary string, err error) {
 	switch choice {
 	case "", "auto":
-		if crun, err := selectCrun(ctx); err == nil {
+		crun, err := selectCrun(ctx)
+		if err == nil {
 			return crun, nil
 		}
 		if runc, err := exec.LookPath("runc"); err == nil {
 			return runc, nil
 		}
-		return "", noRuntime(selectCrun(ctx))
+		return "", noRuntime(err)
 	case "runc":
 		runc, err := exec.LookPath("runc")
 		if err != nil {
@@ -52,7 +53,7 @@ func SelectOCIRuntime(ctx context.Context, choice string) (binary string, err er
 }
 
 // noRuntime tells how to get a runtime, and why a crun that is there is not used.
-func noRuntime(_ string, crun error) error {
+func noRuntime(crun error) error {
 	advice := "install runc with the system's package manager (apt-get install runc, dnf install runc, apk add runc), " +
 		"or name a runtime by --oci-runtime"
 	if errors.Is(crun, exec.ErrNotFound) {
@@ -96,8 +97,9 @@ func probeOCIRuntime(ctx context.Context, binary string) (err error) {
 	create.Stdout, create.Stderr = output, output
 	err = create.Run()
 	// Deleted also after a failure, and after the deadline: the cgroup may exist already.
-	remove := exec.CommandContext(context.WithoutCancel(ctx), binary, "--root", state, "delete", "--force", id)
-	_ = remove.Run()
+	cleanup, cancelCleanup := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+	defer cancelCleanup()
+	_ = exec.CommandContext(cleanup, binary, "--root", state, "delete", "--force", id).Run()
 	if err != nil {
 		said, _ := os.ReadFile(output.Name())
 		return fmt.Errorf("it cannot create a container on this host: %s (%w)", strings.TrimSpace(string(said)), err)

@@ -46,35 +46,26 @@ func needRuntime(t *testing.T, name string) []string {
 		`umount /sys/fs/cgroup/unified 2>/dev/null; exec ` + path + ` "$@"`, "crun"}
 }
 
-var buildInspect = sync.OnceValues(func() (string, error) {
+// inspectProgram builds the program "inspect" once.
+var inspectProgram = sync.OnceValues(func() ([]byte, error) {
 	directory, err := os.MkdirTemp("", "extactor-inspect-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	build := exec.Command("go", "build", "-o", directory, "./testdata/inspect")
+	defer os.RemoveAll(directory)
+	program := filepath.Join(directory, "inspect")
+	build := exec.Command("go", "build", "-o", program, "./testdata/inspect")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, output)
+		return nil, fmt.Errorf("cannot build inspect: %w: %s", err, output)
 	}
-	return filepath.Join(directory, "inspect"), nil
+	return os.ReadFile(program)
 })
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if program, err := buildInspect(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(program))
-	}
-	os.Exit(code)
-}
 
 // newRootfs makes a root file system with the program "inspect" and returns the host that it belongs to.
 func newRootfs(t *testing.T, name string) Host {
 	t.Helper()
-	program, err := buildInspect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := os.ReadFile(program)
+	program, err := inspectProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +75,7 @@ func newRootfs(t *testing.T, name string) Host {
 	}
 	host := Host{RootfsDir: t.TempDir(), Capabilities: capabilities, CgroupParent: "/" + filepath.Base(filepath.Dir(t.TempDir()))}
 	mustMkdir(t, host.Rootfs(name), 0o755)
-	mustWrite(t, filepath.Join(host.Rootfs(name), "inspect"), string(content), 0o755)
+	mustWrite(t, filepath.Join(host.Rootfs(name), "inspect"), string(program), 0o755)
 	t.Cleanup(func() { removeCgroups(host.CgroupParent) })
 	return host
 }

@@ -1,0 +1,91 @@
+package oci
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// installed makes a PATH with these programs alone, each a shell script.
+func installed(t *testing.T, programs map[string]string) string {
+	t.Helper()
+	directory := t.TempDir()
+	for name, script := range programs {
+		mustWrite(t, filepath.Join(directory, name), "#!/bin/sh\n"+script+"\n", 0o755)
+	}
+	t.Setenv("PATH", directory)
+	return directory
+}
+
+const (
+	works = "exit 0"
+	fails = "echo cgroups in hybrid mode not supported >&2; exit 1"
+)
+
+func TestSelectOCIRuntime(t *testing.T) {
+	for _, row := range []struct {
+		name, choice  string
+		programs      map[string]string
+		want, problem string
+	}{
+		{"auto takes a crun that works", "auto", map[string]string{"crun": works, "runc": works}, "crun", ""},
+		{"auto falls back to runc", "auto", map[string]string{"crun": fails, "runc": works}, "runc", ""},
+		{"no choice is auto", "", map[string]string{"runc": works}, "runc", ""},
+		{"runc is runc", "runc", map[string]string{"crun": works, "runc": works}, "runc", ""},
+		{"nothing installed", "auto", nil, "",
+			"cannot find an OCI runtime: neither crun nor runc is installed: install runc with"},
+		{"crun alone, which does not work", "auto", map[string]string{"crun": fails}, "", "cgroups in hybrid mode not supported"},
+		{"runc missing", "runc", map[string]string{"crun": works}, "", `cannot use OCI runtime "runc": it is not installed`},
+		{"crun missing", "crun", map[string]string{"runc": works}, "", `cannot use OCI runtime "crun": it is not installed`},
+		{"crun does not work", "crun", map[string]string{"crun": fails, "runc": works}, "",
+			`cannot use OCI runtime "crun": it cannot create a container on this host: cgroups in hybrid mode not supported`},
+		{"neither word nor path", "youki", nil, "", "none of auto, runc, crun, and not an absolute path"},
+		{"path missing", "/no/such/runtime", nil, "", `cannot use OCI runtime "/no/such/runtime": no such file or directory`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			directory := installed(t, row.programs)
+			got, err := SelectOCIRuntime(t.Context(), row.choice)
+			want := ""
+			if row.want != "" {
+				want = filepath.Join(directory, row.want)
+			}
+			equal(t, "binary", got, want)
+			if (err == nil) != (row.problem == "") || err != nil && !strings.Contains(err.Error(), row.problem) {
+				t.Errorf("error %v, want %q", err, row.problem)
+			}
+		})
+	}
+}
+
+func TestSelectOCIRuntimeByPath(t *testing.T) {
+	path := filepath.Join(installed(t, map[string]string{"mine": works, "runc": works}), "mine")
+	got, err := SelectOCIRuntime(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "binary", got, path)
+}
+
+// The trial agrees with what the runtimes really do here, and leaves nothing behind.
+func TestProbeOCIRuntime(t *testing.T) {
+	runc := needRuntime(t, "runc")[0]
+	if err := probeOCIRuntime(t.Context(), runc); err != nil {
+		t.Errorf("runc, which all other tests use: %v", err)
+	}
+	if crun, err := exec.LookPath("crun"); err == nil {
+		host := newRootfs(t, "x")
+		_, failure := run(t, []string{crun}, inspectService(), host)
+		probe := probeOCIRuntime(t.Context(), crun)
+		if (probe == nil) != (failure == nil) {
+			t.Errorf("the trial of crun says %v, a container %v", probe, failure)
+		}
+	}
+	for _, pattern := range []string{"/sys/fs/cgroup/*extactor-probe-*", "/sys/fs/cgroup/*/*extactor-probe-*",
+		filepath.Join(os.TempDir(), "extactor-probe-*")} {
+		if left, _ := filepath.Glob(pattern); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+}
