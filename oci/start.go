@@ -213,12 +213,12 @@ func (r *Runtime) runtimeInfo(ctx context.Context) (containers.RuntimeInfo, erro
 		return containers.RuntimeInfo{}, err
 	}
 
-	chosen := &options.Options{BinaryName: binary}
+	// What the OCI runtime remembers lies in the run directory too, so that instances do not meet in it.
+	chosen := &options.Options{BinaryName: binary, Root: filepath.Join(r.config.RunDir, "runc")}
 	shim := foreignShim
 
 	if r.child != nil {
 		shim = r.config.ShimPath
-		chosen.Root = filepath.Join(r.config.RunDir, "containerd", "runc")
 	} else if r.config.ShimPath != "" {
 		version, err := r.version(ctx)
 		if err != nil {
