@@ -1,0 +1,93 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Debian keeps runc and ip out of the PATH of those who are not root.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+STRIP := -s -w -X main.version=$(VERSION)
+
+# Tests that run for themselves, without the race detector.
+UNIT = $$(go list ./... | grep -vE '/tests/(integration|bench)(/|$$)')
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+
+# Where "make run" keeps its state; short, as the path of a unix socket may have 107 bytes only.
+DEV ?= /tmp/extactor-dev
+
+.PHONY: help
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## install what is missing to run (runc, ip), by the system's package manager
+	@.ci/deps
+
+.PHONY: deps-test
+deps-test: ## install what is missing to test as well (crun, containerd, a C compiler for the race detector)
+	@if [ "$$(id -u)" = 0 ]; then .ci/deps test; else .ci/deps test || echo "going on without them" >&2; fi
+
+.PHONY: build
+build: ## build bin/extactor, its shim, and the root file system of the example
+	$(BUILD) -ldflags '$(STRIP)' -o bin/ ./cmd/...
+	$(BUILD) -ldflags '-s -w' -o bin/rootfs/hello-world/ ./examples/hello-world
+
+.PHONY: run
+run: deps build ## run a daemon with the example in the foreground, state under DEV (as root)
+	@mkdir -p $(DEV)/config
+	@echo "In another terminal: export EXTACTOR_SOCKET=$(DEV)/run/extactor.sock; bin/extactor status"
+	bin/extactor daemon --services examples/hello-world --rootfs bin/rootfs --config $(DEV)/config \
+	  --state $(DEV)/state --run $(DEV)/run --console stderr
+
+.PHONY: demo
+demo: deps build ## show a service waiting, running, being stopped and started (as root)
+	@scripts/demo.sh
+
+.PHONY: test
+test: deps-test check race ## test everything; integration tests as root only
+	@if [ "$$(id -u)" = 0 ]; then \
+	  $(MAKE) --no-print-directory integration; \
+	elif [ "$${CI:-}" = true ]; then \
+	  echo "FAILED: the integration tests need root, and with CI=true nothing may be skipped" >&2; exit 1; \
+	else \
+	  printf '\n%s\n%s\n\n' \
+	    "SKIPPED: ALL INTEGRATION TESTS (tests/integration), and every test above that says SKIPPED: they need root." \
+	    "         Run \"make test\" as root to run everything." >&2; \
+	fi
+
+.PHONY: check
+check: ## check formatting and go vet
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs -r ls -d 2>/dev/null | xargs -r gofmt -l); \
+	  if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:" $$unformatted >&2; exit 1; fi
+	go vet ./...
+
+.PHONY: race
+race: ## run the unit tests with the race detector
+	CGO_ENABLED=1 go test -race -timeout 8m $(UNIT)
+
+.PHONY: integration
+integration: deps-test build ## run the tests on real containers (as root)
+	go test -count=1 -timeout 8m ./tests/integration/...
+
+.PHONY: bench
+bench: build ## measure
+	go test -run '^$$' -bench . -timeout 20m ./tests/bench/...
+
+.PHONY: lint
+lint: check ## check, staticcheck, and the rules of the house
+	go run $(STATICCHECK) ./...
+	go test ./tests/arch/...
+
+.PHONY: generate
+generate: ## regenerate what is generated (needs protoc)
+	GOBIN=$(CURDIR)/bin/tools go install $(PROTOC_GEN_GO)
+	GOBIN=$(CURDIR)/bin/tools go install $(PROTOC_GEN_GO_GRPC)
+	PATH="$(CURDIR)/bin/tools:$$PATH" go generate ./...
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
