@@ -3,6 +3,7 @@ package journal
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/extactor/extactor/events"
 )
@@ -36,6 +37,55 @@ func (s *store) messages(service string, until uint64, limit int) (page, error) 
 	}
 
 	return s.read("WHERE service = ? AND message <> '' AND seq <= ? ORDER BY seq DESC LIMIT ?", service, int64(until), limit)
+}
+
+// replay yields a service's rows up to a sequence, and tells whether yield wanted them all.
+func (s *store) replay(service string, until uint64, report func(page), yield func(events.Record) bool) (bool, error) {
+	for after := uint64(0); ; {
+		found, err := s.ofService(service, after, until, pageRows)
+		if err != nil {
+			return false, err
+		}
+
+		report(found)
+
+		for _, record := range found.records {
+			if !yield(record) {
+				return false, nil
+			}
+		}
+
+		if found.rows < pageRows {
+			return true, nil
+		}
+
+		after = found.last
+	}
+}
+
+// tail returns the newest n rows with a message up to a sequence, oldest first.
+func (s *store) tail(service string, until uint64, n int, report func(page)) ([]events.Record, error) {
+	var tail []events.Record
+
+	for len(tail) < n {
+		found, err := s.messages(service, until, n-len(tail))
+		if err != nil {
+			return nil, err
+		}
+
+		report(found)
+		tail = append(tail, found.records...)
+
+		if len(found.damaged) == 0 || found.first <= 1 {
+			break
+		}
+
+		until = found.first - 1 // damaged rows took the place of others
+	}
+
+	slices.Reverse(tail)
+
+	return tail, nil
 }
 
 func (s *store) read(condition string, arguments ...any) (page, error) {

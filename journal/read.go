@@ -37,25 +37,11 @@ func (j *Journal) look(wanted func(*events.Record) bool) view {
 func (j *Journal) Replay(service string, yield func(events.Record) bool) error {
 	now := j.look(func(row *events.Record) bool { return row.Service == service })
 
-	for after := uint64(0); now.store != nil; {
-		found, err := now.store.ofService(service, after, now.committed, pageRows)
-		if err != nil {
+	if now.store != nil {
+		more, err := now.store.replay(service, now.committed, j.report, yield)
+		if err != nil || !more {
 			return j.unread(err)
 		}
-
-		j.report(found)
-
-		for _, record := range found.records {
-			if !yield(record) {
-				return nil
-			}
-		}
-
-		if found.rows < pageRows {
-			break
-		}
-
-		after = found.last
 	}
 
 	for _, record := range now.pending {
@@ -77,27 +63,16 @@ func (j *Journal) Tail(service string, n int) ([]events.Record, error) {
 	now := j.look(func(row *events.Record) bool {
 		return row.Message != "" && (service == "" || row.Service == service)
 	})
-	tail := now.pending
-	slices.Reverse(tail)
+	tail := now.pending[max(0, len(now.pending)-n):]
 
-	for until := now.committed; now.store != nil && len(tail) < n; {
-		found, err := now.store.messages(service, until, n-len(tail))
+	if now.store != nil && len(tail) < n {
+		older, err := now.store.tail(service, now.committed, n-len(tail), j.report)
 		if err != nil {
 			return nil, j.unread(err)
 		}
 
-		j.report(found)
-		tail = append(tail, found.records...)
-
-		if len(found.damaged) == 0 || found.first <= 1 {
-			break
-		}
-
-		until = found.first - 1 // damaged rows took the place of others
+		tail = append(older, tail...)
 	}
-
-	tail = tail[:min(n, len(tail))]
-	slices.Reverse(tail)
 
 	return tail, nil
 }

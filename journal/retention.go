@@ -1,4 +1,206 @@
 package journal
 
-// maintain looks after snapshots that are owed and records that are too old; the lock is held.
-func (j *Journal) maintain() {}
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/extactor/extactor/events"
+)
+
+const (
+	checkEvery = 1000 // rows after which retention looks again
+	chunkRows  = 1000 // rows that are deleted in one transaction, about
+)
+
+// maintain looks after snapshots that are owed and records that are too old; the lock is held. It never runs at start,
+// when there are no services yet to take a snapshot of.
+func (j *Journal) maintain() {
+	due := j.snapshotsOwed || j.unchecked >= checkEvery
+	if !due || j.maintaining || j.closed || j.options.Snapshot == nil {
+		return
+	}
+
+	j.maintaining, j.unchecked = true, 0
+	j.work.Go(j.tend)
+}
+
+func (j *Journal) tend() {
+	err := j.retain()
+
+	j.mu.Lock()
+	j.maintaining = false
+	closed := j.closed
+	j.mu.Unlock()
+
+	if err != nil && !closed {
+		j.log.Warn().Err(err).Msg("journal: snapshots and retention are put off")
+	}
+}
+
+// retain deletes what is too old, after every service has a snapshot of itself that is newer.
+func (j *Journal) retain() error {
+	j.mu.Lock()
+	store, owed, newest := j.store, j.snapshotsOwed, j.committed
+	j.snapshotsOwed = false // anew if more is lost meanwhile
+	j.mu.Unlock()
+
+	keep, err := j.oldestToKeep(store)
+	if err == nil && (owed || keep > 0) {
+		err = j.options.Snapshot(j.working)
+	}
+
+	j.mu.Lock()
+	degraded := j.reason != ""
+	if owed && (err != nil || degraded) {
+		j.snapshotsOwed = true // with the next append
+	}
+	j.mu.Unlock()
+
+	if err != nil || degraded || keep == 0 {
+		return err
+	}
+
+	return j.deleteBefore(store, min(keep, newest))
+}
+
+// oldestToKeep returns the sequence before which everything may be deleted, 0 for nothing.
+func (j *Journal) oldestToKeep(store *store) (uint64, error) {
+	if store == nil {
+		return 0, errNoDatabase
+	}
+
+	first, last, err := store.bounds()
+	if err != nil || last == 0 {
+		return 0, err
+	}
+
+	young, err := store.firstYoung(j.options.BootID, j.options.Now(), j.options.MaxAge)
+	if err != nil {
+		return 0, err
+	}
+
+	keep := uint64(0)
+	if young > first {
+		keep = young
+	}
+
+	size, err := store.bytes()
+	if err != nil {
+		return 0, err
+	}
+
+	j.mu.Lock()
+	j.bytes = size
+	j.mu.Unlock()
+
+	if size > j.options.MaxBytes { // down to four fifths, so that it is not due again at once
+		share := 1 - 0.8*float64(j.options.MaxBytes)/float64(size)
+		keep = max(keep, first+uint64(share*float64(last-first+1)))
+	}
+
+	return keep, nil
+}
+
+// deleteBefore deletes whole decisions in small transactions, so that an append between two of them waits for one at most.
+func (j *Journal) deleteBefore(store *store, keep uint64) error {
+	for {
+		first, _, err := store.bounds()
+		if err != nil {
+			return err
+		}
+
+		if first == 0 || first >= keep {
+			break
+		}
+
+		end, err := store.decisionAt(min(first+chunkRows, keep))
+		if err != nil {
+			return err
+		}
+
+		if end <= first { // only where one decision has more rows than a chunk
+			end = keep
+		}
+
+		if err := store.deleteBefore(end); err != nil {
+			return err
+		}
+
+		select {
+		case <-j.working.Done():
+			return nil
+		default:
+		}
+
+		if end == keep || first+chunkRows >= keep {
+			break
+		}
+	}
+
+	size, err := store.bytes()
+	if err != nil {
+		return err
+	}
+
+	j.mu.Lock()
+	j.bytes = size
+	j.mu.Unlock()
+
+	return nil
+}
+
+// bounds returns the oldest and the newest sequence, 0 where there are no rows.
+func (s *store) bounds() (first, last uint64, err error) {
+	err = s.readers.QueryRow(`SELECT coalesce((SELECT seq FROM records ORDER BY seq LIMIT 1), 0),
+		coalesce((SELECT seq FROM records ORDER BY seq DESC LIMIT 1), 0)`).Scan(&first, &last)
+	if err != nil {
+		return 0, 0, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	return first, last, nil
+}
+
+// firstYoung returns the oldest record that is younger than maxAge. The age of this boot's records is by boottime, because
+// their wall clock may be decades off.
+func (s *store) firstYoung(bootID string, now *events.Instant, maxAge time.Duration) (uint64, error) {
+	var seq uint64
+
+	err := s.readers.QueryRow(`SELECT seq FROM records WHERE iif(boot = ?, boot_ns > ?, wall_ns > ?) ORDER BY seq LIMIT 1`,
+		bootID, now.GetBootNs()-maxAge.Nanoseconds(), now.GetWallNs()-maxAge.Nanoseconds()).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) { // everything is old, but the newest row keeps the sequence
+		_, seq, err = s.bounds()
+	}
+
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	return seq, nil
+}
+
+// decisionAt returns where the decision begins that the row at a sequence, or the next one there is, belongs to.
+func (s *store) decisionAt(seq uint64) (uint64, error) {
+	var first uint64
+
+	err := s.readers.QueryRow("SELECT decision_seq FROM records WHERE seq >= ? ORDER BY seq LIMIT 1", int64(seq)).Scan(&first)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	return first, nil
+}
+
+// deleteBefore deletes the rows before a sequence in one transaction.
+func (s *store) deleteBefore(seq uint64) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+
+	if _, err := s.conn.ExecContext(context.Background(), "DELETE FROM records WHERE seq < ?", int64(seq)); err != nil {
+		return fmt.Errorf("cannot delete old records: %w", err)
+	}
+
+	return nil
+}

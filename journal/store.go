@@ -244,7 +244,10 @@ func (s *store) close() error {
 		problems = append(problems, s.conn.Close())
 	}
 
-	problems = append(problems, s.writer.Close())
+	if s.writer != nil {
+		problems = append(problems, s.writer.Close())
+	}
+
 	if s.wal != nil {
 		problems = append(problems, s.wal.Close())
 	}

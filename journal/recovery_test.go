@@ -1,0 +1,357 @@
+package journal_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/journal"
+	"github.com/extactor/extactor/journal/journaltest"
+)
+
+const (
+	written = 60          // decisions before the damage
+	rows    = written * 3 // records of these
+)
+
+// damage is one way in which the files of a journal suffer, and what must be left.
+type damage struct {
+	name    string
+	crashed bool                           // the image is that of a killed daemon, with the write-ahead log
+	do      func(t *testing.T, dir string) // what happens to the files
+	lost    func(records []uint64) bool    // of the sequences that are gone
+	reports string                         // a loss with this in its reason; empty for none at all
+	aside   bool                           // the database was renamed
+	gap     bool                           // a Gap says what is gone
+}
+
+func none(lost []uint64) bool { return len(lost) == 0 }
+func all(lost []uint64) bool  { return len(lost) == rows }
+func one(lost []uint64) bool  { return len(lost) == 1 }
+func tail(lost []uint64) bool {
+	return len(lost) > 0 && len(lost) < rows && lost[0] == rows-uint64(len(lost))+1 && lost[len(lost)-1] == rows
+}
+
+var damages = []damage{
+	{name: "nothing, closed", do: nothing, lost: none},
+	{name: "nothing, killed", crashed: true, do: nothing, lost: none},
+	{name: "torn tail of the log", crashed: true, do: resize("journal.db-wal", 0.7), lost: tail, reports: "missing at the end", gap: true},
+	{name: "log without its last byte", crashed: true, do: shorten("journal.db-wal", 1), lost: tail, reports: "missing at the end", gap: true},
+	{name: "flipped byte in the log", crashed: true, do: flipAt("journal.db-wal", 0.5), lost: tail, reports: "missing at the end", gap: true},
+	{name: "missing log", crashed: true, do: remove("journal.db-wal"), lost: all, reports: "the journal was lost", gap: true},
+	{name: "flipped byte in a message", do: flipText("Started 30"), lost: one, reports: "damaged"},
+	{name: "flipped byte in a payload", do: flipText("\x08\x1e\x10\x1e\x1a\x01c"), lost: one, reports: "damaged"},
+	{name: "flipped byte in the index", do: flipIndex, lost: none},
+	{name: "flipped byte in a page header", do: flipPage, lost: all, reports: "set aside", aside: true, gap: true},
+	{name: "truncated database", do: resize("journal.db", 0.5), lost: all, reports: "set aside", aside: true, gap: true},
+	{name: "empty database", do: resize("journal.db", 0), lost: all, reports: "the journal was lost", gap: true},
+	{name: "missing database", do: remove("journal.db"), lost: all, reports: "the journal was lost", gap: true},
+	{name: "garbage database", do: overwrite("journal.db"), lost: all, reports: "set aside", aside: true, gap: true},
+	{name: "garbage everywhere but the head", crashed: true, do: both(overwrite("journal.db"), overwrite("journal.db-wal")), lost: all, reports: "set aside", aside: true, gap: true},
+	{name: "database of a newer version", do: statement("PRAGMA user_version = 2"), lost: all, reports: "schema version 2", aside: true, gap: true},
+	{name: "somebody else's database", do: statement("PRAGMA application_id = 7"), lost: all, reports: "application id", aside: true, gap: true},
+	{name: "missing head", do: remove("journal.head"), lost: none},
+	{name: "garbage head", do: overwrite("journal.head"), lost: none},
+	{name: "one slot of the head", crashed: true, do: flipAt("journal.head", 0.02), lost: none},
+	{name: "deleted row", do: statement("DELETE FROM records WHERE seq = 31"), lost: one, reports: "missing within"},
+}
+
+func TestDamage(t *testing.T) {
+	for _, row := range damages {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+
+			dir := image(t, row.crashed)
+			row.do(t, dir)
+
+			survived := checkDamage(t, row, dir, true)
+			again := checkDamage(t, row, dir, false)
+
+			if diff := cmp.Diff(survived, again[:len(survived)], protocmp.Transform()); diff != "" {
+				t.Fatalf("the second start shows other records (-first +second):\n%s", diff)
+			}
+		})
+	}
+}
+
+// checkDamage opens the journal and checks what is left; it returns the daemon's and the service's records.
+func checkDamage(t *testing.T, row damage, dir string, first bool) []events.Record {
+	t.Helper()
+
+	j := open(t, journal.Options{Dir: dir})
+	status := j.Status()
+
+	if status.Degraded {
+		t.Fatalf("degraded: %s", status.Reason)
+	}
+
+	var reasons []string
+	for _, loss := range status.Losses {
+		reasons = append(reasons, loss.Reason)
+	}
+
+	if told := strings.Join(reasons, "; "); first && (!strings.Contains(told, row.reports) || row.reports == "" && told != "") {
+		t.Fatalf("losses are %q, want %q", told, row.reports)
+	}
+
+	records, present := []events.Record{}, map[uint64]bool{}
+	for _, service := range []string{"", "ext-a"} {
+		if err := j.Replay(service, func(record events.Record) bool {
+			records = append(records, record)
+			present[record.Seq] = record.Kind != "Gap"
+
+			return true
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	var lost []uint64
+	for seq := range uint64(rows) {
+		if !present[seq+1] {
+			lost = append(lost, seq+1)
+		}
+	}
+
+	if !row.lost(lost) {
+		t.Fatalf("lost are %v", lost)
+	}
+
+	if row.gap {
+		gap := records[0].Event.GetGap()
+		if gap.GetFrom() != lost[0] || gap.GetTo() != rows {
+			t.Fatalf("gap is %v, lost are %d to %d", gap, lost[0], lost[len(lost)-1])
+		}
+	}
+
+	if aside, _ := filepath.Glob(filepath.Join(dir, "journal.db.damaged-*")); row.aside == (len(aside) == 0) {
+		t.Fatalf("set aside: %v", aside)
+	}
+
+	if first {
+		receipt := j.Append(journaltest.Decision("ext-a", 1000))
+		if receipt.Outcome != events.Recorded || receipt.Records[0].Seq != rows+1 {
+			t.Fatalf("append after that is %v at %d", receipt.Outcome, receipt.Records[0].Seq)
+		}
+
+		records = append(records, receipt.Records...)
+	}
+
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	return records
+}
+
+// image makes the files of a journal with synced records, as they are after Close or after the daemon was killed.
+func image(t *testing.T, crashed bool) string {
+	t.Helper()
+
+	dir := filepath.Join(t.TempDir(), "state")
+	j := open(t, journal.Options{Dir: dir})
+
+	for number := range written {
+		j.Append(journaltest.Decision("ext-a", number))
+	}
+
+	if err := j.Sync(); err != nil {
+		t.Fatal(err)
+	}
+
+	if !crashed {
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.Mkdir(copied, 0o700); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, name := range []string{"journal.db", "journal.db-wal", "journal.head"} {
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		put(t, copied, name, content)
+	}
+
+	return copied
+}
+
+func put(t *testing.T, dir, name string, content []byte) {
+	t.Helper()
+
+	if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// edit changes the bytes of a file.
+func edit(name string, change func(t *testing.T, content []byte) []byte) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		t.Helper()
+
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		put(t, dir, name, change(t, content))
+	}
+}
+
+func nothing(*testing.T, string) {}
+
+func both(first, second func(*testing.T, string)) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		first(t, dir)
+		second(t, dir)
+	}
+}
+
+func remove(name string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		t.Helper()
+
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func resize(name string, share float64) func(*testing.T, string) {
+	return edit(name, func(_ *testing.T, content []byte) []byte { return content[:int(share*float64(len(content)))] })
+}
+
+func shorten(name string, by int) func(*testing.T, string) {
+	return edit(name, func(_ *testing.T, content []byte) []byte { return content[:len(content)-by] })
+}
+
+func flipAt(name string, share float64) func(*testing.T, string) {
+	return edit(name, func(_ *testing.T, content []byte) []byte {
+		content[int(share*float64(len(content)))] ^= 0x10
+
+		return content
+	})
+}
+
+func overwrite(name string) func(*testing.T, string) {
+	return edit(name, func(_ *testing.T, content []byte) []byte {
+		return bytes.Repeat([]byte("garbage, not a database. "), 1+len(content)/25)
+	})
+}
+
+func flipText(text string) func(*testing.T, string) {
+	return edit("journal.db", func(t *testing.T, content []byte) []byte {
+		at := bytes.Index(content, []byte(text))
+		if at < 0 {
+			t.Fatalf("%q is not in the database", text)
+		}
+
+		content[at+2] ^= 0x01
+
+		return content
+	})
+}
+
+const pageSize = 4096
+
+// flipPage damages the type of a page that holds rows.
+var flipPage = edit("journal.db", func(t *testing.T, content []byte) []byte {
+	for page := len(content)/pageSize - 1; page > 0; page-- {
+		if content[page*pageSize] == 0x0d { // a leaf of a table
+			content[page*pageSize] ^= 0x40
+
+			return content
+		}
+	}
+
+	t.Fatal("no page with rows")
+
+	return nil
+})
+
+// flipIndex makes the index name another service for one row.
+var flipIndex = edit("journal.db", func(t *testing.T, content []byte) []byte {
+	for page := 1; page < len(content)/pageSize; page++ {
+		cell := content[page*pageSize : (page+1)*pageSize]
+		if at := bytes.LastIndex(cell, []byte("ext-a")); cell[0] == 0x0a && at > 0 { // a leaf of an index
+			cell[at+4] = 'b'
+
+			return content
+		}
+	}
+
+	t.Fatal("no page of the index")
+
+	return nil
+})
+
+func statement(text string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		t.Helper()
+
+		database, err := sql.Open("sqlite", filepath.Join(dir, "journal.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer database.Close()
+
+		if _, err := database.Exec(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// await waits until the status is as wished.
+func await(t *testing.T, j *journal.Journal, what string, wished func(journal.Status) bool) journal.Status {
+	t.Helper()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+
+	for {
+		status, changed := j.Watch()
+		if wished(status) {
+			return status
+		}
+
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("waited for %s in vain; the status is %+v", what, status)
+		}
+	}
+}
+
+func healthy(status journal.Status) bool  { return !status.Degraded }
+func degraded(status journal.Status) bool { return status.Degraded }
+
+func sequences(t *testing.T, j *journal.Journal, service string) []uint64 {
+	t.Helper()
+
+	var seqs []uint64
+	if err := j.Replay(service, func(record events.Record) bool {
+		seqs = append(seqs, record.Seq)
+
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+
+	return slices.Clip(seqs)
+}
