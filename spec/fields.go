@@ -12,6 +12,14 @@ type section struct {
 	also   map[string]string // other accepted spellings of fields
 }
 
+// canonical returns the name under which the section knows the field, "" when it does not.
+func (s section) canonical(name string) string {
+	if slices.Contains(s.fields, name) {
+		return name
+	}
+	return s.also[name]
+}
+
 // The sections of a service file.
 var (
 	fileSection = section{
