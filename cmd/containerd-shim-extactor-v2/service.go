@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	eventtypes "github.com/containerd/containerd/api/events"
 	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
@@ -62,6 +63,16 @@ func (s *taskService) Delete(ctx context.Context, request *taskapi.DeleteRequest
 	return response, err
 }
 
+// Wait writes the exit record before it answers, so that whoever knows of the exit finds the record.
+func (s *taskService) Wait(ctx context.Context, request *taskapi.WaitRequest) (*taskapi.WaitResponse, error) {
+	response, err := s.TTRPCTaskService.Wait(ctx, request)
+	if err == nil && request.ExecID == "" {
+		s.recorder.record(ctx, response.ExitStatus, response.ExitedAt.AsTime())
+	}
+
+	return response, err
+}
+
 func (s *taskService) hold(ctx context.Context, path string) {
 	information, err := os.Stat(path)
 	if err != nil || information.Mode()&os.ModeNamedPipe == 0 {
@@ -98,7 +109,7 @@ type recorder struct {
 	shim.Publisher
 
 	mu     sync.Mutex
-	path   string // of the exit record; empty where the container is not extactor's
+	path   string // of the exit record; empty once it is written, or where the container is not extactor's
 	cgroup string
 }
 
@@ -130,13 +141,14 @@ func (r *recorder) learn(ctx context.Context, bundle string) {
 // Publish passes the event on to containerd.
 func (r *recorder) Publish(ctx context.Context, topic string, event events.Event) error {
 	if exit, ok := event.(*eventtypes.TaskExit); ok && exit.ID == exit.ContainerID {
-		r.record(ctx, exit)
+		r.record(ctx, exit.ExitStatus, exit.ExitedAt.AsTime())
 	}
 
 	return r.Publisher.Publish(ctx, topic, event)
 }
 
-func (r *recorder) record(ctx context.Context, exit *eventtypes.TaskExit) {
+// record writes the exit record, once.
+func (r *recorder) record(ctx context.Context, status uint32, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
@@ -149,13 +161,16 @@ func (r *recorder) record(ctx context.Context, exit *eventtypes.TaskExit) {
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot)
 
 	err := exits.Write(r.path, exits.Record{
-		PID:    exit.Pid,
-		Status: exit.ExitStatus,
+		Status: status,
 		OOM:    cgroup.OOMKilled(r.cgroup),
-		WallNS: exit.ExitedAt.AsTime().UnixNano(),
-		BootNS: boot.Nano(),
+		WallNS: at.UnixNano(),
+		BootNS: boot.Nano() - max(0, int64(time.Since(at))),
 	})
 	if err != nil {
 		log.G(ctx).WithError(err).Error("cannot record the exit")
+
+		return
 	}
+
+	r.path = ""
 }

@@ -18,7 +18,6 @@ const Annotation = "io.extactor.exit-record"
 
 // Record is how one task ended.
 type Record struct {
-	PID    uint32 `json:"pid"`
 	Status uint32 `json:"status"` // exit code; 128+n where signal n ended the process
 	OOM    bool   `json:"oom"`    // the kernel killed a process of the cgroup for lack of memory
 	WallNS int64  `json:"wallNS"` // CLOCK_REALTIME of the exit
