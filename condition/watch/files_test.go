@@ -138,6 +138,11 @@ func TestPathThroughSymbolicLinks(t *testing.T) {
 	must(t, os.Remove(at("middle")))
 	must(t, os.Symlink("middle", at("middle")))
 	f.met(false)
+
+	// The directories that the path no longer leads through are left, and the others with the watch.
+	eventually(t, "left", func() bool { return kernelWatches(t) <= depth(directory) })
+	f.stop()
+	eventually(t, "left", func() bool { return kernelWatches(t) == 0 })
 }
 
 func TestPathUnderAMountOverAnAncestor(t *testing.T) {
