@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/scanner"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -36,7 +37,11 @@ func (d *document) parseDocument(content []byte) ast.Node {
 	if !ok {
 		return nil
 	}
-	tokens := lexer.Tokenize(text)
+	tokens, err := tokenize(text)
+	if err != nil {
+		d.syntaxError(err)
+		return nil
+	}
 	if len(tokens) > maxTokens {
 		d.errorAt(tokens[maxTokens], "the file has more than %d YAML tokens: too much for a service file", maxTokens)
 		return nil
@@ -105,6 +110,26 @@ func forbidden(line string) (column int, wrong string) {
 		}
 	}
 	return 0, ""
+}
+
+// tokenize stops at the first token that is not valid, where the library's own function goes on and, behind a quotation
+// mark without its partner, reads the rest of the file again for each further token.
+func tokenize(text string) (tokens token.Tokens, err error) {
+	var source scanner.Scanner
+	source.Init(text)
+	for {
+		found, err := source.Scan()
+		tokens.Add(found...)
+		if invalid := tokens.InvalidToken(); invalid != nil {
+			return nil, &yaml.SyntaxError{Message: invalid.Error, Token: invalid}
+		}
+		if errors.Is(err, io.EOF) {
+			return tokens, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 // tooDeep returns the token at which the nesting exceeds maxDepth, or nil. It runs before the parser, whose memory grows
