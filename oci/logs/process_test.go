@@ -119,7 +119,7 @@ func startChild(t testing.TB, role string, stdin, stdout *os.File, arguments ...
 		words = append(words, fmt.Sprint(argument))
 	}
 	c := &child{Cmd: exec.Command(self(t), words...), ended: make(chan struct{})}
-	c.Env = append(os.Environ(), "LOGS_TEST_ROLE="+role, "GOMAXPROCS=1")
+	c.Env = append(os.Environ(), "LOGS_TEST_ROLE="+role, "GOMAXPROCS=1", "GORACE=atexit_sleep_ms=0")
 	if stdin != nil {
 		c.Stdin = stdin
 	}
