@@ -1,7 +1,9 @@
 package journal_test
 
 import (
+	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/extactor/extactor/journal"
@@ -13,10 +15,13 @@ type subscriber struct{ *journal.Journal }
 
 func (s subscriber) Subscribe(after uint64) journaltest.Stream { return s.Journal.Subscribe(after) }
 
+// runs counts the runs of the daemon that tests pretend to be.
+var runs atomic.Int64
+
 func open(t *testing.T, options journal.Options) *journal.Journal {
 	t.Helper()
 
-	options.Identity = journal.Identity{Instance: "instance", BootID: "boot", RunID: "run"}
+	options.Identity = journal.Identity{Instance: "instance", BootID: "boot", RunID: fmt.Sprintf("run-%d", runs.Add(1))}
 	if options.Dir == "" {
 		options.Dir = filepath.Join(t.TempDir(), "state")
 	}

@@ -52,6 +52,10 @@ func (r renumbering) apply(seq uint64) uint64 {
 	return seq
 }
 
+func (r renumbering) row(row *events.Record) {
+	row.Seq, row.Decision, row.Cause = r.apply(row.Seq), r.apply(row.Decision), r.apply(row.Cause)
+}
+
 // queue holds the decisions that are not in the database yet, in order, and gives out sequences. The first inflight of
 // them are being written at this moment and must not be touched.
 type queue struct {
@@ -144,10 +148,7 @@ func (q *queue) renumber(by uint64, identity Identity) renumbering {
 
 		decision.rows = slices.Clone(decision.rows) // receipts share the old ones
 		for i := range decision.rows {
-			row := &decision.rows[i]
-			row.Seq += by
-			row.Decision += by
-			row.Cause = change.apply(row.Cause)
+			change.row(&decision.rows[i])
 		}
 	}
 

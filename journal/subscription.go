@@ -49,6 +49,10 @@ func (s *Subscription) Next(ctx context.Context) (events.Record, error) {
 		}
 	}
 
+	s.journal.mu.Lock()
+	s.renumber()
+	s.journal.mu.Unlock()
+
 	record := s.page[0]
 	s.page = s.page[1:]
 
@@ -63,11 +67,7 @@ func (s *Subscription) fill(ctx context.Context) error {
 	j := s.journal
 	j.mu.Lock()
 
-	for _, change := range j.moved[s.moved:] {
-		s.after = change.apply(s.after)
-	}
-
-	s.moved = len(j.moved)
+	s.renumber()
 
 	if s.after >= j.visible {
 		if j.closed {
@@ -99,6 +99,18 @@ func (s *Subscription) fill(ctx context.Context) error {
 	}
 
 	return s.readBack(store, committed)
+}
+
+// renumber follows sequences that turned out to be provisional; the journal's lock is held.
+func (s *Subscription) renumber() {
+	for _, change := range s.journal.moved[s.moved:] {
+		s.after = change.apply(s.after)
+		for i := range s.page {
+			change.row(&s.page[i])
+		}
+	}
+
+	s.moved = len(s.journal.moved)
 }
 
 func (s *Subscription) wait(ctx context.Context, published <-chan struct{}) error {
