@@ -62,6 +62,8 @@ func applyTask(state State, event *events.Event) State {
 	case *events.Event_TaskExited:
 		state.Attempt = max(state.Attempt, kind.TaskExited.GetAttempt())
 		state.PID, state.Container, state.LastExit = 0, "", kind.TaskExited.GetExit()
+	case *events.Event_TaskDiscarded:
+		state.Attempt = max(state.Attempt, kind.TaskDiscarded.GetAttempt())
 	case *events.Event_TaskLost:
 		state.PID, state.Container, state.LastExit = 0, "", &Exit{}
 	case *events.Event_StopBegan:

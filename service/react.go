@@ -52,8 +52,10 @@ func React(state State, event *events.Event) []Effect {
 		return []Effect{PrepareTask{Attempt: state.Attempt}}
 	case *events.Event_RunnerCreated:
 		return []Effect{StartTask{Attempt: state.Attempt}}
-	case *events.Event_TaskStarted, *events.Event_TaskAdopted:
+	case *events.Event_TaskStarted:
 		return []Effect{AwaitExit{Attempt: state.Attempt}}
+	case *events.Event_TaskAdopted:
+		return resume(state)
 	case *events.Event_RestartScheduled:
 		return timers(state)
 	case *events.Event_StopBegan:
@@ -108,9 +110,10 @@ func signal(state State, sent *events.SignalSent) []Effect {
 	return append(effects, timers(state)...)
 }
 
-// resume issues again what was in flight for a task when the connection, or the daemon, went away.
+// resume issues again what was in flight for a task when the connection, or the daemon, went away. The timer too: the
+// task may be of a later attempt than the one for which it was armed.
 func resume(state State) []Effect {
-	effects := []Effect{AwaitExit{Attempt: state.Attempt}}
+	effects := append([]Effect{AwaitExit{Attempt: state.Attempt}}, timers(state)...)
 
 	switch {
 	case state.Name != events.StateStopping:

@@ -38,10 +38,10 @@ func (r *recovery) take() string {
 	}
 
 	switch {
+	case r.startInFlight():
+		return "" // it will report, and it deletes what an earlier attempt left
 	case r.observed.GetBootId() != r.state.BootID:
 		return r.discard("another boot: delete", "it is of an earlier boot")
-	case r.state.Name == events.StatePreparing && r.state.Live:
-		return "" // the start in flight will report
 	case r.state.Name == events.StateInitialized || r.state.Ended():
 		return r.takeEnded()
 	case r.state.Name == events.StateWaiting:
@@ -93,8 +93,7 @@ func (r *recovery) takeActive() string {
 
 		return "exited: record the exit"
 	case r.state.Name == events.StateStopping:
-		r.adoptUnlessKnown()
-		r.resume = true
+		r.resume = !r.adoptUnlessKnown()
 
 		return "stopping, running: go on stopping"
 	case r.sameHash():
@@ -102,7 +101,7 @@ func (r *recovery) takeActive() string {
 
 		return "running, same hash: adopt"
 	default:
-		r.adoptUnlessKnown()
+		r.resume = !r.adoptUnlessKnown()
 		r.beginStop(events.StopReason_STOP_REASON_SPEC)
 
 		return "running, other hash: restart with the new file"
@@ -145,6 +144,12 @@ func (r *recovery) shows(status events.TaskStatus) bool { return r.observed.GetS
 
 func (r *recovery) sameHash() bool {
 	return r.observed.GetSpecHash() == r.state.Lifecycle.GetSpecHash()
+}
+
+// startInFlight: this run of the daemon asked for a start whose outcome has not come yet.
+func (r *recovery) startInFlight() bool {
+	return r.state.Live && r.state.PID == 0 &&
+		(r.state.Name == events.StatePreparing || r.state.Name == events.StateStopping)
 }
 
 // startedAfterListing: the listing is older than the task, so that it cannot show it as it is.
@@ -193,10 +198,19 @@ func (r *recovery) lost(row string) string {
 	return row
 }
 
-// discard removes what should not be there, and then goes on as if nothing were.
+// discard removes what should not be there, and then goes on as if nothing were. What is removed may bear the number of
+// the attempt that waits, or a later one: then a new attempt begins, so that the removal cannot hit its task.
 func (r *recovery) discard(row, reason string) string {
+	if r.startedAfterListing() {
+		return ""
+	}
+
 	r.emit(&events.TaskDiscarded{Attempt: r.observed.GetAttempt(), Reason: reason})
 	r.takeNone()
+
+	if r.state.Name == events.StateWaiting && r.observed.GetAttempt() == r.state.Attempt {
+		r.begin()
+	}
 
 	return row
 }

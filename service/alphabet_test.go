@@ -1,0 +1,214 @@
+package service_test
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service"
+)
+
+// The names of the things that every test of the machine speaks of.
+const (
+	testID        = "ext-hello-world"
+	containerdKey = "service:containerd"
+	hashA, hashB  = "v1:aa", "v1:bb"
+	grace         = 10 * time.Second
+	present       = int64(1000 * time.Second) // CLOCK_BOOTTIME at which commands are given, unless their point is the time
+)
+
+// input is one letter of the alphabet that the machine is fed with. It is made for the state that it meets, so that "this
+// attempt" and "an earlier one" mean the same everywhere.
+type input struct {
+	name  string
+	stale bool // it belongs to another attempt: it must change nothing
+	make  func(service.State) *events.Command
+}
+
+// alphabet is every kind of command in every variant that the machine could tell apart.
+func alphabet(restart string) []input {
+	inputs := slices.Concat(loads(restart), persons(), conditions())
+	for _, attempt := range []string{"this", "earlier", "later"} {
+		inputs = append(inputs, outcomes(attempt)...)
+	}
+
+	return append(inputs, recoveries()...)
+}
+
+func at(bootNS int64) *events.Instant { return &events.Instant{BootNs: bootNS} }
+
+func given(name string, order events.Order) input {
+	return input{name: name, make: func(service.State) *events.Command { return events.NewCommand(at(present), nil, order) }}
+}
+
+func lifecycle(restart, hash string) *events.Lifecycle {
+	return &events.Lifecycle{
+		Restart: restart, StopSignal: "SIGTERM", StopTimeoutNs: int64(grace), SpecHash: hash, Depends: []string{containerdKey},
+	}
+}
+
+func loads(restart string) []input {
+	load := func(name string, make func(service.State) *events.LoadSpec) input {
+		return input{name: name, make: func(state service.State) *events.Command {
+			return events.NewCommand(at(present), nil, make(state))
+		}}
+	}
+
+	bootOf := func(state service.State) string {
+		if state.BootID == "" {
+			return "boot-1"
+		}
+
+		return state.BootID
+	}
+
+	return []input{
+		load("load", func(state service.State) *events.LoadSpec {
+			return &events.LoadSpec{Lifecycle: lifecycle(restart, hashA), BootId: bootOf(state)}
+		}),
+		load("load(changed file)", func(state service.State) *events.LoadSpec {
+			return &events.LoadSpec{Lifecycle: lifecycle(restart, hashB), BootId: bootOf(state)}
+		}),
+		load("load(new boot)", func(state service.State) *events.LoadSpec {
+			return &events.LoadSpec{Lifecycle: lifecycle(restart, hashA), BootId: bootOf(state) + "+"}
+		}),
+	}
+}
+
+func persons() []input {
+	return []input{
+		given("start", &events.StartService{}),
+		given("stop", &events.StopService{}),
+		given("restart", &events.RestartService{}),
+		given("shutdown", &events.ShutdownService{}),
+		given("shutdown(hurry)", &events.ShutdownService{Hurry: true}),
+	}
+}
+
+func conditions() []input {
+	return []input{
+		given("met", &events.ObserveCondition{Key: containerdKey, Met: true}),
+		given("unmet", &events.ObserveCondition{Key: containerdKey, Text: `service "containerd" to be "up"`}),
+		given("met(not ours)", &events.ObserveCondition{Key: "path:/not/ours", Met: true}),
+	}
+}
+
+// related returns the attempt that stands in this relation to the one of the state.
+func related(state service.State, relation string) uint64 {
+	switch relation {
+	case "earlier":
+		return max(state.Attempt, 1) - 1
+	case "later":
+		return state.Attempt + 1
+	default:
+		return state.Attempt
+	}
+}
+
+// outcomes are the commands that carry an attempt: timers, and what became of effects.
+func outcomes(relation string) []input {
+	name := func(base string) string {
+		if relation == "this" {
+			return base
+		}
+
+		return fmt.Sprintf("%s(%s attempt)", base, relation)
+	}
+	outcome := func(base string, when func(service.State) int64, make func(attempt uint64) events.Order) input {
+		return input{name: name(base), stale: relation != "this", make: func(state service.State) *events.Command {
+			return events.NewCommand(at(when(state)), nil, make(related(state, relation)))
+		}}
+	}
+	now := func(service.State) int64 { return present }
+	timer := func(timer events.Timer) func(uint64) events.Order {
+		return func(attempt uint64) events.Order { return &events.ElapseTimer{Attempt: attempt, Timer: timer} }
+	}
+	exit := func(exit *service.Exit) func(uint64) events.Order {
+		return func(attempt uint64) events.Order { return &events.ReportExited{Attempt: attempt, Exit: exit} }
+	}
+
+	return []input{
+		outcome("backoff timer", now, timer(events.Timer_TIMER_BACKOFF)),
+		outcome("stop timer", func(state service.State) int64 { return state.StopUntil }, timer(events.Timer_TIMER_STOP)),
+		outcome("stop timer, early", func(state service.State) int64 { return state.StopUntil - 1 }, timer(events.Timer_TIMER_STOP)),
+		outcome("prepared", now, func(attempt uint64) events.Order { return &events.ReportPrepared{Attempt: attempt} }),
+		outcome("started", now, func(attempt uint64) events.Order {
+			return &events.ReportStarted{Attempt: attempt, Pid: 7, Container: testID}
+		}),
+		outcome("start failed", now, func(attempt uint64) events.Order {
+			return &events.ReportStartFailed{Attempt: attempt, Problem: "no such file"}
+		}),
+		outcome("exited 0", now, exit(&service.Exit{Known: true})),
+		outcome("exited 3", now, exit(&service.Exit{Known: true, Code: 3})),
+		outcome("exited SIGSEGV", now, exit(&service.Exit{Known: true, Code: 139, Signal: 11})),
+		outcome("exited oom", now, exit(&service.Exit{Known: true, Code: 137, Signal: 9, Oom: true})),
+		outcome("exited unknown", now, exit(&service.Exit{})),
+		outcome("exited 3 after 60s", func(state service.State) int64 {
+			return state.Started.GetBootNs() + int64(time.Minute)
+		}, exit(&service.Exit{Known: true, Code: 3})),
+	}
+}
+
+// recoveries are all that the container runtime can show: status, attempt, hash, boot, and whether the listing is older
+// than the task that the machine knows.
+func recoveries() []input {
+	inputs := []input{recovery("unknown", events.TaskStatus_TASK_STATUS_UNSPECIFIED, nil, nil)}
+
+	for _, listed := range []string{"", "old listing"} {
+		inputs = append(inputs, recovery("none", events.TaskStatus_TASK_STATUS_NONE, nil, []string{listed}))
+
+		for _, relation := range []string{"", "earlier", "later"} {
+			for _, hash := range []string{"", "other file"} {
+				for _, boot := range []string{"", "other boot"} {
+					marks := []string{relation, hash, boot, listed}
+					inputs = append(inputs,
+						recovery("created", events.TaskStatus_TASK_STATUS_CREATED, nil, marks),
+						recovery("running", events.TaskStatus_TASK_STATUS_RUNNING, nil, marks),
+						recovery("exited 0", events.TaskStatus_TASK_STATUS_EXITED, &service.Exit{Known: true}, marks),
+						recovery("exited 3", events.TaskStatus_TASK_STATUS_EXITED, &service.Exit{Known: true, Code: 3}, marks),
+						recovery("exited unknown", events.TaskStatus_TASK_STATUS_EXITED, &service.Exit{}, marks),
+					)
+				}
+			}
+		}
+	}
+
+	return inputs
+}
+
+func recovery(status string, code events.TaskStatus, exit *service.Exit, marks []string) input {
+	name := "shows " + status
+
+	for _, mark := range marks {
+		if mark != "" {
+			name += ", " + mark
+		}
+	}
+
+	return input{name: name, make: func(state service.State) *events.Command {
+		observed := &events.Observed{Status: code, At: at(present + 1)}
+		if len(marks) > 1 {
+			observed.Attempt, observed.SpecHash, observed.BootId = related(state, marks[0]), state.Lifecycle.GetSpecHash(), state.BootID
+			observed.Container, observed.Exit, observed.Started = testID, exit, at(1)
+		}
+
+		if code == events.TaskStatus_TASK_STATUS_RUNNING {
+			observed.Pid = 7
+		}
+
+		if slices.Contains(marks, "other file") {
+			observed.SpecHash = "v1:cc"
+		}
+
+		if slices.Contains(marks, "other boot") {
+			observed.BootId = "boot-0"
+		}
+
+		if slices.Contains(marks, "old listing") {
+			observed.At = at(1)
+		}
+
+		return events.NewCommand(at(present+1), nil, &events.RecoverService{Observed: observed})
+	}}
+}

@@ -1,0 +1,227 @@
+package service_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service"
+)
+
+// configuration is a state without what only counts: two states of one configuration decide alike.
+type configuration struct {
+	name, hash                     string
+	desiredStopped, live, task     bool
+	known, met, backingOff, failed bool
+	stop, finishedBy               events.StopReason
+	killed, startAfterStop         bool
+}
+
+func configurationOf(state service.State) configuration {
+	c := configuration{
+		name: state.Name, hash: state.Lifecycle.GetSpecHash(), desiredStopped: state.DesiredStopped, live: state.Live,
+		task: state.PID != 0, backingOff: state.BackingOff, failed: state.Failures > 0, stop: state.StopReason,
+		finishedBy: state.FinishedBy, killed: state.Killed, startAfterStop: state.StartAfterStop,
+	}
+	for _, condition := range state.Conditions {
+		c.known, c.met = condition.Known, condition.Met
+	}
+
+	return c
+}
+
+// transition is one command in one configuration.
+type transition struct {
+	before  service.State
+	input   input
+	command *events.Command
+	step    service.Step
+	err     error
+	path    string // the inputs that led to the state before
+}
+
+// explore walks every configuration that the machine can get into, breadth first, and visits every command in each.
+func explore(restart string, visit func(transition)) (configurations []service.State) {
+	type place struct {
+		state service.State
+		path  string
+	}
+
+	inputs := alphabet(restart)
+	start := service.New(testID)
+	seen := map[configuration]bool{configurationOf(start): true}
+	queue := []place{{state: start}}
+
+	for len(queue) > 0 {
+		here := queue[0]
+		queue = queue[1:]
+		configurations = append(configurations, here.state)
+
+		for _, input := range inputs {
+			command := input.make(here.state)
+			step, err := service.Take(here.state, command, 0)
+			visit(transition{before: here.state, input: input, command: command, step: step, err: err, path: here.path})
+
+			if reached := configurationOf(step.State); !seen[reached] {
+				seen[reached] = true
+				queue = append(queue, place{state: step.State, path: here.path + " > " + input.name})
+			}
+		}
+	}
+
+	return configurations
+}
+
+func policies() []string { return []string{"always", "untilSuccess", "never"} }
+
+// TestEveryCommandInEveryState holds the machine to its rules: every command, in every variant, in every configuration
+// that can be reached.
+func TestEveryCommandInEveryState(t *testing.T) {
+	for _, restart := range policies() {
+		t.Run(restart, func(t *testing.T) {
+			t.Parallel()
+
+			steps := 0
+			alike := map[string]bool{}
+			states := explore(restart, func(made transition) {
+				steps++
+				where := made.path + " > " + made.input.name
+
+				// Only one thing is refused: a command for a service whose file is not loaded.
+				refuses := made.before.Lifecycle == nil && made.command.GetLoadSpec() == nil
+				if refused := made.err != nil; refused != refuses {
+					t.Errorf("%s: refused: %v", where, made.err)
+				}
+
+				if made.input.stale && len(made.step.Decision.Entries) > 0 {
+					t.Errorf("%s: of another attempt, yet it decided %s", where, kinds(made.step))
+				}
+
+				if broken := violation(made.before, made.command, made.step); broken != nil {
+					t.Errorf("%s: %v\n  %s", where, broken, kinds(made.step))
+				}
+
+				if like := made.before.Name + made.input.name + kinds(made.step); !alike[like] {
+					alike[like] = true
+
+					checkSame(t, where, made)
+				}
+
+				if t.Failed() {
+					t.FailNow()
+				}
+			})
+
+			t.Logf("%d configurations, %d steps", len(states), steps)
+
+			if len(states) < 50 {
+				t.Errorf("only %d configurations: the exploration is stuck", len(states))
+			}
+
+			for _, state := range states {
+				if err := settles(state); err != nil {
+					t.Errorf("%+v: %v", configurationOf(state), err)
+				}
+			}
+		})
+	}
+}
+
+// checkSame takes the step again, and folds it from its stored bytes.
+func checkSame(t *testing.T, where string, made transition) {
+	t.Helper()
+
+	if len(made.step.Decision.Entries) == 0 {
+		return
+	}
+
+	again, err := service.Take(made.before, made.command, 0)
+	if err != nil || !again.State.Equal(made.step.State) || !reflect.DeepEqual(again.Effects, made.step.Effects) || kinds(again) != kinds(made.step) {
+		t.Errorf("%s: decided otherwise the second time: %s, then %s", where, kinds(made.step), kinds(again))
+	}
+
+	if err := replayed(made.before, made.step); err != nil {
+		t.Errorf("%s: %v", where, err)
+	}
+}
+
+func kinds(step service.Step) string {
+	names := ""
+
+	for i, entry := range step.Decision.Entries {
+		if i > 0 {
+			names += " "
+		}
+
+		names += entry.Event.KindName()
+	}
+
+	return names
+}
+
+// settles gives the state what it is owed by others, and nothing else, until nothing more is owed. It must then run, or
+// have ended for a reason.
+func settles(state service.State) error {
+	if state.Lifecycle == nil {
+		return nil // nothing begins without a file
+	}
+
+	const enough = 12
+	for range enough {
+		order := owed(state)
+		if order == nil {
+			return settledWell(state)
+		}
+
+		step, err := service.Take(state, events.NewCommand(at(present+2), nil, order), 0)
+		if err != nil {
+			return err
+		}
+
+		if len(step.Decision.Entries) == 0 {
+			return fmt.Errorf("stuck in %s: %T changes nothing", state.Name, order)
+		}
+
+		state = step.State
+	}
+
+	return fmt.Errorf("does not settle: still %s after %d commands", state.Name, enough)
+}
+
+// owed is the next command that the outside world must send to a state.
+func owed(state service.State) events.Order {
+	nothing := &events.RecoverService{Observed: &events.Observed{Status: events.TaskStatus_TASK_STATUS_NONE, At: at(present + 2)}}
+
+	switch {
+	case state.Name == events.StateWaiting && state.BackingOff:
+		return &events.ElapseTimer{Attempt: state.Attempt, Timer: events.Timer_TIMER_BACKOFF}
+	case state.Name == events.StateWaiting:
+		return &events.ObserveCondition{Key: containerdKey, Met: true}
+	case (state.Name == events.StatePreparing || state.Name == events.StateStopping) && !state.Live:
+		return nothing
+	case state.Name == events.StatePreparing:
+		return &events.ReportStarted{Attempt: state.Attempt, Pid: 9, Container: testID}
+	case state.Name == events.StateStopping && state.PID == 0:
+		return &events.ReportStartFailed{Attempt: state.Attempt, Problem: "cancelled"}
+	case state.Name == events.StateStopping:
+		return &events.ReportExited{Attempt: state.Attempt, Exit: &service.Exit{Known: true, Code: 143, Signal: 15}}
+	default:
+		return nil
+	}
+}
+
+func settledWell(state service.State) error {
+	switch {
+	case state.DesiredStopped && !state.Ended():
+		return fmt.Errorf("a person stopped it, yet it settles as %s", state.Name)
+	case state.Name == events.StateFinished && state.FinishedBy == events.StopReason_STOP_REASON_PERSON && !state.DesiredStopped:
+		return fmt.Errorf("finished by a person who wants it started")
+	case state.Name == events.StateFinished && (state.FinishedBy == events.StopReason_STOP_REASON_RESTART || state.FinishedBy == events.StopReason_STOP_REASON_SPEC):
+		return fmt.Errorf("finished by a stop that was to be followed by a start: %s", state.FinishedBy)
+	case state.Name != events.StateRunning && !state.Ended():
+		return fmt.Errorf("settles as %s", state.Name)
+	default:
+		return nil
+	}
+}
