@@ -31,7 +31,14 @@ func (e *extactorService) Events(request *apiv1.EventsRequest, stream grpc.Serve
 
 	reading := reading{service: service, tail: int(request.GetTail()), since: request.GetSince(), follow: request.GetFollow()}
 
-	return e.server.read(stream.Context(), reading, func(record events.Record) error { return stream.Send(eventRecord(record)) })
+	records, after, err := e.server.begin(reading)
+	if err != nil {
+		return err
+	}
+
+	return e.server.play(stream.Context(), reading, records, after, func(record events.Record) error {
+		return stream.Send(eventRecord(record))
+	})
 }
 
 // recorded finds a service which is known, or of which the journal still has records.
@@ -59,37 +66,16 @@ func (s *Server) recorded(id string) (string, error) {
 	return "", unknown
 }
 
-// read sends the records that have a text for people, in the order of the journal.
-func (s *Server) read(ctx context.Context, reading reading, send func(events.Record) error) error {
-	after := reading.since
-
-	if reading.since == 0 || !reading.follow {
-		records, end, err := s.recent(reading)
-		if err != nil {
-			return failure(codes.Internal, err)
-		}
-
-		for _, record := range records {
-			if err := send(record); err != nil {
-				return err
-			}
-		}
-
-		after = end
+// begin returns the records to begin with, and the sequence after which new ones follow: nothing that is written from
+// now on is missed.
+func (s *Server) begin(reading reading) ([]events.Record, uint64, error) {
+	if reading.since != 0 && reading.follow {
+		return nil, reading.since, nil
 	}
 
-	if !reading.follow {
-		return nil
-	}
-
-	return s.follow(ctx, reading.service, after, send)
-}
-
-// recent returns the records to begin with, and the sequence after which new ones follow.
-func (s *Server) recent(reading reading) ([]events.Record, uint64, error) {
 	last, err := s.options.Journal.Tail("", 1)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, failure(codes.Internal, err)
 	}
 
 	var end uint64
@@ -108,7 +94,7 @@ func (s *Server) recent(reading reading) ([]events.Record, uint64, error) {
 
 	records, err := s.options.Journal.Tail(reading.service, tail)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, failure(codes.Internal, err)
 	}
 
 	if len(records) > 0 {
@@ -118,8 +104,18 @@ func (s *Server) recent(reading reading) ([]events.Record, uint64, error) {
 	return slices.DeleteFunc(records, func(record events.Record) bool { return record.Seq <= reading.since }), end, nil
 }
 
-// follow sends what comes after a sequence until the context ends.
-func (s *Server) follow(ctx context.Context, service string, after uint64, send func(events.Record) error) error {
+// play sends the records to begin with and, where asked for, those that follow until the context ends.
+func (s *Server) play(ctx context.Context, reading reading, records []events.Record, after uint64, send func(events.Record) error) error {
+	for _, record := range records {
+		if err := send(record); err != nil {
+			return err
+		}
+	}
+
+	if !reading.follow {
+		return nil
+	}
+
 	subscription := s.options.Journal.Subscribe(after)
 	defer subscription.Close()
 
@@ -129,7 +125,7 @@ func (s *Server) follow(ctx context.Context, service string, after uint64, send 
 			return failure(codes.Internal, err)
 		}
 
-		if record.Message == "" || service != "" && record.Service != service {
+		if record.Message == "" || reading.service != "" && record.Service != reading.service {
 			continue
 		}
 

@@ -150,11 +150,16 @@ func (m *machineService) Events(request *machine.EventsRequest, stream grpc.Serv
 		reading.tail = -1
 	}
 
+	records, after, err := m.server.begin(reading)
+	if err != nil {
+		return err
+	}
+
 	if err := stream.Send(&machine.Event{}); err != nil {
 		return err
 	}
 
-	return m.server.read(stream.Context(), reading, func(record events.Record) error {
+	return m.server.play(stream.Context(), reading, records, after, func(record events.Record) error {
 		at := events.Moment{WallNS: record.WallNS, BootNS: record.BootNS}
 		if record.Service == "" || request.GetWithActorId() != "" || clocks.wall(at, record.BootID).Before(oldest) {
 			return nil
