@@ -81,6 +81,7 @@ type System struct {
 	root    *actor.PID
 	cancel  context.CancelFunc
 	stopped chan struct{}
+	closing sync.Once
 }
 
 // Start brings the services to life. It returns at once; what becomes of them is in the views and in the journal.
@@ -197,8 +198,10 @@ func (s *System) Shutdown(ctx context.Context, hurry <-chan struct{}) error {
 
 // Close ends the actors and every call in flight. Services that run go on running.
 func (s *System) Close() {
-	s.cancel()
-	_ = s.world.system.Root.StopFuture(s.root).Wait()
+	s.closing.Do(func() {
+		s.cancel()
+		_ = s.world.system.Root.StopFuture(s.root).Wait()
+	})
 }
 
 // quiet drops what protoactor says about messages to actors that have ended: timers and watchers may always be late.

@@ -67,7 +67,7 @@ func recoveryText(id string, event *Event) string {
 	case *Event_RuntimeDisconnected:
 		return "Waiting for containerd: " + kind.RuntimeDisconnected.GetProblem()
 	case *Event_SpecRejected:
-		return fmt.Sprintf("Skipped %s: %s", kind.SpecRejected.GetFile(), strings.Join(kind.SpecRejected.GetProblems(), "; "))
+		return fmt.Sprintf("Skipped %s, which has problems at line:column %s", kind.SpecRejected.GetFile(), strings.Join(kind.SpecRejected.GetProblems(), ", "))
 	default:
 		return ""
 	}

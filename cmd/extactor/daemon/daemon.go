@@ -1,0 +1,386 @@
+// Package daemon wires the parts of extactor into one running daemon, in the order in which they need each other, and
+// takes them apart again in reverse.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	slogzerolog "github.com/samber/slog-zerolog/v2"
+
+	"github.com/extactor/extactor/actors"
+	"github.com/extactor/extactor/api"
+	"github.com/extactor/extactor/condition/watch"
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/journal"
+	"github.com/extactor/extactor/oci"
+	"github.com/extactor/extactor/oci/cgroup"
+	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/spec"
+)
+
+// Options say where the daemon finds things and whom it listens to.
+type Options struct {
+	ServicesDir string // *.yaml, one service each
+	RootfsDir   string // root file systems of the services
+	ConfigDir   string // ExtensionServiceConfig documents
+	StateDir    string // the journal; may appear later
+	RunDir      string // everything that must not outlive a boot
+	Containerd  string // auto, embedded, or the path of a socket
+	OCIRuntime  string // auto, runc, crun, or a path
+	Console     string // auto, kmsg, stderr, off
+
+	Command []string // of the internal processes: this program
+	Version api.Version
+	Logger  zerolog.Logger
+
+	Ready func()          // called once everything answers
+	Stop  <-chan struct{} // closed: stop all services, then end
+	Hurry <-chan struct{} // closed: kill what has not stopped yet
+	Leave <-chan struct{} // closed: end, and leave everything running for the next daemon
+}
+
+// absolute makes every directory absolute: containerd, its shim and logd have other working directories.
+func (o *Options) absolute() error {
+	for _, directory := range []*string{&o.ServicesDir, &o.RootfsDir, &o.ConfigDir, &o.StateDir, &o.RunDir} {
+		path, err := filepath.Abs(*directory)
+		if err != nil {
+			return fmt.Errorf("cannot find directory %q: %w", *directory, err)
+		}
+
+		*directory = path
+	}
+
+	return nil
+}
+
+// daemon is one run.
+type daemon struct {
+	options  Options
+	instance instance
+	bootID   string
+	undo     []func() // newest last
+
+	journal *journal.Journal
+	logd    *logs.Daemon
+	runtime *oci.Runtime
+	system  *actors.System
+}
+
+// Run is the daemon's whole life. It returns once everything is stopped or left, or with what kept it from starting.
+func Run(ctx context.Context, options Options) error {
+	d := &daemon{options: options}
+	defer d.close()
+
+	if err := d.start(ctx); err != nil {
+		return fmt.Errorf("cannot start the daemon: %w", err)
+	}
+
+	d.options.Ready()
+
+	select {
+	case <-options.Leave:
+		d.leave()
+
+		return nil
+	case <-options.Stop:
+	case <-ctx.Done():
+	}
+
+	return d.stop()
+}
+
+// start brings the parts up; each registers how it is closed.
+func (d *daemon) start(ctx context.Context) error {
+	if os.Geteuid() != 0 {
+		return errors.New("it must run as root, because it makes containers, mounts and cgroups")
+	}
+
+	if err := d.options.absolute(); err != nil {
+		return err
+	}
+
+	bootID, err := bootID()
+	if err != nil {
+		return err
+	}
+
+	d.bootID = bootID
+
+	if err := d.claim(); err != nil {
+		return err
+	}
+
+	files, rejected := d.load()
+
+	var system atomic.Pointer[actors.System]
+
+	if err := d.openJournal(&system); err != nil {
+		return err
+	}
+
+	if err := d.startLogs(ctx); err != nil {
+		return err
+	}
+
+	if err := d.connect(); err != nil {
+		return err
+	}
+
+	if err := d.startServices(files, rejected); err != nil {
+		return err
+	}
+
+	system.Store(d.system)
+
+	if err := d.serve(); err != nil {
+		return err
+	}
+
+	return d.startConsole(files)
+}
+
+func (d *daemon) onClose(undo func()) { d.undo = append(d.undo, undo) }
+
+// close takes apart what start has put together, also where it failed half way.
+func (d *daemon) close() {
+	for i := len(d.undo) - 1; i >= 0; i-- {
+		d.undo[i]()
+	}
+
+	d.undo = nil
+}
+
+// claim makes this process the only daemon of its directories.
+func (d *daemon) claim() error {
+	if err := os.MkdirAll(d.options.RunDir, 0o755); err != nil {
+		return fmt.Errorf("cannot create the run directory: %w", err)
+	}
+
+	if err := d.lock(d.options.RunDir); err != nil {
+		return err
+	}
+
+	// A state directory that is not mounted yet is locked by nobody: the journal waits for it.
+	if _, err := os.Stat(d.options.StateDir); err == nil {
+		if err := d.lock(d.options.StateDir); err != nil && !readOnly(err) {
+			return err
+		}
+	}
+
+	var err error
+
+	d.instance, err = loadInstance(d.options.RunDir, d.options.StateDir)
+
+	return err
+}
+
+func (d *daemon) lock(dir string) error {
+	held, err := lock(dir)
+	if err != nil {
+		return err
+	}
+
+	d.onClose(func() { held.Close() })
+
+	return nil
+}
+
+// load reads the service files. One with problems is reported and skipped; the others run.
+func (d *daemon) load() ([]*spec.Service, []*events.SpecRejected) {
+	files, problems := spec.LoadDir(d.options.ServicesDir)
+
+	var rejected []*events.SpecRejected
+
+	for _, problem := range problems {
+		d.options.Logger.WithLevel(level(problem)).Str("file", place(problem)).Msg(problem.Message)
+	}
+
+	for _, problem := range problems.Errors() {
+		last := len(rejected) - 1
+		if last < 0 || rejected[last].GetFile() != problem.File {
+			rejected = append(rejected, &events.SpecRejected{File: problem.File})
+			last++
+		}
+
+		// Only where: what is wrong may quote a value, and values never enter the journal.
+		rejected[last].Problems = append(rejected[last].Problems, fmt.Sprintf("%d:%d", problem.Line, problem.Column))
+	}
+
+	if len(files) == 0 {
+		d.options.Logger.Warn().Str("directory", d.options.ServicesDir).Msg("no service files")
+	}
+
+	return files, rejected
+}
+
+func level(problem spec.Problem) zerolog.Level {
+	if problem.Severity == spec.Warning {
+		return zerolog.WarnLevel
+	}
+
+	return zerolog.ErrorLevel
+}
+
+func place(problem spec.Problem) string {
+	if problem.Line == 0 {
+		return problem.File
+	}
+
+	return fmt.Sprintf("%s:%d:%d", problem.File, problem.Line, problem.Column)
+}
+
+func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
+	opened, err := journal.Open(journal.Options{
+		Identity: journal.Identity{Instance: d.instance.id, BootID: d.bootID, RunID: uuid.NewString()},
+		Dir:      d.options.StateDir,
+		Logger:   d.options.Logger,
+		Snapshot: func(ctx context.Context) error {
+			if running := system.Load(); running != nil {
+				return running.Snapshot(ctx)
+			}
+
+			return errors.New("the services are not loaded yet")
+		},
+	})
+	if err != nil {
+		return err
+	}
+
+	d.journal = opened
+	d.onClose(func() { opened.Close() })
+
+	ctx, cancel := context.WithCancel(context.Background())
+	d.onClose(cancel)
+
+	go d.storeInstance(ctx)
+
+	return nil
+}
+
+// storeInstance keeps the identity in the state directory too, as soon as that is there.
+func (d *daemon) storeInstance(ctx context.Context) {
+	for {
+		status, changed := d.journal.Watch()
+		if !status.Degraded {
+			if err := d.instance.store(d.options.StateDir); err != nil {
+				d.options.Logger.Warn().Err(err).Msg("cannot store the instance in the state directory")
+			}
+
+			return
+		}
+
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (d *daemon) startLogs(ctx context.Context) error {
+	started, err := logs.StartDaemon(ctx, logs.DaemonOptions{
+		Dir:     logs.In(d.options.RunDir),
+		Command: append(d.options.Command, "logd", "--run", d.options.RunDir),
+		Started: func(pid int) {
+			if err := cgroup.Join(filepath.Join(d.cgroupParent(), oci.DaemonCgroup), pid); err != nil {
+				d.options.Logger.Warn().Err(err).Msg("cannot put logd into its cgroup")
+			}
+		},
+		Report: func(err error) { d.options.Logger.Warn().Err(err).Msg("logd") },
+	})
+	if err != nil {
+		return err
+	}
+
+	d.logd = started
+	d.onClose(started.Release)
+
+	return nil
+}
+
+func (d *daemon) cgroupParent() string { return "/" + namespace(d.options.RunDir) }
+
+func (d *daemon) connect() error {
+	connected, err := oci.New(oci.Config{
+		RunDir: d.options.RunDir, RootfsDir: d.options.RootfsDir, Address: d.options.Containerd,
+		Namespace: namespace(d.options.RunDir), CgroupParent: d.cgroupParent(),
+		Instance: d.instance.id, Version: d.options.Version.Tag, OCIRuntime: d.options.OCIRuntime,
+		Server: append(d.options.Command, "containerd", "--run", d.options.RunDir), Logger: d.options.Logger,
+	})
+	if err != nil {
+		return err
+	}
+
+	d.runtime = connected
+	d.onClose(func() { connected.Close() })
+
+	return nil
+}
+
+func (d *daemon) startServices(files []*spec.Service, rejected []*events.SpecRejected) error {
+	watchers, err := watch.New(watch.Options{Logger: d.options.Logger})
+	if err != nil {
+		return err
+	}
+
+	d.onClose(func() { watchers.Close() })
+
+	d.system, err = actors.Start(actors.Config{
+		Journal: d.journal, Runtime: d.runtime, Watcher: watchers, Clock: kernelClock{},
+		Logger:   slog.New(slogzerolog.Option{Logger: &d.options.Logger}.NewZerologHandler()),
+		Services: files, Rejected: rejected,
+		BootID: d.bootID, Version: d.options.Version.Tag, PID: int32(os.Getpid()), Key: d.instance.key,
+		Fatal: func(reason any) {
+			d.options.Logger.Error().Any("error", reason).Msg("internal error, the daemon ends; services go on")
+			os.Exit(exitInternal)
+		},
+	})
+	if err != nil {
+		return err
+	}
+
+	d.onClose(d.system.Close)
+
+	return nil
+}
+
+// exitInternal is EX_SOFTWARE of sysexits.h: init starts the daemon again.
+const exitInternal = 70
+
+func (d *daemon) serve() error {
+	listener, err := api.Listen(filepath.Join(d.options.RunDir, api.SocketName))
+	if err != nil {
+		return err
+	}
+
+	server := api.New(api.Options{
+		Services: d.system, Journal: apiJournal{d.journal}, Logs: apiLogs{logs.In(d.options.RunDir)},
+		Now: kernelClock{}.Now, BootID: d.bootID, Version: d.options.Version,
+	})
+
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+
+	go func() {
+		defer close(ended)
+
+		if err := server.Serve(ctx, listener); err != nil {
+			d.options.Logger.Error().Err(err).Msg("the API has ended")
+		}
+	}()
+
+	d.onClose(func() {
+		cancel()
+		<-ended
+	})
+
+	return nil
+}

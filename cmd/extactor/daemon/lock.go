@@ -1,0 +1,55 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock makes this process the only daemon of a directory until the file is closed.
+func lock(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "daemon.lock")
+
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock %q: %w", dir, err)
+	}
+
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer file.Close()
+
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("cannot use %q: another extactor daemon does (%s)", dir, holder(path))
+		}
+
+		return nil, fmt.Errorf("cannot lock %q: %w", dir, err)
+	}
+
+	if err := errors.Join(file.Truncate(0), writePID(file)); err != nil {
+		file.Close()
+
+		return nil, fmt.Errorf("cannot lock %q: %w", dir, err)
+	}
+
+	return file, nil
+}
+
+func writePID(file *os.File) error {
+	_, err := file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+
+	return err
+}
+
+func holder(path string) string {
+	pid, err := os.ReadFile(path)
+	if err != nil || len(pid) == 0 {
+		return "PID unknown"
+	}
+
+	return "PID " + strings.TrimSpace(string(pid))
+}
