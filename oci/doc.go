@@ -21,5 +21,12 @@
 //
 // Preflight finds, before containerd is asked, what would fail with a riddle: a root file system that is not there, a
 // mount source that cannot be made. OverlayRootfs gives every attempt a fresh writable layer. ExplainStartError puts
-// the errors of runc and crun in plain words. Redact keeps secrets out of what is recorded.
+// the errors of runc and crun in plain words, ExplainExecFailure what a program that could not be executed left in the
+// log. Redact keeps secrets out of what is recorded.
+//
+// # Running
+//
+// Runtime runs containers by containerd: one of the host's, or a lean one of our own (package server) as a child that
+// outlives the daemon. What services print goes through package logs, how they ended through package exits. Nothing
+// that lacks the label of our own instance is ever touched.
 package oci

@@ -49,15 +49,15 @@ func idMappings(mappings []spec.IDMapping) []specs.LinuxIDMapping {
 	return converted
 }
 
-// makeSysfsWriteable turns "ro" into "rw" on the default /sys. A sysfs mount that the file itself asks for keeps the
-// options it has there.
+// makeSysfsWriteable turns "ro" into "rw" on the default /sys, which comes before the file's own mounts: those keep the
+// options that they have there.
 func makeSysfsWriteable(mounts []specs.Mount) {
 	for _, mount := range mounts {
-		if mount.Destination != "/sys" || mount.Type != "sysfs" {
+		if mount.Destination != "/sys" {
 			continue
 		}
-		if i := slices.Index(mount.Options, "ro"); i >= 0 {
-			mount.Options[i] = "rw"
+		if readonly := slices.Index(mount.Options, "ro"); readonly >= 0 {
+			mount.Options[readonly] = "rw"
 		}
 		return
 	}

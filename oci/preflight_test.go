@@ -158,6 +158,7 @@ func TestPreflightWaitsForKernelFileSystems(t *testing.T) {
 		})
 		if fileExists(source) {
 			t.Errorf("%s was created", source)
+			_ = os.Remove(source)
 		}
 	}
 }
