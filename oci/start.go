@@ -38,22 +38,16 @@ func (r *Runtime) Prepare(ctx context.Context, request service.StartRequest) err
 	}
 	defer leave()
 
-	left, err := r.find(ctx, request.ID)
-	if err != nil {
-		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
+	err = r.prepare(ctx, request)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return fmt.Errorf("cannot prepare %q: %w", request.ID, cause) // why it was interrupted, rather than that it was
 	}
 
-	if left != nil {
-		if attempt := number(*left, labelAttempt); attempt > request.Attempt {
-			return fmt.Errorf("cannot prepare %q: a container of the later attempt %d exists", request.ID, attempt)
-		}
+	return err
+}
 
-		if err := r.remove(ctx, *left); err != nil {
-			return fmt.Errorf("cannot prepare %q: what an earlier attempt left cannot be deleted: %w", request.ID, err)
-		}
-	}
-
-	if err := r.sweep(request.ID, func(attempt uint64) bool { return attempt <= request.Attempt }); err != nil {
+func (r *Runtime) prepare(ctx context.Context, request service.StartRequest) error {
+	if err := r.removeEarlier(ctx, request); err != nil {
 		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
 	}
 
@@ -71,6 +65,26 @@ func (r *Runtime) Prepare(ctx context.Context, request service.StartRequest) err
 	}
 
 	return r.hold(request.ID)
+}
+
+// removeEarlier deletes what earlier attempts left.
+func (r *Runtime) removeEarlier(ctx context.Context, request service.StartRequest) error {
+	left, err := r.find(ctx, request.ID)
+	if err != nil {
+		return err
+	}
+
+	if left != nil {
+		if attempt := number(*left, labelAttempt); attempt > request.Attempt {
+			return fmt.Errorf("a container of the later attempt %d exists", attempt)
+		}
+
+		if err := r.remove(ctx, *left); err != nil {
+			return fmt.Errorf("what an earlier attempt left cannot be deleted: %w", err)
+		}
+	}
+
+	return r.sweep(request.ID, func(attempt uint64) bool { return attempt <= request.Attempt })
 }
 
 // Start makes and starts the container. After an error nothing of it is left in containerd, unless the connection was

@@ -36,12 +36,12 @@ const cleanupTimeout = 30 * time.Second
 
 // harness is a runtime on directories of its own, with a logd.
 type harness struct {
-	t       *testing.T
+	t       testing.TB
 	config  oci.Config
 	runtime *oci.Runtime
 }
 
-func newHarness(t *testing.T, address string) *harness {
+func newHarness(t testing.TB, address string) *harness {
 	t.Helper()
 
 	id := uuid.NewString()
@@ -74,7 +74,7 @@ func newHarness(t *testing.T, address string) *harness {
 }
 
 // newRunDir is short, because sockets lie in it, and removed with whatever is still mounted there.
-func newRunDir(t *testing.T) string {
+func newRunDir(t testing.TB) string {
 	t.Helper()
 
 	run, err := os.MkdirTemp("/tmp", "exr")
@@ -315,7 +315,7 @@ address = "%[1]s/containerd.sock"
 	return address
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 
 	if err != nil {
