@@ -3094,6 +3094,7 @@ type Snapshot struct {
 	Live           bool                   `protobuf:"varint,19,opt,name=live,proto3" json:"live,omitempty"`
 	Restarts       uint64                 `protobuf:"varint,20,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	LastExit       *Exit                  `protobuf:"bytes,21,opt,name=last_exit,json=lastExit,proto3" json:"last_exit,omitempty"`
+	Created        bool                   `protobuf:"varint,22,opt,name=created,proto3" json:"created,omitempty"` // the container was asked for, not only what it needs
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -3273,6 +3274,13 @@ func (x *Snapshot) GetLastExit() *Exit {
 		return x.LastExit
 	}
 	return nil
+}
+
+func (x *Snapshot) GetCreated() bool {
+	if x != nil {
+		return x.Created
+	}
+	return false
 }
 
 // ConditionState is the last that was reported of one condition.
@@ -3892,7 +3900,7 @@ const file_events_proto_rawDesc = "" +
 	"\x06resume\x18\x02 \x01(\bR\x06resume\"A\n" +
 	"\rTaskDiscarded\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xb0\x06\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xca\x06\n" +
 	"\bSnapshot\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12'\n" +
 	"\x0fdesired_stopped\x18\x02 \x01(\bR\x0edesiredStopped\x12\x18\n" +
@@ -3921,7 +3929,8 @@ const file_events_proto_rawDesc = "" +
 	"finishedBy\x12\x12\n" +
 	"\x04live\x18\x13 \x01(\bR\x04live\x12\x1a\n" +
 	"\brestarts\x18\x14 \x01(\x04R\brestarts\x125\n" +
-	"\tlast_exit\x18\x15 \x01(\v2\x18.extactor.events.v1.ExitR\blastExit\"^\n" +
+	"\tlast_exit\x18\x15 \x01(\v2\x18.extactor.events.v1.ExitR\blastExit\x12\x18\n" +
+	"\acreated\x18\x16 \x01(\bR\acreated\"^\n" +
 	"\x0eConditionState\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12\x10\n" +

@@ -26,6 +26,8 @@ func Apply(state State, event *events.Event) State {
 		state.Announced = kind.UnmetChanged.GetUnmet()
 	case *events.Event_PreparationStarted:
 		state.Name, state.Live = events.StatePreparing, true
+	case *events.Event_RunnerCreated:
+		state.Created = true
 	case *events.Event_RestartScheduled:
 		scheduled := kind.RestartScheduled
 		state = waiting(state, scheduled.GetAttempt())
@@ -140,7 +142,8 @@ func ended(state State, name string) State {
 
 // settled clears what belongs to one task and to one stop of it.
 func settled(state State) State {
-	state.PID, state.Container, state.Started, state.Live = 0, "", nil, false
+	state.PID, state.Container, state.Started = 0, "", nil
+	state.Live, state.Created = false, false
 	state.BackingOff, state.RetryAt = false, 0
 	state.StopReason, state.StopUntil, state.Killed, state.StartAfterStop = 0, 0, false, false
 	state.FinishedBy = 0

@@ -16,6 +16,7 @@ type configuration struct {
 	known, met, backingOff, failed bool
 	stop, finishedBy               events.StopReason
 	killed, startAfterStop         bool
+	created                        bool
 }
 
 func configurationOf(state service.State) configuration {
@@ -23,6 +24,7 @@ func configurationOf(state service.State) configuration {
 		name: state.Name, hash: state.Lifecycle.GetSpecHash(), desiredStopped: state.DesiredStopped, live: state.Live,
 		task: state.PID != 0, backingOff: state.BackingOff, failed: state.Failures > 0, stop: state.StopReason,
 		finishedBy: state.FinishedBy, killed: state.Killed, startAfterStop: state.StartAfterStop,
+		created: state.Created,
 	}
 	for _, condition := range state.Conditions {
 		c.known, c.met = condition.Known, condition.Met

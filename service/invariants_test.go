@@ -70,6 +70,10 @@ func starts(before service.State, command *events.Command, step service.Step) er
 			}
 		case service.StartTask:
 			attempt = effect.Attempt
+
+			if before.Created && before.Attempt == attempt {
+				return fmt.Errorf("starts attempt %d twice", attempt)
+			}
 		default:
 			continue
 		}

@@ -36,7 +36,7 @@ func Backoff(failures uint32) time.Duration {
 // condition has ceased to hold.
 func (d *decision) prepared(attempt uint64) {
 	switch {
-	case attempt != d.state.Attempt || d.state.PID != 0:
+	case attempt != d.state.Attempt || d.state.PID != 0 || d.state.Created:
 	case d.state.Name == events.StatePreparing && !d.state.met():
 		d.emit(&events.StartFailed{Attempt: attempt, Cancelled: true})
 		d.begin()

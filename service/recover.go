@@ -127,9 +127,11 @@ func (r *recovery) takeWaiting() string {
 	}
 }
 
-// takeEnded: nothing of the service should be there.
+// takeEnded: nothing of the service should be there, unless the journal lost a later start. A daemon that goes down takes
+// that task down too.
 func (r *recovery) takeEnded() string {
-	lostLater := r.observed.GetAttempt() > r.state.Attempt && !r.state.DesiredStopped
+	lostLater := r.observed.GetAttempt() > r.state.Attempt && !r.state.DesiredStopped &&
+		r.state.FinishedBy != events.StopReason_STOP_REASON_SHUTDOWN
 
 	if lostLater && r.shows(events.TaskStatus_TASK_STATUS_RUNNING) && r.sameHash() {
 		r.adopt()

@@ -24,6 +24,9 @@ type State struct {
 	Container string
 	Started   *events.Instant
 
+	// Created: the container of this attempt was asked for, so that being prepared is no news any more.
+	Created bool
+
 	// Live: the effects in flight were handed out by this run of the daemon, so their outcome will still come.
 	Live bool
 
@@ -99,7 +102,7 @@ func (s State) Snapshot() *events.Snapshot {
 		Announced: s.Announced, Pid: s.PID, Container: s.Container, Started: s.Started, Live: s.Live,
 		BackingOff: s.BackingOff, RetryBootNs: s.RetryAt, Failures: s.Failures,
 		StopReason: s.StopReason, StopBootNs: s.StopUntil, Killed: s.Killed, StartAfterStop: s.StartAfterStop,
-		FinishedBy: s.FinishedBy, Restarts: s.Restarts, LastExit: s.LastExit,
+		FinishedBy: s.FinishedBy, Restarts: s.Restarts, LastExit: s.LastExit, Created: s.Created,
 	}
 	for _, condition := range s.Conditions {
 		snapshot.Conditions = append(snapshot.Conditions, &events.ConditionState{
@@ -118,7 +121,7 @@ func restore(id string, snapshot *events.Snapshot) State {
 		BackingOff: snapshot.GetBackingOff(), RetryAt: snapshot.GetRetryBootNs(), Failures: snapshot.GetFailures(),
 		StopReason: snapshot.GetStopReason(), StopUntil: snapshot.GetStopBootNs(), Killed: snapshot.GetKilled(),
 		StartAfterStop: snapshot.GetStartAfterStop(), FinishedBy: snapshot.GetFinishedBy(),
-		Restarts: snapshot.GetRestarts(), LastExit: snapshot.GetLastExit(),
+		Restarts: snapshot.GetRestarts(), LastExit: snapshot.GetLastExit(), Created: snapshot.GetCreated(),
 	}
 	for _, condition := range snapshot.GetConditions() {
 		state.Conditions = append(state.Conditions, Condition{

@@ -1,0 +1,282 @@
+package service_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service"
+)
+
+// TestMain asks rapid for more than its default, unless somebody asked for another number.
+func TestMain(m *testing.M) {
+	flag.Parse()
+
+	for name, value := range map[string]string{"rapid.checks": "400", "rapid.steps": "60"} {
+		if asked := flag.Lookup(name); asked.Value.String() != asked.DefValue {
+			continue
+		}
+
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+
+	os.Exit(m.Run())
+}
+
+// TestAgainstTheWorld drives the machine against a model of the world in which everything that can happen does happen in
+// any order: there are never two tasks of one service, a stored journal gives the same state, and once the world calms
+// down the service is as its person and its policy want it.
+func TestAgainstTheWorld(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		t.Repeat(w.actions())
+		w.settle()
+	})
+}
+
+func (w *world) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"deliver":   func(t *rapid.T) { w.deliver(t) },
+		"deliver2":  func(t *rapid.T) { w.deliver(t) },
+		"deliver3":  func(t *rapid.T) { w.deliver(t) },
+		"serve":     func(t *rapid.T) { w.serve(rapid.IntRange(0, 7).Draw(t, "fails") == 7, rapid.Bool().Draw(t, "done")) },
+		"serve2":    func(t *rapid.T) { w.serve(false, true) },
+		"exits":     func(*rapid.T) { w.reportExits() },
+		"end":       func(t *rapid.T) { w.endTask(t) },
+		"timer":     func(t *rapid.T) { w.fireAny(t) },
+		"tick":      func(t *rapid.T) { w.now += rapid.Int64Range(1, 90_000_000_000).Draw(t, "nanoseconds") },
+		"link":      func(t *rapid.T) { w.link(true) },
+		"unlink":    func(t *rapid.T) { w.unlink(t) },
+		"condition": func(t *rapid.T) { w.facts[timeKey] = rapid.IntRange(0, 3).Draw(t, "met") > 0; w.tell(timeKey) },
+		"person":    func(t *rapid.T) { w.person(t) },
+		"shutdown":  func(t *rapid.T) { w.shutdown(t) },
+		"daemon":    func(t *rapid.T) { w.restartDaemon(t) },
+		"":          func(t *rapid.T) { w.check(t) },
+	}
+}
+
+// deliver hands the machine one waiting message; the outcome of a call comes now and then twice.
+func (w *world) deliver(t *rapid.T) {
+	var again *events.Command
+
+	w.receive(func(senders []string) string {
+		sender := rapid.SampledFrom(senders).Draw(t, "sender")
+		if strings.HasPrefix(sender, "call-") {
+			again = w.mail[sender][0]
+		}
+
+		return sender
+	})
+
+	if again != nil && rapid.IntRange(0, 9).Draw(t, "twice") == 9 {
+		w.send("", again)
+	}
+}
+
+func (w *world) endTask(t *rapid.T) {
+	exit := rapid.SampledFrom([]*service.Exit{
+		{Known: true}, {Known: true, Code: 3}, {Known: true, Code: 139, Signal: 11}, {},
+	}).Draw(t, "exit")
+
+	for _, c := range w.containers {
+		if c.status == events.TaskStatus_TASK_STATUS_RUNNING {
+			w.end(c, &service.Exit{Known: exit.GetKnown(), Code: exit.GetCode(), Signal: exit.GetSignal()})
+		}
+	}
+}
+
+func (w *world) fireAny(t *rapid.T) {
+	if len(w.timers) > 0 {
+		w.fire(rapid.IntRange(0, len(w.timers)-1).Draw(t, "timer"))
+	}
+}
+
+// unlink loses the connection; a runtime that was started anew may have forgotten what had ended.
+func (w *world) unlink(t *rapid.T) {
+	w.link(false)
+
+	if rapid.IntRange(0, 3).Draw(t, "forgets") == 3 {
+		w.remove(func(c *container) bool { return c.status == events.TaskStatus_TASK_STATUS_EXITED })
+	}
+}
+
+// person gives one of the commands of a person; a daemon that goes down refuses them.
+func (w *world) person(t *rapid.T) {
+	if w.stopping {
+		return
+	}
+
+	switch verb := rapid.SampledFrom([]string{"start", "stop", "restart"}).Draw(t, "verb"); verb {
+	case "start":
+		w.desired = events.DesiredStarted
+		w.take(w.order(&events.StartService{}))
+	case "stop":
+		w.desired = events.DesiredStopped
+		w.take(w.order(&events.StopService{}))
+	default:
+		w.desired = events.DesiredStarted
+		w.take(w.order(&events.RestartService{}))
+	}
+}
+
+func (w *world) shutdown(t *rapid.T) {
+	w.stopping = true
+	w.take(w.order(&events.ShutdownService{Hurry: rapid.Bool().Draw(t, "hurry")}))
+}
+
+// restartDaemon kills the daemon and starts the next one: perhaps with another file, after a reboot, or with a journal
+// whose last decisions, or all of them, never reached the disk.
+func (w *world) restartDaemon(t *rapid.T) {
+	if rapid.Bool().Draw(t, "changed file") {
+		w.hash = rapid.SampledFrom([]string{hashA, hashB}).Draw(t, "hash")
+	}
+
+	switch rapid.IntRange(0, 9).Draw(t, "journal") {
+	case 0:
+		w.journal, w.desired = nil, ""
+	case 1, 2:
+		w.journal = w.journal[:rapid.IntRange(0, len(w.journal)).Draw(t, "kept")]
+		w.desired = ""
+	}
+
+	if rapid.IntRange(0, 5).Draw(t, "reboot") == 5 {
+		w.reboot(rapid.Bool().Draw(t, "containers remembered"))
+	}
+
+	w.daemon()
+}
+
+func (w *world) reboot(remembered bool) {
+	for len(w.calls) > 0 {
+		w.linked = false
+		w.serve(false, false)
+	}
+
+	w.boot++
+	w.now, w.desired = 1, ""
+
+	for _, c := range w.containers {
+		w.end(c, &service.Exit{})
+	}
+
+	if !remembered {
+		w.remove(func(*container) bool { return true })
+	}
+}
+
+// check folds the journal from its first event.
+func (w *world) check(t *rapid.T) {
+	state := service.New(testID)
+
+	for _, step := range w.journal {
+		for _, entry := range step.Decision.Entries {
+			state = service.Apply(state, entry.Event)
+		}
+	}
+
+	if !state.Equal(w.state) {
+		t.Fatalf("the journal gives another state:\n%+v\n%+v", state.Snapshot(), w.state.Snapshot())
+	}
+
+	if w.desired != "" && (w.desired == events.DesiredStopped) != w.state.DesiredStopped {
+		t.Fatalf("a person wants it %s, the machine thinks otherwise", w.desired)
+	}
+}
+
+// settle lets the world answer everything, in order and without trouble, until nothing is left to answer.
+func (w *world) settle() {
+	w.t.Log("settle")
+	w.link(true)
+
+	w.facts[timeKey] = true
+	w.tell(timeKey)
+
+	const enough = 500
+	for range enough {
+		if !w.answer() {
+			w.checkSettled()
+
+			return
+		}
+	}
+
+	w.t.Fatalf("does not settle: %+v", w.state.Snapshot())
+}
+
+// answer does one thing that the world owes, and tells whether there was any.
+func (w *world) answer() bool {
+	if w.receive(func(senders []string) string { return senders[0] }) || w.reportExits() {
+		return true
+	}
+
+	if len(w.calls) > 0 {
+		w.serve(false, true)
+
+		return true
+	}
+
+	for _, c := range w.containers {
+		if c.asked && c.status == events.TaskStatus_TASK_STATUS_RUNNING {
+			w.end(c, &service.Exit{Known: true, Code: 143, Signal: 15})
+
+			return true
+		}
+	}
+
+	if len(w.timers) > 0 {
+		w.fire(0)
+
+		return true
+	}
+
+	return false
+}
+
+func (w *world) checkSettled() {
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			w.t.Fatalf("%s: settled as %s#%d, containers %v", fmt.Sprintf(format, args...), w.state.Name, w.state.Attempt, w.shown())
+		}
+	}
+
+	policyEnded := w.state.Ended() && w.state.FinishedBy == events.StopReason_STOP_REASON_UNSPECIFIED && w.restart != "always"
+
+	switch {
+	case w.state.DesiredStopped || w.stopping:
+		want(w.state.Ended(), "it was stopped")
+	case policyEnded:
+	default:
+		want(w.state.Name == events.StateRunning, "it should run under %q", w.restart)
+	}
+
+	if w.state.Name != events.StateRunning {
+		for _, c := range w.containers {
+			want(c.status != events.TaskStatus_TASK_STATUS_RUNNING, "a task runs that should not")
+		}
+
+		return
+	}
+
+	want(len(w.containers) == 1, "one task should run")
+
+	c := w.containers[0]
+	want(c.status == events.TaskStatus_TASK_STATUS_RUNNING && c.attempt == w.state.Attempt && c.pid == w.state.PID, "another task runs")
+	want(c.hash == w.hash && c.boot == w.bootID(), "an outdated task runs")
+	want(len(w.waits) > 0, "nobody waits for its exit")
+}
+
+func (w *world) shown() string {
+	text := ""
+	for _, c := range w.containers {
+		text += fmt.Sprintf("%+v ", *c)
+	}
+
+	return text
+}
