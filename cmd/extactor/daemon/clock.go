@@ -15,7 +15,9 @@ func (kernelClock) Now() *events.Instant {
 	return &events.Instant{WallNs: nanoseconds(unix.CLOCK_REALTIME), BootNs: nanoseconds(unix.CLOCK_BOOTTIME)}
 }
 
-func (kernelClock) AfterFunc(wait time.Duration, f func()) func() bool { return time.AfterFunc(wait, f).Stop }
+func (kernelClock) AfterFunc(wait time.Duration, f func()) func() bool {
+	return time.AfterFunc(wait, f).Stop
+}
 
 func nanoseconds(clock int32) int64 {
 	var now unix.Timespec

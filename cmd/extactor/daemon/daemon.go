@@ -39,7 +39,6 @@ type Options struct {
 
 	Command []string // of the internal processes: this program
 	Version api.Version
-	Logger  zerolog.Logger
 
 	Ready func()          // called once everything answers
 	Stop  <-chan struct{} // closed: stop all services, then end
@@ -66,6 +65,7 @@ type daemon struct {
 	options  Options
 	instance instance
 	bootID   string
+	console  consoles
 	undo     []func() // newest last
 
 	journal *journal.Journal
@@ -107,6 +107,13 @@ func (d *daemon) start(ctx context.Context) error {
 		return err
 	}
 
+	console, err := openConsole(d.options.Console, os.Stderr)
+	if err != nil {
+		return err
+	}
+
+	d.console = console
+
 	bootID, err := bootID()
 	if err != nil {
 		return err
@@ -144,7 +151,7 @@ func (d *daemon) start(ctx context.Context) error {
 		return err
 	}
 
-	return d.startConsole(files)
+	return d.showLines(files)
 }
 
 func (d *daemon) onClose(undo func()) { d.undo = append(d.undo, undo) }
@@ -200,7 +207,7 @@ func (d *daemon) load() ([]*spec.Service, []*events.SpecRejected) {
 	var rejected []*events.SpecRejected
 
 	for _, problem := range problems {
-		d.options.Logger.WithLevel(level(problem)).Str("file", place(problem)).Msg(problem.Message)
+		d.console.log.WithLevel(level(problem)).Str("file", place(problem)).Msg(problem.Message)
 	}
 
 	for _, problem := range problems.Errors() {
@@ -215,7 +222,7 @@ func (d *daemon) load() ([]*spec.Service, []*events.SpecRejected) {
 	}
 
 	if len(files) == 0 {
-		d.options.Logger.Warn().Str("directory", d.options.ServicesDir).Msg("no service files")
+		d.console.log.Warn().Str("directory", d.options.ServicesDir).Msg("no service files")
 	}
 
 	return files, rejected
@@ -241,7 +248,7 @@ func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
 	opened, err := journal.Open(journal.Options{
 		Identity: journal.Identity{Instance: d.instance.id, BootID: d.bootID, RunID: uuid.NewString()},
 		Dir:      d.options.StateDir,
-		Logger:   d.options.Logger,
+		Logger:   d.console.log,
 		Snapshot: func(ctx context.Context) error {
 			if running := system.Load(); running != nil {
 				return running.Snapshot(ctx)
@@ -256,6 +263,7 @@ func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
 
 	d.journal = opened
 	d.onClose(func() { opened.Close() })
+	d.showEvents(opened.Subscribe(opened.Status().Revision))
 
 	ctx, cancel := context.WithCancel(context.Background())
 	d.onClose(cancel)
@@ -271,7 +279,7 @@ func (d *daemon) storeInstance(ctx context.Context) {
 		status, changed := d.journal.Watch()
 		if !status.Degraded {
 			if err := d.instance.store(d.options.StateDir); err != nil {
-				d.options.Logger.Warn().Err(err).Msg("cannot store the instance in the state directory")
+				d.console.log.Warn().Err(err).Msg("cannot store the instance in the state directory")
 			}
 
 			return
@@ -291,10 +299,10 @@ func (d *daemon) startLogs(ctx context.Context) error {
 		Command: append(d.options.Command, "logd", "--run", d.options.RunDir),
 		Started: func(pid int) {
 			if err := cgroup.Join(filepath.Join(d.cgroupParent(), oci.DaemonCgroup), pid); err != nil {
-				d.options.Logger.Warn().Err(err).Msg("cannot put logd into its cgroup")
+				d.console.log.Warn().Err(err).Msg("cannot put logd into its cgroup")
 			}
 		},
-		Report: func(err error) { d.options.Logger.Warn().Err(err).Msg("logd") },
+		Report: func(err error) { d.console.log.Warn().Err(err).Msg("logd") },
 	})
 	if err != nil {
 		return err
@@ -313,7 +321,7 @@ func (d *daemon) connect() error {
 		RunDir: d.options.RunDir, RootfsDir: d.options.RootfsDir, Address: d.options.Containerd,
 		Namespace: namespace(d.options.RunDir), CgroupParent: d.cgroupParent(),
 		Instance: d.instance.id, Version: d.options.Version.Tag, OCIRuntime: d.options.OCIRuntime,
-		Server: append(d.options.Command, "containerd", "--run", d.options.RunDir), Logger: d.options.Logger,
+		Server: append(d.options.Command, "containerd", "--run", d.options.RunDir), Logger: d.console.log,
 	})
 	if err != nil {
 		return err
@@ -326,7 +334,7 @@ func (d *daemon) connect() error {
 }
 
 func (d *daemon) startServices(files []*spec.Service, rejected []*events.SpecRejected) error {
-	watchers, err := watch.New(watch.Options{Logger: d.options.Logger})
+	watchers, err := watch.New(watch.Options{Logger: d.console.log})
 	if err != nil {
 		return err
 	}
@@ -335,11 +343,11 @@ func (d *daemon) startServices(files []*spec.Service, rejected []*events.SpecRej
 
 	d.system, err = actors.Start(actors.Config{
 		Journal: d.journal, Runtime: d.runtime, Watcher: watchers, Clock: kernelClock{},
-		Logger:   slog.New(slogzerolog.Option{Logger: &d.options.Logger}.NewZerologHandler()),
+		Logger:   slog.New(slogzerolog.Option{Logger: &d.console.log}.NewZerologHandler()),
 		Services: files, Rejected: rejected,
 		BootID: d.bootID, Version: d.options.Version.Tag, PID: int32(os.Getpid()), Key: d.instance.key,
 		Fatal: func(reason any) {
-			d.options.Logger.Error().Any("error", reason).Msg("internal error, the daemon ends; services go on")
+			d.console.log.Error().Any("error", reason).Msg("internal error, the daemon ends; services go on")
 			os.Exit(exitInternal)
 		},
 	})
@@ -373,7 +381,7 @@ func (d *daemon) serve() error {
 		defer close(ended)
 
 		if err := server.Serve(ctx, listener); err != nil {
-			d.options.Logger.Error().Err(err).Msg("the API has ended")
+			d.console.log.Error().Err(err).Msg("the API has ended")
 		}
 	}()
 

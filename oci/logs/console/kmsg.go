@@ -15,20 +15,24 @@ const recordSize = 976
 // informational is the priority of what services print: KERN_INFO. The kernel itself notes that it came from outside.
 const informational = "<6>"
 
-// records cuts a line into records of the kernel log, each with the tag, and never within a character.
+// records makes a line of a service records of the kernel log.
 func records(service, text string) []string {
-	head := fmt.Sprintf("%sextactor: [%s] ", informational, service)
+	return cut(fmt.Sprintf("%sextactor: [%s] ", informational, service), text)
+}
+
+// cut makes a text records of the kernel log, each with the head, and never cuts within a character.
+func cut(head, text string) []string {
 	size := recordSize - len(head) - len("\n")
-	var cut []string
+	var records []string
 	for len(text) > size && size >= utf8.UTFMax {
 		end := size
 		for !utf8.RuneStart(text[end]) {
 			end--
 		}
-		cut = append(cut, head+text[:end]+"\n")
+		records = append(records, head+text[:end]+"\n")
 		text = text[end:]
 	}
-	return append(cut, head+text+"\n")
+	return append(records, head+text+"\n")
 }
 
 // writeRecord opens the kernel log for each record: by default the kernel lets ten lines pass in five seconds through
