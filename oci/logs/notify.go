@@ -1,7 +1,9 @@
 package logs
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/fsnotify/fsnotify"
@@ -79,7 +81,7 @@ func (h *hub) dispatch(watcher *fsnotify.Watcher) {
 			if !open {
 				return
 			}
-			h.wake("") // the queue overflowed: anything may have changed
+			h.wakeAll() // the queue overflowed: anything may have changed
 		}
 	}
 }
@@ -87,15 +89,19 @@ func (h *hub) dispatch(watcher *fsnotify.Watcher) {
 func (h *hub) wake(directory string) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	for name, channels := range h.subscribers {
-		if directory != "" && directory != name {
-			continue
+	for channel := range h.subscribers[directory] {
+		select {
+		case channel <- struct{}{}:
+		default: // it was woken already
 		}
-		for channel := range channels {
-			select {
-			case channel <- struct{}{}:
-			default:
-			}
-		}
+	}
+}
+
+func (h *hub) wakeAll() {
+	h.mutex.Lock()
+	directories := slices.Collect(maps.Keys(h.subscribers))
+	h.mutex.Unlock()
+	for _, directory := range directories {
+		h.wake(directory)
 	}
 }

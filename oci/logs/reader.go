@@ -64,9 +64,21 @@ func (r *Reader) Read(p []byte) (int, error) {
 }
 
 func (r *Reader) read(p []byte) (int, error) {
+	sealed := false // the present segment is known to be complete
 	for {
 		if n, err := r.readFile(p); n > 0 || err != nil {
 			return n, err
+		}
+		// A segment begins where the one before it ended: where there is one of that name, this one is done.
+		if r.file != nil && r.cursor > r.base {
+			err := r.open(segment{r.directory, r.cursor})
+			if err == nil {
+				sealed = false
+				continue
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return 0, err
+			}
 		}
 		next, found, err := r.next()
 		if err != nil {
@@ -75,22 +87,29 @@ func (r *Reader) read(p []byte) (int, error) {
 		if !found {
 			return 0, io.EOF
 		}
-		// The file may have grown between its end and the rotation that was just seen. It does not grow any more.
-		if n, err := r.readFile(p); n > 0 || err != nil {
-			return n, err
+		if r.file != nil && !sealed {
+			// What was created while the directory was listed may be in the list or not. But now this segment is known
+			// to be complete, and the one behind it to have been created: only if it is gone may bytes be skipped.
+			sealed = true
+			continue
 		}
-		file, err := os.Open(next.path())
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // deleted since it was listed
-		}
-		if err != nil {
+		if err := r.open(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return 0, err
 		}
-		if r.file != nil {
-			r.file.Close()
-		}
-		r.file, r.base, r.cursor = file, next.base, max(r.cursor, next.base)
 	}
+}
+
+// open goes over to another segment. Where it fails the present one stays.
+func (r *Reader) open(next segment) error {
+	file, err := os.Open(next.path())
+	if err != nil {
+		return err
+	}
+	if r.file != nil {
+		r.file.Close()
+	}
+	r.file, r.base, r.cursor = file, next.base, max(r.cursor, next.base)
+	return nil
 }
 
 // readFile reads from the present segment; 0 and nil mean its end.
@@ -106,13 +125,13 @@ func (r *Reader) readFile(p []byte) (int, error) {
 	return n, err
 }
 
-// next finds the segment that follows the present one, or at first the one that the cursor lies in.
+// next finds the oldest segment after the present one, or at first the one that the cursor lies in.
 func (r *Reader) next() (next segment, found bool, err error) {
 	segments, err := listSegments(r.directory)
 	for _, candidate := range segments {
 		switch {
 		case r.file != nil && candidate.base <= r.base:
-		case !found || candidate.base <= r.cursor:
+		case !found || r.file == nil && candidate.base <= r.cursor:
 			next, found = candidate, true
 		}
 	}

@@ -153,29 +153,38 @@ func TestFollowersSeeEachLineOnceThroughRotation(t *testing.T) {
 	const lines, width = 50_000, 50
 	ctx, cancel := context.WithCancel(deadline(t))
 	defer cancel()
-	ended := make(chan error, 3)
-	for range cap(ended) {
+	const followers = 3
+	saw := make(chan error, followers)
+	ended := make(chan error, followers)
+	for range followers {
 		expected := 0
 		go func() {
 			ended <- Lines(ctx, dir, testID, 0, 4096, func(line []byte) {
-				if want := fmt.Sprintf("%0*d", width-1, expected); string(line) != want {
-					t.Errorf("line %d is %q", expected, line)
-					cancel()
-				}
-				if expected++; expected == lines {
-					ended <- nil
+				want := fmt.Sprintf("%0*d", width-1, expected)
+				switch expected++; {
+				case expected > lines: // it has failed
+				case string(line) != want:
+					saw <- fmt.Errorf("line %d is %q", expected-1, line)
+					expected = lines
+				case expected == lines:
+					saw <- nil
 				}
 			})
 		}()
 	}
 	startChild(t, "service", nil, nil, dir.FIFO(testID), 0, lines, width).finish(t)
-	for range cap(ended) {
-		if err := <-ended; err != nil || ctx.Err() != nil {
-			t.Fatalf("a follower ended early: %v, %v", err, ctx.Err())
+	for range followers {
+		select {
+		case err := <-saw:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case err := <-ended:
+			t.Fatalf("a follower ended early: %v", err)
 		}
 	}
 	cancel()
-	for range cap(ended) {
+	for range followers {
 		if err := <-ended; err != nil {
 			t.Fatalf("a follower did not end quietly: %v", err)
 		}
@@ -277,5 +286,33 @@ func TestLogdRecordsWhenBytesArrive(t *testing.T) {
 			t.Errorf("segment %d has arrived at %v, want between %v and %v", segment.base, at, before, after)
 		}
 		found.close()
+	}
+}
+
+// A directory that is listed while files are created in it may show a later one and not an earlier one.
+func TestReaderSkipsNothingWhileSegmentsAreCreated(t *testing.T) {
+	dir := newLog(t)
+	const segments, width = 1500, 10
+	ctx, cancel := context.WithCancel(deadline(t))
+	defer cancel()
+	follower, err := Follow(ctx, dir, testID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer follower.Close()
+	written := make(chan error, 1)
+	go func() {
+		for i := range segments {
+			path := segment{dir.segments(testID), uint64(i * width)}.path()
+			if err := os.WriteFile(path, fmt.Appendf(nil, "%0*d\n", width-1, i), 0o600); err != nil {
+				written <- err
+				return
+			}
+		}
+		written <- nil
+	}()
+	checkNumbers(t, io.LimitReader(follower, segments*width), 0, segments)
+	if err := <-written; err != nil {
+		t.Fatal(err)
 	}
 }
