@@ -114,7 +114,8 @@ type Journal struct {
 
 	snapshotsOwed bool // records were lost while services ran
 	maintaining   bool
-	unchecked     int // records since retention last looked
+	putOff        bool // the last try to maintain failed
+	unchecked     int  // records since retention last looked
 }
 
 // Open opens the journal of a state directory, or begins one. It returns an error only for options that make no sense:
@@ -236,7 +237,8 @@ func (j *Journal) Status() Status {
 	return status
 }
 
-// Watch returns the status and a channel that is closed when Degraded, Reason or Losses are no longer what they were.
+// Watch returns the status and a channel that is closed when Degraded, Reason or Losses are no longer what they were,
+// and when old records were deleted.
 func (j *Journal) Watch() (Status, <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

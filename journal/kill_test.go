@@ -44,11 +44,13 @@ func appendForEver(dir string) {
 }
 
 func TestKilled(t *testing.T) {
+	t.Parallel()
+
 	dir := filepath.Join(t.TempDir(), "state")
 	acknowledged := uint64(0)
 
 	for round := range 20 {
-		acknowledged = killWriter(t, dir, 20+37*round)
+		acknowledged = killWriter(t, dir, 10+11*round)
 
 		j := open(t, journal.Options{Dir: dir})
 		if status := j.Status(); status.Degraded || len(status.Losses) > 0 {

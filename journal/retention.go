@@ -13,13 +13,14 @@ import (
 const (
 	checkEvery = 1000 // rows after which retention looks again
 	chunkRows  = 1000 // rows that are deleted in one transaction, about
+	putOff     = time.Minute
 )
 
 // maintain looks after snapshots that are owed and records that are too old; the lock is held. It never runs at start,
 // when there are no services yet to take a snapshot of.
 func (j *Journal) maintain() {
 	due := j.snapshotsOwed || j.unchecked >= checkEvery
-	if !due || j.maintaining || j.closed || j.options.Snapshot == nil {
+	if !due || j.maintaining || j.putOff || j.closed || j.options.Snapshot == nil {
 		return
 	}
 
@@ -31,13 +32,23 @@ func (j *Journal) tend() {
 	err := j.retain()
 
 	j.mu.Lock()
-	j.maintaining = false
-	closed := j.closed
-	j.mu.Unlock()
+	defer j.mu.Unlock()
 
-	if err != nil && !closed {
-		j.log.Warn().Err(err).Msg("journal: snapshots and retention are put off")
+	j.maintaining = false
+	if err == nil || j.closed {
+		return
 	}
+
+	j.log.Warn().Err(err).Msg("journal: snapshots and retention are put off")
+
+	j.putOff = true
+	time.AfterFunc(putOff, func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+
+		j.putOff = false
+		j.maintain()
+	})
 }
 
 // retain deletes what is too old, after every service has a snapshot of itself that is newer.
@@ -147,6 +158,7 @@ func (j *Journal) deleteBefore(store *store, keep uint64) error {
 
 	j.mu.Lock()
 	j.bytes = size
+	j.announce()
 	j.mu.Unlock()
 
 	return nil

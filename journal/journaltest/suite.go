@@ -168,7 +168,7 @@ func nothingToRecord(t *testing.T, store Store) {
 }
 
 func replayOrder(t *testing.T, store Store) {
-	const decisions = 400 // more than any page
+	const decisions = 100 // more rows than any page
 	for number := range decisions {
 		store.Append(Decision("ext-a", number))
 	}
@@ -265,7 +265,7 @@ func unknownKinds(t *testing.T, store Store) {
 }
 
 func concurrentAppends(t *testing.T, store Store) {
-	const producers, each = 20, 50
+	const producers, each = 10, 20
 
 	var group sync.WaitGroup
 
