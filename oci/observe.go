@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
@@ -42,14 +43,26 @@ func (r *Runtime) Observe(ctx context.Context) (map[string]*service.Observed, er
 		processes[process.ID] = process
 	}
 
+	// All at once, because each that has ended may wait for its log.
+	found := make([]*service.Observed, len(ours))
+
+	var group sync.WaitGroup
+
+	for index, container := range ours {
+		group.Go(func() {
+			if err := r.holdAgain(container.ID); err != nil {
+				r.config.Logger.Warn().Err(err).Msg("log not held open")
+			}
+
+			found[index] = r.observed(ctx, container, processes[container.ID])
+		})
+	}
+
+	group.Wait()
+
 	seen := make(map[string]*service.Observed, len(ours))
-
-	for _, container := range ours {
-		if err := r.holdAgain(container.ID); err != nil {
-			r.config.Logger.Warn().Err(err).Msg("log not held open")
-		}
-
-		seen[container.ID] = r.observed(ctx, container, processes[container.ID])
+	for index, container := range ours {
+		seen[container.ID] = found[index]
 	}
 
 	return seen, nil

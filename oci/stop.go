@@ -151,14 +151,14 @@ func (r *Runtime) remove(ctx context.Context, container containers.Container) er
 
 func (r *Runtime) removeTask(ctx context.Context, id string) error {
 	response, err := r.client.TaskService().Get(ctx, &tasks.GetRequest{ContainerID: id})
-	if err := errgrpc.ToNative(err); errdefs.IsNotFound(err) {
-		return cgroup.Kill(ctx, r.cgroupPath(id))
-	} else if err != nil {
+
+	err = errgrpc.ToNative(err)
+	if err != nil && !errdefs.IsNotFound(err) {
 		return err
 	}
 
 	// Also of an ended task something may be left in the cgroup.
-	if response.Process.Status != tasktypes.Status_STOPPED {
+	if err == nil && response.Process.Status != tasktypes.Status_STOPPED {
 		if err := r.signal(ctx, id, uint32(unix.SIGKILL), true); err != nil {
 			return err
 		}
@@ -168,18 +168,34 @@ func (r *Runtime) removeTask(ctx context.Context, id string) error {
 		return err
 	}
 
-	// The shim must have noticed the end before it deletes.
-	_, err = r.client.TaskService().Wait(ctx, &tasks.WaitRequest{ContainerID: id})
-	if err := errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) {
-		return err
+	if err == nil { // the shim must have noticed the end before it deletes
+		_, err := r.client.TaskService().Wait(ctx, &tasks.WaitRequest{ContainerID: id})
+		if err := errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) {
+			return err
+		}
 	}
 
-	_, err = r.client.TaskService().Delete(ctx, &tasks.DeleteTaskRequest{ContainerID: id})
-	if err := errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) {
-		return err
+	return r.deleteTask(ctx, id)
+}
+
+// deleteTask deletes a task that has ended, also one that containerd says not to know: where its shim was killed there
+// is a bundle left, with a mount in it, until it is deleted. That first call then fails for want of a shim, and has
+// cleaned up nevertheless, as the second one tells.
+func (r *Runtime) deleteTask(ctx context.Context, id string) error {
+	var problem error
+
+	for range 2 {
+		_, err := r.client.TaskService().Delete(ctx, &tasks.DeleteTaskRequest{ContainerID: id})
+
+		err = errgrpc.ToNative(err)
+		if err == nil || errdefs.IsNotFound(err) {
+			return nil
+		}
+
+		problem = err
 	}
 
-	return nil
+	return problem
 }
 
 // release lets go of the log FIFO and removes it.

@@ -16,14 +16,11 @@ import (
 	"github.com/extactor/extactor/tests/bare"
 )
 
-// fleet is how many containers a benchmark starts.
-const fleet = 50
-
 // BenchmarkFleet starts 50 containers by the runtime and by a bare client, in turn on the same containerd, so that both
 // see the same machine. It reports the time of each, in milliseconds.
 func BenchmarkFleet(b *testing.B) {
 	h := newHarness(b, oci.Embedded)
-	programs := h.fleet()
+	programs := h.fleet(50)
 
 	var supervised, plain time.Duration
 
@@ -44,8 +41,8 @@ func BenchmarkFleet(b *testing.B) {
 	b.ReportMetric(float64(supervised)/float64(plain), "ratio")
 }
 
-func (h *harness) fleet() []*spec.Service {
-	programs := make([]*spec.Service, fleet)
+func (h *harness) fleet(size int) []*spec.Service {
+	programs := make([]*spec.Service, size)
 	for index := range programs {
 		programs[index] = h.Service(fmt.Sprintf("member%d", index), "serve")
 	}
@@ -89,7 +86,7 @@ func (h *harness) startBare(programs []*spec.Service) (elapsed time.Duration, re
 
 			return generated, host.Rootfs(programs[index].Name), err
 		},
-	}, fleet)
+	}, len(programs))
 	must(h.t, err)
 
 	return elapsed, remove
@@ -98,16 +95,17 @@ func (h *harness) startBare(programs []*spec.Service) (elapsed time.Duration, re
 // TestBareClientStartsTheSame makes sure that the benchmark compares like with like.
 func TestBareClientStartsTheSame(t *testing.T) {
 	h := newHarness(t, oci.Embedded)
-	_, remove := h.startBare(h.fleet())
+	programs := h.fleet(5)
+	_, remove := h.startBare(programs)
 
 	if seen, err := h.runtime.Observe(t.Context()); err != nil || len(seen) != 0 {
 		t.Errorf("containers without our label were seen: %v, %v", seen, err)
 	}
 
 	must(t, remove())
-	h.startFleet(h.fleet())
+	h.startFleet(programs)
 
-	if seen, err := h.runtime.Observe(t.Context()); err != nil || len(seen) != fleet {
+	if seen, err := h.runtime.Observe(t.Context()); err != nil || len(seen) != len(programs) {
 		t.Errorf("%d containers of the fleet run: %v", len(seen), err)
 	}
 }

@@ -154,6 +154,47 @@ func TestContainerdOutlivesItsParent(t *testing.T) {
 	h.open()
 }
 
+// Nothing but its shim can tell how a task ended. Without it the task is lost, and that is what must be said.
+func TestShimKilled(t *testing.T) {
+	h := newHarness(t, oci.Embedded)
+	orphan, started := h.start(1, h.Service("orphan", "print", "ready", "stubborn"))
+	must(t, h.AwaitOutput(t.Context(), orphan.ID, "ready"))
+
+	shim, err := cgroup.Open(parentOf(t, started.PID))
+	must(t, err)
+
+	process, err := cgroup.Open(int(started.PID))
+	must(t, err)
+	must(t, cgroup.Signal(shim, unix.SIGKILL))
+	must(t, cgroup.Ended(t.Context(), shim, process)) // containerd kills what has lost its shim
+
+	if exit, err := h.runtime.Wait(t.Context(), orphan); err == nil && exit.Known && exit.Code != 137 {
+		t.Errorf("exit: %v", exit)
+	}
+
+	must(t, h.runtime.Delete(t.Context(), orphan))
+
+	again, _ := h.start(2, h.Service("orphan", "exit", "4"))
+	if exit := h.wait(again); exit.Code != 4 {
+		t.Errorf("exit of the next attempt: %v", exit)
+	}
+}
+
+// parentOf returns the parent of a process, which for the first one of a container is its shim.
+func parentOf(t *testing.T, pid uint32) int {
+	t.Helper()
+
+	status, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(pid), 10) + "/status")
+	must(t, err)
+
+	_, rest, _ := strings.Cut(string(status), "\nPPid:\t")
+	line, _, _ := strings.Cut(rest, "\n")
+	parent, err := strconv.Atoi(line)
+	must(t, err)
+
+	return parent
+}
+
 func TestOutOfMemoryIsReported(t *testing.T) {
 	for name, address := range servers(t) {
 		t.Run(name, func(t *testing.T) {
