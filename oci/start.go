@@ -29,64 +29,6 @@ const (
 	cleanupTimeout = 10 * time.Second
 )
 
-// Prepare makes sure that everything exists which the container needs outside of containerd, and deletes what an
-// earlier attempt of the same id left behind.
-func (r *Runtime) Prepare(ctx context.Context, request service.StartRequest) error {
-	ctx, leave, err := r.calls.enter(r.namespaced(ctx), service.Task{ID: request.ID, Attempt: request.Attempt}, true)
-	if err != nil {
-		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
-	}
-	defer leave()
-
-	err = r.prepare(ctx, request)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return fmt.Errorf("cannot prepare %q: %w", request.ID, cause) // why it was interrupted, rather than that it was
-	}
-
-	return err
-}
-
-func (r *Runtime) prepare(ctx context.Context, request service.StartRequest) error {
-	if err := r.removeEarlier(ctx, request); err != nil {
-		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
-	}
-
-	host, err := ThisHost(r.config.RootfsDir, r.config.CgroupParent)
-	if err != nil {
-		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
-	}
-
-	if err := Preflight(ctx, request.Spec, host); err != nil {
-		return err
-	}
-
-	if err := logs.Create(r.logs, request.ID); err != nil {
-		return err
-	}
-
-	return r.hold(request.ID)
-}
-
-// removeEarlier deletes what earlier attempts left.
-func (r *Runtime) removeEarlier(ctx context.Context, request service.StartRequest) error {
-	left, err := r.find(ctx, request.ID)
-	if err != nil {
-		return err
-	}
-
-	if left != nil {
-		if attempt := number(*left, labelAttempt); attempt > request.Attempt {
-			return fmt.Errorf("a container of the later attempt %d exists", attempt)
-		}
-
-		if err := r.remove(ctx, *left); err != nil {
-			return fmt.Errorf("what an earlier attempt left cannot be deleted: %w", err)
-		}
-	}
-
-	return r.sweep(request.ID, func(attempt uint64) bool { return attempt <= request.Attempt })
-}
-
 // Start makes and starts the container. After an error nothing of it is left in containerd, unless the connection was
 // lost.
 func (r *Runtime) Start(ctx context.Context, request service.StartRequest) (service.Started, error) {
@@ -277,23 +219,4 @@ func (r *Runtime) selectOCIRuntime(ctx context.Context) (string, error) {
 	}
 
 	return r.ociRuntime, nil
-}
-
-// hold keeps the log FIFO of an id open until its task is deleted.
-func (r *Runtime) hold(id string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	if r.holds[id] != nil {
-		return nil
-	}
-
-	held, err := logs.Hold(r.logs, id)
-	if err != nil {
-		return err
-	}
-
-	r.holds[id] = held.Close
-
-	return nil
 }
