@@ -1,0 +1,143 @@
+package main
+
+import apiv1 "github.com/extactor/extactor/api/v1"
+
+// apiVersion names the format of -o json and -o yaml. Fields are only ever added.
+const apiVersion = "extactor.v1"
+
+// statusDocument is `extactor status -o json`. The order of the fields is that of the output; lists are never null, and
+// what is not there is null or zero, never left out.
+type statusDocument struct {
+	APIVersion string            `json:"apiVersion"`
+	Revision   uint64            `json:"revision"`
+	Services   []serviceDocument `json:"services"`
+	Removed    []string          `json:"removed,omitempty"` // with --watch only
+}
+
+type serviceDocument struct {
+	ID            string               `json:"id"`
+	Desired       string               `json:"desired"`
+	State         string               `json:"state"`
+	Health        string               `json:"health"` // unknown | healthy | unhealthy
+	HealthMessage string               `json:"healthMessage"`
+	Attempt       uint64               `json:"attempt"`
+	Restarts      uint64               `json:"restarts"`
+	PID           uint32               `json:"pid"`
+	Since         *string              `json:"since"`
+	NextRetry     *string              `json:"nextRetry"`
+	WaitingFor    []dependencyDocument `json:"waitingFor"`
+	LastExit      *exitDocument        `json:"lastExit"`
+	Problem       string               `json:"problem"`
+	Source        string               `json:"source"`
+	Events        []lineDocument       `json:"events"` // oldest first
+}
+
+type dependencyDocument struct {
+	Key   string  `json:"key"`
+	Since *string `json:"since"`
+}
+
+type exitDocument struct {
+	Code   int32 `json:"code"`
+	Signal int32 `json:"signal"`
+	OOM    bool  `json:"oom"`
+	Known  bool  `json:"known"`
+}
+
+type lineDocument struct {
+	Seq     uint64  `json:"seq"`
+	Time    *string `json:"time"`
+	State   string  `json:"state"`
+	Message string  `json:"message"`
+}
+
+// recordDocument is one line of `extactor events -o json`.
+type recordDocument struct {
+	Seq      uint64          `json:"seq"`
+	Time     *string         `json:"time"`
+	BootID   string          `json:"bootId"`
+	BootNS   int64           `json:"bootNs"`
+	Service  string          `json:"service"`
+	Attempt  uint64          `json:"attempt"`
+	Kind     string          `json:"kind"`
+	State    string          `json:"state"`
+	Message  string          `json:"message"`
+	Cause    uint64          `json:"cause"`
+	Decision uint64          `json:"decision"`
+	Origin   *originDocument `json:"origin"`
+}
+
+type originDocument struct {
+	UID uint32 `json:"uid"`
+	PID int32  `json:"pid"`
+	Via string `json:"via"`
+}
+
+func documentOf(response *apiv1.StatusResponse) statusDocument {
+	document := statusDocument{
+		APIVersion: apiVersion, Revision: response.GetRevision(),
+		Services: make([]serviceDocument, 0, len(response.GetServices())), Removed: response.GetRemoved(),
+	}
+
+	for _, service := range response.GetServices() {
+		document.Services = append(document.Services, serviceDocumentOf(service))
+	}
+
+	return document
+}
+
+func serviceDocumentOf(service *apiv1.Service) serviceDocument {
+	document := serviceDocument{
+		ID: service.GetId(), Desired: service.GetDesired(), State: service.GetState(),
+		Health: "unknown", HealthMessage: service.GetHealth().GetLastMessage(),
+		Attempt: service.GetAttempt(), Restarts: service.GetRestarts(), PID: service.GetPid(),
+		Since: optionalTime(service.GetSince()), NextRetry: optionalTime(service.GetNextRetry()),
+		WaitingFor: make([]dependencyDocument, 0, len(service.GetWaitingFor())),
+		Problem:    service.GetProblem(), Source: service.GetSource(),
+		Events: make([]lineDocument, 0, len(service.GetEvents())),
+	}
+
+	if health := service.GetHealth(); health.GetHealthy() {
+		document.Health = "healthy"
+	} else if !health.GetUnknown() {
+		document.Health = "unhealthy"
+	}
+
+	for _, dependency := range service.GetWaitingFor() {
+		document.WaitingFor = append(document.WaitingFor, dependencyDocument{dependency.GetKey(), optionalTime(dependency.GetSince())})
+	}
+
+	if exit := service.GetLastExit(); exit != nil {
+		document.LastExit = &exitDocument{exit.GetCode(), exit.GetSignal(), exit.GetOom(), exit.GetKnown()}
+	}
+
+	for _, line := range service.GetEvents() {
+		document.Events = append(document.Events, lineDocument{line.GetSeq(), optionalTime(line.GetAt()), line.GetState(), line.GetMessage()})
+	}
+
+	return document
+}
+
+func recordDocumentOf(record *apiv1.EventRecord) recordDocument {
+	document := recordDocument{
+		Seq: record.GetSeq(), Time: optionalTime(record.GetAt()), BootID: record.GetAt().GetBootId(), BootNS: record.GetAt().GetBootNs(),
+		Service: record.GetService(), Attempt: record.GetAttempt(), Kind: record.GetKind(), State: record.GetState(),
+		Message: record.GetMessage(), Cause: record.GetCause(), Decision: record.GetDecision(),
+	}
+
+	if origin := record.GetOrigin(); origin != nil {
+		document.Origin = &originDocument{origin.GetUid(), origin.GetPid(), origin.GetVia()}
+	}
+
+	return document
+}
+
+func optionalTime(at *apiv1.Moment) *string {
+	if at == nil {
+		return nil
+	}
+
+	text := timestamp(at)
+
+	return &text
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/extactor/extactor/api"
+	apiv1 "github.com/extactor/extactor/api/v1"
+)
+
+// defaultTail is how many records are shown when nobody says: as many as a service's EVENTS has lines.
+const defaultTail = 64
+
+func (a *app) eventsCommand() *cobra.Command {
+	var output string
+
+	request := &apiv1.EventsRequest{}
+	command := &cobra.Command{
+		Use:               "events [ID]",
+		Short:             "Show what happened, from the journal",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeIDs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			if output != outputTable && output != outputJSON {
+				return usageError{fmt.Errorf("-o %q is not known; it is table or json", output)}
+			}
+
+			if len(args) == 1 {
+				request.Service = args[0]
+			}
+
+			show := a.printRecords()
+			if output == outputJSON {
+				show = func(record *apiv1.EventRecord) error { return writeJSON(a.stdout, recordDocumentOf(record), "") }
+			}
+
+			return a.ask(func(client *api.Client) error {
+				stream, err := client.Extactor.Events(command.Context(), request)
+				if err != nil {
+					return err
+				}
+
+				return receive(stream.Recv, show)
+			})
+		},
+	}
+	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what happens from now on")
+	command.Flags().Int32Var(&request.Tail, "tail", defaultTail, "begin with the last events, so many; -1: all")
+	command.Flags().Uint64Var(&request.Since, "since", 0, "only events after this sequence (seq in -o json, revision in status -o json)")
+	command.Flags().StringVarP(&output, "output", "o", outputTable, "table, or json: one object a line")
+	completeOutput(command, outputTable, outputJSON)
+
+	return a.asks(command)
+}
+
+// printRecords prints one line for each record; the daemon's own have no service.
+func (a *app) printRecords() func(*apiv1.EventRecord) error {
+	table, palette := &table{out: a.stdout}, a.paint()
+	table.write(plain("TIME", "SERVICE", "STATE", "EVENT"))
+
+	return func(record *apiv1.EventRecord) error {
+		service, state := record.GetService(), record.GetState()
+		if service == "" {
+			service, state = "-", "-"
+		}
+
+		row := plain(timestamp(record.GetAt()), service, state, record.GetMessage())
+		row[2].style = palette.state(state)
+		table.write(row)
+
+		return nil
+	}
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"github.com/siderolabs/talos/pkg/machinery/api/common"
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+	"github.com/spf13/cobra"
+
+	"github.com/extactor/extactor/api"
+)
+
+func (a *app) logsCommand() *cobra.Command {
+	request := &machine.LogsRequest{Namespace: "system", Driver: common.ContainerDriver_CONTAINERD}
+	command := &cobra.Command{
+		Use:               "logs ID",
+		Short:             "Show what a service printed",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeIDs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			return a.ask(func(client *api.Client) error {
+				request.Id = args[0]
+
+				stream, err := client.Machine.Logs(command.Context(), request)
+				if err != nil {
+					return err
+				}
+
+				return receive(stream.Recv, func(data *common.Data) error {
+					_, err := a.stdout.Write(data.GetBytes())
+
+					return err
+				})
+			})
+		},
+	}
+	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what it prints from now on")
+	command.Flags().Int32Var(&request.TailLines, "tail", -1, "only the last lines, so many; -1: all that is kept")
+
+	return a.asks(command)
+}

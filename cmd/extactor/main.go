@@ -1,0 +1,114 @@
+// Command extactor runs Talos-style extension services on any Linux: the daemon that supervises them, and the commands
+// which talk to it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/extactor/extactor/api"
+)
+
+// version is set when the program is linked.
+var version = "unknown"
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1 // with one line on stderr
+	exitUsage  = 2
+)
+
+// socketVariable names the environment variable that --socket defaults to.
+const socketVariable = "EXTACTOR_SOCKET"
+
+// app is what the commands share: where they write, and which daemon they ask.
+type app struct {
+	stdout, stderr io.Writer
+	socket         string
+	node           string         // what stands under NODE
+	clock          func() clock   // of this machine
+	paint          func() palette // colours, where stdout is a terminal
+}
+
+func main() {
+	os.Exit(newApp().run(context.Background(), os.Args[1:]))
+}
+
+func newApp() *app {
+	node, err := os.Hostname()
+	if err != nil {
+		node = "localhost"
+	}
+
+	return &app{stdout: os.Stdout, stderr: os.Stderr, node: node, clock: localClock, paint: terminalPalette}
+}
+
+// run executes one command line and returns the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	begun := false
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+
+	var usage usageError
+	if !begun || errors.As(err, &usage) {
+		fmt.Fprintf(a.stderr, "extactor: %v; see: %s --help\n", err, command.CommandPath())
+
+		return exitUsage
+	}
+
+	if !errors.Is(err, errSilent) {
+		fmt.Fprintf(a.stderr, "extactor: %v\n", err)
+	}
+
+	return exitFailed
+}
+
+// usageError is a mistake in the command line that only the command itself can see.
+type usageError struct{ error }
+
+// errSilent ends a command that has said what is wrong already.
+var errSilent = errors.New("failed")
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "extactor",
+		Short:         "Run Talos-style extension services on any Linux",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+
+	root.AddCommand(
+		a.daemonCommand(),
+		a.statusCommand(), a.serviceCommand(), a.logsCommand(), a.eventsCommand(),
+		a.validateCommand(), a.ociCommand(), a.versionCommand(),
+		a.containerdCommand(), a.logdCommand(),
+	)
+
+	return root
+}
+
+// asks makes a command one that asks the daemon.
+func (a *app) asks(command *cobra.Command) *cobra.Command {
+	socket := os.Getenv(socketVariable)
+	if socket == "" {
+		socket = defaultRunDir + "/" + api.SocketName
+	}
+
+	command.Flags().StringVar(&a.socket, "socket", socket, "socket of the daemon; by default "+socketVariable)
+
+	return command
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/extactor/extactor/api"
+	apiv1 "github.com/extactor/extactor/api/v1"
+)
+
+var actions = []cobra.Completion{"start", "stop", "restart", "status"}
+
+func (a *app) serviceCommand() *cobra.Command {
+	completeID := a.completeIDs(1)
+	command := &cobra.Command{
+		Use:   "service [ID [start|stop|restart|status]]",
+		Short: "Show, start, stop and restart services, as talosctl does",
+		Args:  cobra.MaximumNArgs(2),
+		ValidArgsFunction: func(command *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return actions, cobra.ShellCompDirectiveNoFileComp
+			}
+
+			return completeID(command, args, word)
+		},
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) == 2 && !slices.Contains(actions, args[1]) {
+				return usageError{fmt.Errorf("service action %q is not known; it is start, stop, restart or status", args[1])}
+			}
+
+			if len(args) == 2 && args[1] != "status" {
+				return a.command(command.Context(), args[0], args[1])
+			}
+
+			response, err := a.status(command.Context(), args[:min(len(args), 1)])
+			if err != nil {
+				return err
+			}
+
+			if len(args) == 0 {
+				a.showTable(response.GetServices(), true)
+
+				return nil
+			}
+
+			return a.showStatus(response, true, outputTable)
+		},
+	}
+
+	return a.asks(command)
+}
+
+// command gives a person's order. It returns once a service that has to stop for it has stopped.
+func (a *app) command(ctx context.Context, id, action string) error {
+	return a.ask(func(client *api.Client) error {
+		call := client.Extactor.Start
+
+		switch action {
+		case "stop":
+			call = client.Extactor.Stop
+		case "restart":
+			call = client.Extactor.Restart
+		}
+
+		response, err := call(ctx, &apiv1.ServiceRequest{Id: id, Wait: action != "start"})
+		if err != nil {
+			return err
+		}
+
+		(&table{out: a.stdout}).write(plain("NODE", "RESPONSE"), plain(a.node, response.GetMessage()))
+
+		return nil
+	})
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/spf13/cobra"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
+)
+
+// The values of -o.
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+	outputYAML  = "yaml"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var (
+		output string
+		watch  bool
+	)
+
+	command := &cobra.Command{
+		Use:   "status [ID...]",
+		Short: "Show how services are",
+		Long: "Show how services are: all of them as a table, one with its events. " +
+			"An ID is tried as it is, then with \"ext-\" before it.",
+		ValidArgsFunction: a.completeIDs(-1),
+		RunE: func(command *cobra.Command, ids []string) error {
+			if !slices.Contains([]string{outputTable, outputJSON, outputYAML}, output) {
+				return usageError{fmt.Errorf("-o %q is not known; it is table, json or yaml", output)}
+			}
+
+			if watch {
+				return a.watchStatus(command.Context(), ids, output)
+			}
+
+			response, err := a.status(command.Context(), ids)
+			if err != nil {
+				return err
+			}
+
+			return a.showStatus(response, len(ids) == 1, output)
+		},
+	}
+	command.Flags().StringVarP(&output, "output", "o", outputTable, "table, json or yaml")
+	command.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing what changes")
+	completeOutput(command, outputTable, outputJSON, outputYAML)
+
+	return a.asks(command)
+}
+
+func completeOutput(command *cobra.Command, values ...cobra.Completion) {
+	err := command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(err) // only for a flag that does not exist
+	}
+}
+
+func (a *app) showStatus(response *apiv1.StatusResponse, single bool, output string) error {
+	switch {
+	case output == outputJSON:
+		return writeJSON(a.stdout, documentOf(response), "  ")
+	case output == outputYAML:
+		return writeYAML(a.stdout, documentOf(response))
+	case single && len(response.GetServices()) == 1:
+		a.showBlock(response.GetServices()[0])
+	default:
+		a.showTable(response.GetServices(), false)
+	}
+
+	return nil
+}
+
+// showTable shows one row for each service; with the node in front as Talos's client does.
+func (a *app) showTable(services []*apiv1.Service, withNode bool) {
+	rows := [][]cell{plain(header...)}
+	for _, service := range services {
+		rows = append(rows, a.row(service))
+	}
+
+	if withNode {
+		for i := range rows {
+			node := "NODE"
+			if i > 0 {
+				node = a.node
+			}
+
+			rows[i] = slices.Insert(rows[i], 0, plain(node)...)
+		}
+	}
+
+	(&table{out: a.stdout}).write(rows...)
+}
+
+var header = []string{"SERVICE", "STATE", "HEALTH", "LAST CHANGE", "LAST EVENT"}
+
+func (a *app) row(service *apiv1.Service) []cell {
+	palette, health := a.paint(), healthWord(service)
+	change, event := "", "<none>"
+
+	if events := service.GetEvents(); len(events) > 0 {
+		last := events[len(events)-1]
+		change, event = a.clock().ago(last.GetAt()), last.GetMessage()
+	}
+
+	row := plain(service.GetId(), service.GetState(), health, change, event)
+	row[1].style = palette.state(service.GetState())
+	row[2].style = palette.health(health)
+
+	return row
+}
+
+func healthWord(service *apiv1.Service) string {
+	switch health := service.GetHealth(); {
+	case health.GetUnknown():
+		return "?"
+	case health.GetHealthy():
+		return "OK"
+	default:
+		return "Fail"
+	}
+}
+
+// showBlock shows one service with its events, newest first. Lines beyond those of Talos are there only when they say
+// something.
+func (a *app) showBlock(service *apiv1.Service) {
+	palette, health, now := a.paint(), healthWord(service), a.clock()
+
+	block := &table{out: a.stdout}
+
+	var rows [][]cell
+
+	add := func(name, text string, style lipgloss.Style) {
+		row := plain(name, text)
+		row[1].style = style
+		rows = append(rows, row)
+	}
+
+	add("NODE", a.node, lipgloss.Style{})
+	add("ID", service.GetId(), lipgloss.Style{})
+	add("STATE", service.GetState(), palette.state(service.GetState()))
+	add("HEALTH", health, palette.health(health))
+
+	if message := service.GetHealth().GetLastMessage(); message != "" {
+		add("LAST HEALTH MESSAGE", message, lipgloss.Style{})
+	}
+
+	if retry := service.GetNextRetry(); retry != nil {
+		left := time.Duration(max(retry.GetBootNs()-now.bootNS, 0)).Round(time.Second)
+		add("NEXT RETRY", fmt.Sprintf("in %s", left), lipgloss.Style{})
+	}
+
+	if problem := service.GetProblem(); problem != "" {
+		add("PROBLEM", strings.TrimSpace(problem), palette.bad)
+	}
+
+	name := "EVENTS"
+
+	for _, event := range slices.Backward(service.GetEvents()) {
+		add(name, fmt.Sprintf("[%s]: %s (%s)", event.GetState(), event.GetMessage(), now.ago(event.GetAt())), lipgloss.Style{})
+
+		name = ""
+	}
+
+	if len(service.GetEvents()) == 0 {
+		add(name, "", lipgloss.Style{})
+	}
+
+	block.write(rows...)
+}

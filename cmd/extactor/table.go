@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/charmbracelet/lipgloss"
+
+	"github.com/extactor/extactor/events"
+)
+
+// columnGap is what Talos's client leaves between columns.
+const columnGap = 3
+
+// table writes rows in columns three spaces apart, as Talos's client does. Columns only ever grow, so that rows which
+// come later stand under those before them as well as can be.
+type table struct {
+	out    io.Writer
+	widths []int
+}
+
+// cell is one field of a row.
+type cell struct {
+	text  string
+	style lipgloss.Style
+}
+
+// write writes rows; what does not fit widens its column from the first of these rows on.
+func (t *table) write(rows ...[]cell) {
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(t.widths) {
+				t.widths = append(t.widths, 0)
+			}
+
+			t.widths[i] = max(t.widths[i], lipgloss.Width(cell.text))
+		}
+	}
+
+	for _, row := range rows {
+		var line strings.Builder
+
+		for i, cell := range row {
+			line.WriteString(cell.style.Render(cell.text))
+
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", t.widths[i]-lipgloss.Width(cell.text)+columnGap))
+			}
+		}
+
+		fmt.Fprintln(t.out, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// plain makes a row without colours.
+func plain(texts ...string) []cell {
+	row := make([]cell, len(texts))
+	for i, text := range texts {
+		row[i] = cell{text: oneLine(text)}
+	}
+
+	return row
+}
+
+// oneLine keeps what services and runtimes say from breaking the table or moving the cursor.
+func oneLine(text string) string {
+	return strings.Map(func(char rune) rune {
+		if unicode.IsControl(char) {
+			return ' '
+		}
+
+		return char
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// palette are the colours of states.
+type palette struct{ good, busy, bad lipgloss.Style }
+
+// terminalPalette has colours where stdout is a terminal and NO_COLOR is not set; lipgloss looks for both.
+func terminalPalette() palette {
+	renderer := lipgloss.NewRenderer(os.Stdout)
+
+	return palette{
+		good: renderer.NewStyle().Foreground(lipgloss.Color("2")),
+		busy: renderer.NewStyle().Foreground(lipgloss.Color("3")),
+		bad:  renderer.NewStyle().Foreground(lipgloss.Color("1")),
+	}
+}
+
+func (p palette) state(state string) lipgloss.Style {
+	switch state {
+	case events.StateRunning:
+		return p.good
+	case events.StateFailed:
+		return p.bad
+	case events.StateWaiting, events.StatePreparing, events.StateStopping:
+		return p.busy
+	default:
+		return lipgloss.Style{}
+	}
+}
+
+func (p palette) health(health string) lipgloss.Style {
+	switch health {
+	case "OK":
+		return p.good
+	case "Fail":
+		return p.bad
+	default:
+		return lipgloss.Style{}
+	}
+}
