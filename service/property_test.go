@@ -38,6 +38,7 @@ func TestAgainstTheWorld(t *testing.T) {
 		w := newWorld(t)
 		t.Repeat(w.actions())
 		w.settle()
+		w.checkViews()
 	})
 }
 
