@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
@@ -66,6 +67,8 @@ func openConsole(choice string, stderr *os.File) (consoles, error) {
 }
 
 func pretty(to *os.File) io.Writer {
+	zerolog.TimeFieldFormat = time.RFC3339Nano
+
 	return zerolog.ConsoleWriter{
 		Out: to, NoColor: !isTerminal(to) || os.Getenv("NO_COLOR") != "", TimeFormat: "15:04:05.000",
 	}

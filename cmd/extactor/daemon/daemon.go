@@ -17,6 +17,7 @@ import (
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/api"
+	"github.com/extactor/extactor/cmd/extactor/footprint"
 	"github.com/extactor/extactor/condition/watch"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
@@ -84,6 +85,9 @@ func Run(ctx context.Context, options Options) error {
 	}
 
 	d.options.Ready()
+
+	cancelTrim := footprint.TrimOnceSettled()
+	defer cancelTrim()
 
 	select {
 	case <-options.Leave:
