@@ -26,7 +26,7 @@ func violation(before service.State, command *events.Command, step service.Step)
 		return problem
 	}
 
-	for _, check := range []func(service.State, *events.Command, service.Step) error{starts, deletions, awaits, timersArmed} {
+	for _, check := range []func(service.State, *events.Command, service.Step) error{starts, deletions, awaits, timersArmed, keeps} {
 		if problem := check(before, command, step); problem != nil {
 			return problem
 		}
@@ -152,6 +152,26 @@ func timersArmed(before service.State, _ *events.Command, step service.Step) err
 	if after.BackingOff && (!before.BackingOff || before.RetryAt != after.RetryAt || before.Attempt != after.Attempt) &&
 		!has(events.Timer_TIMER_BACKOFF, after.RetryAt) {
 		return fmt.Errorf("no timer for the end of the backoff: %v", step.Effects)
+	}
+
+	return nil
+}
+
+// keeps: what ended for the daemon's shutdown stays so until the next daemon or a person, and nobody is told what is
+// awaited before everything was reported.
+func keeps(before service.State, command *events.Command, step service.Step) error {
+	shut := before.Name == events.StateFinished && before.FinishedBy == events.StopReason_STOP_REASON_SHUTDOWN
+	asked := command.GetLoadSpec() != nil || command.GetStartService() != nil || command.GetRestartService() != nil
+
+	if shut && !asked && !step.State.Ended() {
+		return fmt.Errorf("the daemon goes down, yet the service is %s", step.State.Name)
+	}
+
+	unknown := slices.ContainsFunc(step.State.Conditions, func(c service.Condition) bool { return !c.Known })
+	for _, entry := range step.Decision.Entries {
+		if entry.Event.GetUnmetChanged() != nil && unknown {
+			return fmt.Errorf("announces %q before every condition was reported", entry.Message)
+		}
 	}
 
 	return nil

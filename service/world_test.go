@@ -82,6 +82,8 @@ func (w *world) take(command *events.Command) {
 		w.t.Fatalf("%s in %s: %v", command.KindName(), before.Name, broken)
 	}
 
+	w.checkTruth(before, step)
+
 	if len(step.Decision.Entries) > 0 {
 		if err := replayed(before, step); err != nil {
 			w.t.Fatal(err)
@@ -93,6 +95,17 @@ func (w *world) take(command *events.Command) {
 	w.state = step.State
 	for _, effect := range step.Effects {
 		w.perform(effect)
+	}
+}
+
+// checkTruth: a task that runs is never called lost.
+func (w *world) checkTruth(before service.State, step service.Step) {
+	for _, entry := range step.Decision.Entries {
+		for _, c := range w.containers {
+			if entry.Event.GetTaskLost() != nil && c.pid == before.PID && c.status == events.TaskStatus_TASK_STATUS_RUNNING {
+				w.t.Fatalf("task %d runs, yet it is called lost", c.pid)
+			}
+		}
 	}
 }
 
