@@ -64,7 +64,7 @@ func yamlLines(decoder *json.Decoder) (lines []string, block bool, err error) {
 
 	closing, err := decoder.Token()
 	if len(lines) == 0 {
-		return []string{fmt.Sprint(delimiter, closing)}, false, err
+		return []string{fmt.Sprintf("%v%v", delimiter, closing)}, false, err
 	}
 
 	return lines, true, err

@@ -30,9 +30,10 @@ func (a *app) eventsCommand() *cobra.Command {
 				request.Service = args[0]
 			}
 
-			show := a.printRecords()
+			show, flush := a.printRecords(request.GetFollow())
 			if output == outputJSON {
 				show = func(record *apiv1.EventRecord) error { return writeJSON(a.stdout, recordDocumentOf(record), "") }
+				flush = func() {}
 			}
 
 			return a.ask(func(client *api.Client) error {
@@ -41,7 +42,13 @@ func (a *app) eventsCommand() *cobra.Command {
 					return err
 				}
 
-				return receive(stream.Recv, show)
+				if err := receive(stream.Recv, show); err != nil {
+					return err
+				}
+
+				flush()
+
+				return nil
 			})
 		},
 	}
@@ -54,12 +61,20 @@ func (a *app) eventsCommand() *cobra.Command {
 	return a.asks(command)
 }
 
-// printRecords prints one line for each record; the daemon's own have no service.
-func (a *app) printRecords() func(*apiv1.EventRecord) error {
+// printRecords prints one line for each record; the daemon's own have no service. The rows are printed by flush, or, where
+// they go on for ever, one by one.
+func (a *app) printRecords(follow bool) (show func(*apiv1.EventRecord) error, flush func()) {
 	table, palette := &table{out: a.stdout}, a.paint()
-	table.write(plain("TIME", "SERVICE", "STATE", "EVENT"))
+	if follow {
+		table.widths = []int{len(timestamp(nil)), 0, widestState}
+	}
 
-	return func(record *apiv1.EventRecord) error {
+	rows := [][]cell{plain("TIME", "SERVICE", "STATE", "EVENT")}
+	flush = func() {
+		table.write(rows...)
+		rows = nil
+	}
+	show = func(record *apiv1.EventRecord) error {
 		service, state := record.GetService(), record.GetState()
 		if service == "" {
 			service, state = "-", "-"
@@ -67,8 +82,14 @@ func (a *app) printRecords() func(*apiv1.EventRecord) error {
 
 		row := plain(timestamp(record.GetAt()), service, state, record.GetMessage())
 		row[2].style = palette.state(state)
-		table.write(row)
+		rows = append(rows, row)
+
+		if follow {
+			flush()
+		}
 
 		return nil
 	}
+
+	return show, flush
 }

@@ -15,6 +15,9 @@ import (
 // columnGap is what Talos's client leaves between columns.
 const columnGap = 3
 
+// widestState is the room that a column of states needs, where rows come one by one.
+const widestState = len(events.StateInitialized)
+
 // table writes rows in columns three spaces apart, as Talos's client does. Columns only ever grow, so that rows which
 // come later stand under those before them as well as can be.
 type table struct {

@@ -69,7 +69,7 @@ func isTerminal(out io.Writer) bool {
 
 // printRows prints the rows that changed, under a heading that is printed once.
 func (a *app) printRows() func(*apiv1.StatusResponse) error {
-	table := &table{out: a.stdout}
+	table := &table{out: a.stdout, widths: []int{0, widestState}}
 	rows := [][]cell{plain(header...)}
 
 	return func(changed *apiv1.StatusResponse) error {
