@@ -11,18 +11,18 @@ import (
 
 // configuration is a state without what only counts: two states of one configuration decide alike.
 type configuration struct {
-	name, hash                     string
-	desiredStopped, live, task     bool
-	known, met, backingOff, failed bool
-	stop, finishedBy               events.StopReason
-	killed, startAfterStop         bool
-	created                        bool
+	name, hash                 string
+	desiredStopped, live, task bool
+	known, met, backingOff     bool
+	stop, finishedBy           events.StopReason
+	killed, startAfterStop     bool
+	created                    bool
 }
 
 func configurationOf(state service.State) configuration {
 	c := configuration{
 		name: state.Name, hash: state.Lifecycle.GetSpecHash(), desiredStopped: state.DesiredStopped, live: state.Live,
-		task: state.PID != 0, backingOff: state.BackingOff, failed: state.Failures > 0, stop: state.StopReason,
+		task: state.PID != 0, backingOff: state.BackingOff, stop: state.StopReason,
 		finishedBy: state.FinishedBy, killed: state.Killed, startAfterStop: state.StartAfterStop,
 		created: state.Created,
 	}
@@ -44,13 +44,12 @@ type transition struct {
 }
 
 // explore walks every configuration that the machine can get into, breadth first, and visits every command in each.
-func explore(restart string, visit func(transition)) (configurations []service.State) {
+func explore(inputs []input, visit func(transition)) (configurations []service.State) {
 	type place struct {
 		state service.State
 		path  string
 	}
 
-	inputs := alphabet(restart)
 	start := service.New(testID)
 	seen := map[configuration]bool{configurationOf(start): true}
 	queue := []place{{state: start}}
@@ -86,28 +85,28 @@ func TestEveryCommandInEveryState(t *testing.T) {
 
 			steps := 0
 			alike := map[string]bool{}
-			states := explore(restart, func(made transition) {
+			states := explore(alphabet(restart), func(made transition) {
 				steps++
-				where := made.path + " > " + made.input.name
+				where := func() string { return made.path + " > " + made.input.name }
 
 				// Only one thing is refused: a command for a service whose file is not loaded.
 				refuses := made.before.Lifecycle == nil && made.command.GetLoadSpec() == nil
 				if refused := made.err != nil; refused != refuses {
-					t.Errorf("%s: refused: %v", where, made.err)
+					t.Errorf("%s: refused: %v", where(), made.err)
 				}
 
 				if made.input.stale && len(made.step.Decision.Entries) > 0 {
-					t.Errorf("%s: of another attempt, yet it decided %s", where, kinds(made.step))
+					t.Errorf("%s: of another attempt, yet it decided %s", where(), kinds(made.step))
 				}
 
 				if broken := violation(made.before, made.command, made.step); broken != nil {
-					t.Errorf("%s: %v\n  %s", where, broken, kinds(made.step))
+					t.Errorf("%s: %v\n  %s", where(), broken, kinds(made.step))
 				}
 
 				if like := made.before.Name + made.input.name + kinds(made.step); !alike[like] {
 					alike[like] = true
 
-					checkSame(t, where, made)
+					checkSame(t, where(), made)
 				}
 
 				if t.Failed() {

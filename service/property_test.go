@@ -53,7 +53,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"end":       func(t *rapid.T) { w.endTask(t) },
 		"timer":     func(t *rapid.T) { w.fireAny(t) },
 		"tick":      func(t *rapid.T) { w.now += rapid.Int64Range(1, 90_000_000_000).Draw(t, "nanoseconds") },
-		"link":      func(t *rapid.T) { w.link(true) },
+		"link":      func(t *rapid.T) { w.slow = rapid.Bool().Draw(t, "slow"); w.link(true) },
 		"unlink":    func(t *rapid.T) { w.unlink(t) },
 		"condition": func(t *rapid.T) { w.facts[timeKey] = rapid.IntRange(0, 3).Draw(t, "met") > 0; w.tell(timeKey) },
 		"person":    func(t *rapid.T) { w.person(t) },

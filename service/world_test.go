@@ -34,6 +34,7 @@ type world struct {
 	nextPID    uint32
 
 	linked   bool
+	slow     bool // what the runtime showed arrives after everything else
 	facts    map[string]bool
 	stopping bool   // the daemon goes down
 	desired  string // what a person said last in this boot, "" where that is not known for certain
@@ -196,6 +197,10 @@ func (w *world) receive(pick func(senders []string) string) bool {
 	}
 
 	slices.Sort(senders)
+
+	if w.slow && len(senders) > 1 {
+		senders = slices.DeleteFunc(senders, func(sender string) bool { return sender == "runtime" })
+	}
 
 	sender := pick(senders)
 	command := w.mail[sender][0]
