@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/oci/server"
 )
@@ -123,9 +124,17 @@ func (r *Runtime) Shutdown(ctx context.Context) error {
 	if r.child != nil {
 		err = r.child.stop(ctx)
 		_ = os.Remove(r.choicePath())
+		r.removeCgroups()
 	}
 
 	return errors.Join(err, r.Close())
+}
+
+// removeCgroups removes the parent of the services' cgroups once nothing runs below it.
+func (r *Runtime) removeCgroups() {
+	if err := cgroup.Remove(r.config.CgroupParent); err != nil {
+		r.config.Logger.Warn().Err(err).Msg("a cgroup is left")
+	}
 }
 
 func (r *Runtime) choicePath() string { return choicePath(r.config.RunDir) }

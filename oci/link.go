@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -79,7 +80,8 @@ func (r *Runtime) version(ctx context.Context) (string, error) {
 
 	version, err := r.client.Version(r.namespaced(ctx))
 
-	return version.Version, err
+	// The embedded server is built from modules, not from a tag of containerd's repository, which it says so.
+	return strings.TrimSuffix(version.Version, "+unknown"), err
 }
 
 func (r *Runtime) linkProblem() error {
