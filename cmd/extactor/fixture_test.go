@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+
+	"github.com/extactor/extactor/api"
+	"github.com/extactor/extactor/events"
+)
+
+const (
+	testBoot  = "0d47fd31-93c2-4227-a0d3-4d9a78757244"
+	otherBoot = "11111111-93c2-4227-a0d3-4d9a78757244"
+	second    = int64(time.Second)
+)
+
+// testClock is 2026-01-02T03:04:05Z, 1000 s after boot.
+func testClock() clock {
+	wall := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()
+
+	return clock{wallNS: wall, bootNS: 1000 * second, bootID: testBoot}
+}
+
+// ago is a moment of this boot. Its wall clock is nonsense: in early boot it often is.
+func ago(seconds int64) events.Moment {
+	return events.Moment{WallNS: seconds * second, BootNS: (1000 - seconds) * second}
+}
+
+// house is a daemon's services, journal and logs in memory.
+type house struct {
+	mu      sync.Mutex
+	views   map[string]events.View
+	changed chan struct{}
+	records []events.Record
+	log     string
+}
+
+func (h *house) set(views ...events.View) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	for _, view := range views {
+		h.views[view.ID] = view
+	}
+
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+func (h *house) Views() []events.View {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	views := make([]events.View, 0, len(h.views))
+	for _, view := range h.views {
+		views = append(views, view)
+	}
+
+	slices.SortFunc(views, func(a, b events.View) int { return cmp.Compare(a.ID, b.ID) })
+
+	return views
+}
+
+func (h *house) View(id string) (events.View, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	view, ok := h.views[id]
+
+	return view, ok
+}
+
+func (h *house) Changed() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	return h.changed
+}
+
+func (h *house) Command(_ context.Context, id string, order events.Order, _ *events.Origin) (uint64, error) {
+	if id == "containerd" {
+		return 0, errors.New(`cannot stop "containerd": it is built in`)
+	}
+
+	if _, stop := order.(*events.StopService); stop {
+		view, _ := h.View(id)
+		view.State, view.PID = events.StateFinished, 0
+		view.Revision++
+		h.set(view)
+	}
+
+	return 99, nil
+}
+
+func (h *house) Tail(service string, n int) ([]events.Record, error) {
+	var found []events.Record
+
+	for _, record := range h.records {
+		if service == "" || record.Service == service {
+			found = append(found, record)
+		}
+	}
+
+	return found[max(0, len(found)-n):], nil
+}
+
+func (h *house) Subscribe(uint64) api.Subscription { return h }
+
+func (h *house) Next(ctx context.Context) (events.Record, error) {
+	<-ctx.Done()
+
+	return events.Record{}, ctx.Err()
+}
+
+func (h *house) Close() {}
+
+func (h *house) Open(_ context.Context, _ string, tail int, _ bool) (io.ReadCloser, error) {
+	lines := strings.SplitAfter(h.log, "\n")
+	if tail >= 0 {
+		lines = lines[max(0, len(lines)-1-tail):]
+	}
+
+	return io.NopCloser(strings.NewReader(strings.Join(lines, ""))), nil
+}
+
+// furnished is a house with one service of every kind that looks different.
+func furnished() *house {
+	hello := events.NewView("ext-hello-world")
+	hello.State, hello.BootID, hello.PID, hello.Attempt, hello.Revision = events.StateRunning, testBoot, 1100, 1, 20
+	hello.Since, hello.Source = ago(167), "/usr/local/etc/containers/hello-world.yaml"
+	hello.Recent = []events.Line{
+		line(11, 169, events.StateWaiting, `Waiting for service "containerd" to be "up", network`),
+		line(12, 168, events.StateWaiting, `Waiting for service "containerd" to be "up"`),
+		line(14, 167, events.StatePreparing, "Running pre state"),
+		line(16, 167, events.StatePreparing, "Creating service runner"),
+		line(20, 167, events.StateRunning, "Started task ext-hello-world (PID 1100) for container ext-hello-world"),
+	}
+
+	containerd := events.NewView("containerd")
+	containerd.State, containerd.BootID, containerd.Since, containerd.Revision = events.StateRunning, testBoot, ago(168), 10
+	containerd.Health = events.Health{Healthy: true}
+	containerd.Recent = []events.Line{line(10, 168, events.StateRunning, "Connected to containerd")}
+
+	retry := events.NewView("ext-retry")
+	retry.State, retry.BootID, retry.Since, retry.Revision = events.StateWaiting, testBoot, ago(3), 30
+	retry.Attempt, retry.Restarts, retry.NextRetry, retry.Problem = 4, 3, 1009*second, "exited with code 1\nand <a> \x1b[2Jtrick"
+	retry.LastExit = &events.Exit{Known: true, Code: 1}
+	retry.Health = events.Health{LastMessage: "no answer"}
+	retry.Recent = []events.Line{line(30, 3, events.StateWaiting, "Going to restart in 12s: exited with code 1")}
+
+	waiting := events.NewView("ext-waiting")
+	waiting.State, waiting.BootID, waiting.Since, waiting.Revision = events.StateWaiting, testBoot, ago(60), 25
+	waiting.Conditions = []events.ConditionView{{Key: "network:addresses", Known: true, Text: "network", Since: ago(60)}}
+	waiting.Recent = []events.Line{line(25, 60, events.StateWaiting, "Waiting for network")}
+
+	h := &house{
+		views: map[string]events.View{}, changed: make(chan struct{}), log: "one\ntwo\nthree\n",
+		records: []events.Record{
+			record(10, 168, "", "", "extactor v1 started (PID 1)"),
+			record(20, 167, "ext-hello-world", events.StateRunning, "Started task"),
+			record(30, 3, "ext-retry", events.StateWaiting, "Going to restart"),
+		},
+	}
+	h.set(hello, containerd, retry, waiting, events.NewView("ext-new"))
+
+	return h
+}
+
+func line(seq uint64, seconds int64, state, message string) events.Line {
+	return events.Line{Seq: seq, State: state, Message: message, At: ago(seconds), BootID: testBoot}
+}
+
+func record(seq uint64, seconds int64, service, state, message string) events.Record {
+	at := ago(seconds)
+
+	return events.Record{
+		Seq: seq, BootID: testBoot, Service: service, State: state, Message: message, Kind: "TaskStarted", Attempt: 1,
+		WallNS: at.WallNS, BootNS: at.BootNS, Decision: seq, Origin: &events.Origin{Uid: 0, Pid: 7, Via: "cli"},
+	}
+}
+
+// open serves the house and returns its socket.
+func (h *house) open(t *testing.T) string {
+	t.Helper()
+
+	socket := filepath.Join(t.TempDir(), api.SocketName)
+
+	listener, err := api.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	now := testClock()
+	server := api.New(api.Options{
+		Services: h, Journal: h, Logs: h, BootID: testBoot, Version: api.Version{Tag: "v1.2.3"},
+		Now: func() *events.Instant { return &events.Instant{WallNs: now.wallNS, BootNs: now.bootNS} },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+
+	go func() { served <- server.Serve(ctx, listener) }()
+
+	t.Cleanup(func() {
+		cancel()
+
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+
+	return socket
+}
+
+// testApp writes into buffers, at a fixed moment on a fixed node, without colours.
+func testApp() (application *app, stdout, stderr *bytes.Buffer) {
+	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
+
+	return &app{
+		stdout: stdout, stderr: stderr, node: "172.20.0.5", clock: testClock,
+		paint: func() palette { return palette{lipgloss.Style{}, lipgloss.Style{}, lipgloss.Style{}} },
+	}, stdout, stderr
+}
