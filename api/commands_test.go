@@ -145,8 +145,10 @@ func TestRefusedCommand(t *testing.T) {
 func TestStopAnswersOnceStopped(t *testing.T) {
 	services := newServices(view("ext-beta", events.StateRunning, 1))
 	h := start(t, services, newJournal())
+	commanded := make(chan struct{}, 2)
 	services.command = func(id string, _ events.Order, _ *events.Origin) (uint64, error) {
 		services.set(view(id, events.StateStopping, 2))
+		commanded <- struct{}{}
 
 		return 2, nil
 	}
@@ -160,12 +162,16 @@ func TestStopAnswersOnceStopped(t *testing.T) {
 		t.Fatalf("state %s", now.State)
 	}
 
+	<-commanded
+
 	answered := make(chan error, 1)
 
 	go func() {
 		_, err := h.Machine.ServiceStop(t.Context(), &machine.ServiceStopRequest{Id: "beta"})
 		answered <- err
 	}()
+
+	<-commanded
 
 	// Another change of the same service must not count as the end.
 	watch, err := h.Extactor.WatchStatus(t.Context(), &apiv1.StatusRequest{})
