@@ -40,6 +40,8 @@ func (r *recovery) take() string {
 	switch {
 	case r.startInFlight():
 		return "" // it will report, and it deletes what an earlier attempt left
+	case r.startedAfterListing() && r.observed.GetAttempt() != r.state.Attempt:
+		return "" // what it shows was deleted before the task was started
 	case r.observed.GetBootId() != r.state.BootID:
 		return r.discard("another boot: delete", "it is of an earlier boot")
 	case r.state.Name == events.StateInitialized || r.state.Ended():
