@@ -1,0 +1,94 @@
+// Command program is what the containers of these tests run: it does what its arguments say, one after the other.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+)
+
+func main() {
+	terminate, proceed := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM)
+	signal.Notify(proceed, syscall.SIGUSR1)
+
+	for words := os.Args[1:]; len(words) > 0; {
+		word := words[0]
+		words = words[1:]
+
+		next := func() string {
+			value := words[0]
+			words = words[1:]
+
+			return value
+		}
+
+		switch word {
+		case "print": // TEXT
+			fmt.Println(next())
+		case "environment": // print the value of the variable NAME
+			fmt.Println(os.Getenv(next()))
+		case "await": // SIGUSR1
+			<-proceed
+		case "exit": // CODE
+			os.Exit(number(next()))
+		case "exit-by": // PATH of a file with the code; 1 while there is none
+			code, err := os.ReadFile(next())
+			if err != nil {
+				os.Exit(1)
+			}
+
+			os.Exit(number(strings.TrimSpace(string(code))))
+		case "serve": // until SIGTERM, then exit 0
+			<-terminate
+			os.Exit(0)
+		case "stubborn": // ignore SIGTERM, for ever
+			for range terminate {
+			}
+		case "allocate": // MiB, and touch it
+			memory := make([]byte, number(next())<<20)
+			for index := 0; index < len(memory); index += 4096 {
+				memory[index] = 1
+			}
+
+			fmt.Println(len(memory))
+		case "crash":
+			crash()
+		default:
+			must(fmt.Errorf("unknown word %q in %s", word, strings.Join(os.Args, " ")))
+		}
+	}
+}
+
+// crash ends the process by SIGSEGV, as a program does that is not written in Go: with the kernel's own action.
+func crash() {
+	action := make([]byte, 32) // struct sigaction, all zero: SIG_DFL
+
+	const maskSize = 8
+	if _, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGSEGV),
+		uintptr(unsafe.Pointer(&action[0])), 0, maskSize, 0, 0); errno != 0 {
+		must(errno)
+	}
+
+	var nowhere *int
+
+	*nowhere = 1 //nolint:staticcheck // it is meant to crash
+}
+
+func number(text string) int {
+	number, err := strconv.Atoi(text)
+	must(err)
+
+	return number
+}
+
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(99)
+	}
+}
