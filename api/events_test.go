@@ -1,0 +1,124 @@
+package api
+
+import (
+	"io"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
+	"github.com/extactor/extactor/events"
+)
+
+func TestExtactorEvents(t *testing.T) {
+	origin := &events.Origin{Uid: 1000, Pid: 7, Via: "cli"}
+	told := record(4, "ext-a", events.StateStopping, "Stop requested")
+	told.Origin, told.Attempt, told.Cause, told.Decision = origin, 3, 1, 2
+	journal := newJournal(
+		record(1, "ext-a", events.StateWaiting, "one"), record(2, "", "", "of the daemon"), record(3, "ext-a", events.StateRunning, ""),
+		told, record(5, "ext-gone", events.StateFinished, "five"),
+	)
+	h := start(t, newServices(view("ext-a", events.StateStopping, 4)), journal)
+
+	for _, row := range []struct {
+		name    string
+		request *apiv1.EventsRequest
+		want    []uint64
+	}{
+		{"all", &apiv1.EventsRequest{Tail: -1}, []uint64{1, 2, 4, 5}},
+		{"none", &apiv1.EventsRequest{}, nil},
+		{"last two", &apiv1.EventsRequest{Tail: 2}, []uint64{4, 5}},
+		{"of one", &apiv1.EventsRequest{Tail: -1, Service: "a"}, []uint64{1, 4}},
+		{"of one that is gone", &apiv1.EventsRequest{Tail: -1, Service: "gone"}, []uint64{5}},
+		{"since", &apiv1.EventsRequest{Since: 2}, []uint64{4, 5}},
+		{"since, of one", &apiv1.EventsRequest{Since: 1, Service: "ext-a", Tail: 1}, []uint64{4}},
+		{"since the end", &apiv1.EventsRequest{Since: 5}, nil},
+	} {
+		stream, err := h.Extactor.Events(t.Context(), row.request)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		var got []uint64
+
+		for {
+			record, err := stream.Recv()
+			if err == io.EOF {
+				break
+			}
+
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			got = append(got, record.GetSeq())
+		}
+
+		if diff := cmp.Diff(row.want, got); diff != "" {
+			t.Errorf("%s: %s", row.name, diff)
+		}
+	}
+
+	stream, err := h.Extactor.Events(t.Context(), &apiv1.EventsRequest{Service: "a", Tail: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	got, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	want := &apiv1.EventRecord{
+		Seq: 4, At: &apiv1.Moment{WallNs: 4 * second, BootNs: 4 * second, BootId: bootID}, Service: "ext-a", Attempt: 3,
+		Kind: "TaskStarted", State: "Stopping", Message: "Stop requested", Cause: 1, Decision: 2,
+		Origin: &apiv1.Origin{Uid: 1000, Pid: 7, Via: "cli"},
+	}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestExtactorEventsFollow(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		request *apiv1.EventsRequest
+		want    []uint64
+	}{
+		{"from the last", &apiv1.EventsRequest{Tail: 1, Follow: true}, []uint64{2, 5, 6}},
+		{"since", &apiv1.EventsRequest{Since: 1, Follow: true}, []uint64{2, 5, 6}},
+		{"of one", &apiv1.EventsRequest{Tail: 1, Service: "a", Follow: true}, []uint64{1, 5}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			journal := newJournal(record(1, "ext-a", events.StateWaiting, "one"), record(2, "ext-b", events.StateWaiting, "two"))
+			h := start(t, newServices(view("ext-a", events.StateWaiting, 1)), journal)
+
+			stream, err := h.Extactor.Events(t.Context(), row.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			var got []uint64
+
+			for len(got) < len(row.want) {
+				received, err := stream.Recv()
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				if len(got) == 0 { // the stream has read what there was
+					journal.add(
+						record(3, "ext-a", events.StateRunning, ""), record(4, "ext-a", events.StateRunning, ""), record(5, "ext-a", events.StateRunning, "five"), record(6, "ext-b", events.StateRunning, "six"),
+					)
+				}
+
+				got = append(got, received.GetSeq())
+			}
+
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
