@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -493,22 +494,41 @@ func freeze(t *testing.T, point string) (thaw func()) {
 	return thaw
 }
 
-// Somebody with a database tool who holds a write lock is as bad as a slow disk, and as harmless.
+// Somebody with a database tool who holds a lock is as bad as a disk that cannot be written, and as harmless.
 func TestDatabaseLocked(t *testing.T) {
 	t.Parallel()
 
 	options := journal.Options{Dir: filepath.Join(t.TempDir(), "state")}
+	if err := open(t, options).Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	tool, lines := child(t, "hold", options.Dir)
+
+	input, err := tool.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := tool.Start(); err != nil {
+		t.Fatal(err)
+	}
+
+	if !lines.Scan() {
+		t.Fatal("the tool has no lock")
+	}
+
 	j := open(t, options)
-
-	release := hold(t, filepath.Join(options.Dir, "journal.db"))
-
 	expectOutcome(t, j.Append(journaltest.Decision("ext-a", 1)), events.Buffered, 1)
 
 	if status := j.Status(); status.Reason != "another process holds the database" {
 		t.Fatalf("status is %+v", status)
 	}
 
-	release()
+	if err := errors.Join(input.Close(), tool.Wait()); err != nil {
+		t.Fatal(err)
+	}
+
 	await(t, j, "the lock", healthy)
 	expectSequences(t, j, "ext-a", count(1, 3))
 }

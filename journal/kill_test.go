@@ -2,12 +2,15 @@ package journal_test
 
 import (
 	"bufio"
+	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/extactor/extactor/events"
@@ -15,15 +18,42 @@ import (
 	"github.com/extactor/extactor/journal/journaltest"
 )
 
-// writerEnv makes the test binary a daemon that appends until it is killed, to the state directory it names.
-const writerEnv = "JOURNAL_TEST_WRITER"
+// childEnv makes the test binary another process that works on a journal: it says how, and on which state directory.
+const childEnv = "JOURNAL_TEST_CHILD"
+
+var children = map[string]func(dir string){"append": appendForEver, "hold": holdLock, "read": readBeside}
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(writerEnv); dir != "" {
-		appendForEver(dir)
+	if name, dir, child := strings.Cut(os.Getenv(childEnv), ":"); child {
+		children[name](dir)
+		os.Exit(0)
 	}
 
 	os.Exit(m.Run())
+}
+
+// child prepares another process.
+func child(t *testing.T, name, dir string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), childEnv+"="+name+":"+dir)
+	command.Stderr = os.Stderr
+
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return command, bufio.NewScanner(output)
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+
+	return value
 }
 
 // appendForEver says on its output what was recorded.
@@ -78,21 +108,12 @@ func TestKilled(t *testing.T) {
 func killWriter(t *testing.T, dir string, appends int) uint64 {
 	t.Helper()
 
-	writer := exec.Command(os.Args[0])
-	writer.Env = append(os.Environ(), writerEnv+"="+dir)
-	writer.Stderr = os.Stderr
-
-	output, err := writer.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-
+	writer, lines := child(t, "append", dir)
 	if err := writer.Start(); err != nil {
 		t.Fatal(err)
 	}
 
-	last := uint64(0)
-	lines := bufio.NewScanner(output)
+	last, err := uint64(0), error(nil)
 
 	for number := 0; lines.Scan(); number++ {
 		if last, err = strconv.ParseUint(lines.Text(), 10, 64); err != nil {
@@ -115,30 +136,39 @@ func killWriter(t *testing.T, dir string, appends int) uint64 {
 	return last
 }
 
-// hold takes the write lock of a database as a tool would.
-func hold(t *testing.T, path string) (release func()) {
-	t.Helper()
+// holdLock takes the lock of a database as a tool would, until its input ends.
+func holdLock(dir string) {
+	database := must(sql.Open("sqlite", filepath.Join(dir, "journal.db")))
+	connection := must(database.Conn(context.Background()))
+	must(connection.ExecContext(context.Background(), "BEGIN IMMEDIATE"))
 
-	database, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
+	fmt.Println("held")
+	must(io.Copy(io.Discard, os.Stdin))
+	must(connection.ExecContext(context.Background(), "ROLLBACK"))
+
+	if err := database.Close(); err != nil {
+		panic(err)
+	}
+}
+
+// readBeside says what a reader finds.
+func readBeside(dir string) {
+	reader := must(journal.OpenReadOnly(filepath.Join(dir, "journal.db")))
+
+	fmt.Println(must(reader.Services()))
+
+	for _, record := range must(reader.Tail("ext-a", 5)) {
+		fmt.Println(record.Message)
 	}
 
-	transaction, err := database.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	rows := 0
+	if err := reader.Replay("ext-a", func(events.Record) bool { rows++; return true }); err != nil {
+		panic(err)
 	}
 
-	if _, err := transaction.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
-		t.Fatal(err)
-	}
+	fmt.Println(rows, len(reader.Damaged()))
 
-	return func() {
-		if _, err := transaction.ExecContext(t.Context(), "ROLLBACK"); err != nil {
-			t.Error(err)
-		}
-
-		_ = transaction.Close()
-		_ = database.Close()
+	if err := reader.Close(); err != nil {
+		panic(err)
 	}
 }

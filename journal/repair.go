@@ -116,7 +116,7 @@ func (j *Journal) setAside(why error) error {
 	at := time.Unix(0, j.options.Now().GetWallNs()).UTC().Format("20060102T150405.000000000")
 	aside := j.path() + ".damaged-" + at
 
-	for _, suffix := range []string{"-shm", "-wal", ""} {
+	for _, suffix := range []string{"-wal", ""} {
 		err := os.Rename(j.path()+suffix, aside+suffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("cannot set the damaged journal aside: %w", err)
@@ -140,7 +140,7 @@ func (j *Journal) prune() {
 	}
 
 	for len(names) > asideKept { // their names sort by time
-		for _, suffix := range []string{"-shm", "-wal", ""} {
+		for _, suffix := range []string{"-wal", ""} {
 			if err := os.Remove(names[0] + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				j.log.Warn().Err(err).Msg("journal: cannot delete an old damaged database")
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -200,26 +201,28 @@ func TestNothingDeletedWithoutSnapshots(t *testing.T) {
 func TestReadOnlyBeside(t *testing.T) {
 	t.Parallel()
 
-	j := open(t, journal.Options{})
+	options := journal.Options{Dir: filepath.Join(t.TempDir(), "state")}
+	j := open(t, options)
 	j.Append(journaltest.Decision("ext-b", 1))
 	j.Append(journaltest.Decision("ext-a", 2))
-
-	reader, err := journal.OpenReadOnly(j.Status().Path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
-
 	j.Append(journaltest.Decision("ext-a", 3))
 
-	names, err := reader.Services()
-	if err != nil || fmt.Sprint(names) != "[ext-a ext-b]" {
-		t.Fatalf("services are %v, %v", names, err)
+	reader, lines := child(t, "read", options.Dir)
+	if err := reader.Start(); err != nil {
+		t.Fatal(err)
 	}
 
-	tail, err := reader.Tail("ext-a", 5)
-	if err != nil || len(tail) != 2 || tail[1].Message != "Started 3" {
-		t.Fatalf("tail is %v, %v", tail, err)
+	var output []string
+	for lines.Scan() {
+		output = append(output, lines.Text())
+	}
+
+	if err := reader.Wait(); err != nil {
+		t.Fatal(err)
+	}
+
+	if want := []string{"[ext-a ext-b]", "Started 2", "Started 3", "6 0"}; !slices.Equal(output, want) {
+		t.Fatalf("the reader says %q, want %q", output, want)
 	}
 
 	if own, err := j.Services(); err != nil || fmt.Sprint(own) != "[ext-a ext-b]" {
