@@ -23,7 +23,7 @@ func Text(id string, event *Event) string {
 			return "Start was cancelled"
 		}
 
-		return "Failed to start: " + kind.StartFailed.GetProblem()
+		return "" // what follows from it says why
 	case *Event_TaskExited:
 		return fmt.Sprintf("Task %s (PID %d) %s%s", id, kind.TaskExited.GetPid(), kind.TaskExited.GetExit().Text(), lastLine(kind.TaskExited.GetExit()))
 	case *Event_RestartScheduled:
@@ -33,6 +33,10 @@ func Text(id string, event *Event) string {
 	case *Event_StopBegan:
 		return stopText(kind.StopBegan.GetReason())
 	case *Event_SignalSent:
+		if kind.SignalSent.GetPid() == 0 {
+			return fmt.Sprintf("Cancelling the start of task %s", id)
+		}
+
 		return fmt.Sprintf("Sending %s to task %s (PID %d)", kind.SignalSent.GetSignal(), id, kind.SignalSent.GetPid())
 	case *Event_ServiceFinished:
 		return finishedText(kind.ServiceFinished.GetStopped())

@@ -25,7 +25,7 @@ func TestText(t *testing.T) {
 			"Started task ext-hello-world (PID 1100) for container ext-hello-world",
 		},
 
-		{&events.StartFailed{Problem: "no such file"}, "Failed to start: no such file"},
+		{&events.StartFailed{Problem: "no such file"}, ""},
 		{&events.StartFailed{Problem: "no such file", Cancelled: true}, "Start was cancelled"},
 		{&events.TaskExited{Pid: 7, Exit: &events.Exit{Known: true}}, "Task ext-hello-world (PID 7) exited without error"},
 		{

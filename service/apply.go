@@ -18,8 +18,11 @@ func Apply(state State, event *events.Event) State {
 			state.StartAfterStop = !state.DesiredStopped
 		}
 	case *events.Event_AttemptBegan:
+		if state.Name != events.StatePreparing { // else it is the same try, interrupted
+			state.Failures = 0
+		}
+
 		state = waiting(state, kind.AttemptBegan.GetAttempt())
-		state.Failures = 0
 	case *events.Event_ConditionChanged:
 		state.Conditions = applyCondition(state.Conditions, kind.ConditionChanged)
 	case *events.Event_UnmetChanged:
