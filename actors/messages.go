@@ -101,6 +101,7 @@ type linkDown struct{ problem error }
 type listed struct {
 	link    uint64
 	tasks   map[string]*events.Observed
+	at      *events.Instant // when the listing began
 	problem error
 }
 
@@ -109,6 +110,7 @@ type listAgain struct{ link uint64 }
 // runtimeUp and runtimeDown tell root about the link.
 type runtimeUp struct {
 	tasks map[string]*events.Observed
+	at    *events.Instant // when the listing of the tasks began
 	seq   uint64
 }
 

@@ -18,7 +18,8 @@ type Journal interface {
 	Sync() error
 	// Replay yields every record of a service in order; the empty name means the daemon's own.
 	Replay(service string, yield func(events.Record) bool) error
-	// Tail returns the last n records of a service whose Message is not empty, oldest first. It includes buffered ones.
+	// Tail returns the last n records of a service whose Message is not empty, oldest first; the empty name means those
+	// of every service and of the daemon itself. It includes buffered ones.
 	Tail(service string, n int) ([]events.Record, error)
 }
 

@@ -233,6 +233,8 @@ func (r *rootActor) connect(message runtimeUp) {
 			observed = &events.Observed{Status: events.TaskStatus_TASK_STATUS_NONE}
 		}
 
+		observed.At = message.at
+
 		r.world.send(r.services[id].pid, take{
 			order: &events.RecoverService{Observed: observed}, origin: viaRuntime, cause: message.seq,
 		})

@@ -71,11 +71,11 @@ func (r *runtimeActor) start() {
 }
 
 func (r *runtimeActor) list() {
-	self, link := r.self, r.link
+	self, link, at := r.self, r.link, r.world.clock.Now()
 
 	go func() {
 		tasks, err := r.world.runtime.Observe(r.world.ctx)
-		r.world.send(self, listed{link: link, tasks: tasks, problem: err})
+		r.world.send(self, listed{link: link, tasks: tasks, at: at, problem: err})
 	}()
 }
 
@@ -90,7 +90,7 @@ func (r *runtimeActor) see(seen listed) {
 	default:
 		r.up = true
 		r.note(events.StateRunning, 0, &events.RuntimeConnected{Address: r.peer.address, Version: r.peer.version})
-		r.world.send(r.root, runtimeUp{tasks: seen.tasks, seq: r.last})
+		r.world.send(r.root, runtimeUp{tasks: seen.tasks, at: seen.at, seq: r.last})
 	}
 }
 
