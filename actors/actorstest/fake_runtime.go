@@ -179,6 +179,19 @@ func (f *FakeRuntime) Running() map[string]uint64 {
 	return running
 }
 
+// Tasks returns the attempts of all tasks that were not deleted, by id.
+func (f *FakeRuntime) Tasks() map[string]uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	tasks := make(map[string]uint64)
+	for id, task := range f.tasks {
+		tasks[id] = task.request.Attempt
+	}
+
+	return tasks
+}
+
 // Calls returns every call since the beginning, in order.
 func (f *FakeRuntime) Calls() []Call {
 	f.mu.Lock()

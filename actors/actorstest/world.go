@@ -1,0 +1,399 @@
+package actorstest
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/extactor/extactor/actors"
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/spec"
+)
+
+// World is a whole system in virtual time, with everything around it. It must be made and used in a testing/synctest
+// bubble, by one goroutine. All that is left to chance is up to its seed: the same seed gives the same trace.
+//
+// After each step it judges what was done; the first thing that must not be ends the test, with seed and trace.
+type World struct {
+	T       testing.TB
+	System  *actors.System // of the present run of the daemon; nil between two
+	Runtime *FakeRuntime
+	Journal *Journal
+	Watcher *Watcher
+	Clock   *Clock
+	BootID  string
+	Fatals  []string // what Fatal was called with
+	Random  *rand.Rand
+
+	Prompt       bool // calls to the runtime take no time worth mentioning, and nothing else is late
+	FatalAllowed bool
+
+	// Config lets a test change how the next run of the daemon is configured.
+	Config func(config *actors.Config)
+
+	seed      uint64
+	trace     *Trace
+	audit     *audit
+	mailboxes *Mailboxes
+	ids       []string // every service there ever was
+	files     []*spec.Service
+	runs      int
+	presses   []*Press
+	wake      chan struct{} // room for one: something may have changed
+}
+
+// NewWorld makes a world with a runtime that is connected, and no daemon.
+func NewWorld(t testing.TB, seed uint64) *World {
+	w := &World{
+		T: t, seed: seed, trace: newTrace(), audit: newAudit(), Journal: NewJournal(), Clock: newClock(), BootID: "boot-1",
+		Random: rand.New(rand.NewPCG(seed, 0)), wake: make(chan struct{}, 1),
+	}
+	w.Watcher = newWatcher(w.trace)
+	w.Watcher.began = func() { w.audit.effect("a watch began") }
+	w.Clock.armed = func() { w.audit.effect("a timer was armed") }
+	w.Runtime = NewFakeRuntime(w.delay, w.Clock.Now)
+	w.Runtime.Connect()
+
+	w.Journal.hooks.before = func(events.Decision) {
+		w.audit.before()
+		w.commit()
+	}
+	w.Journal.hooks.after = func(decision events.Decision, receipt events.Receipt) {
+		w.noteAppend(decision, receipt)
+		w.audit.after(decision, receipt, w.Journal.Degraded())
+	}
+
+	t.Cleanup(func() {
+		if w.System != nil {
+			w.Close()
+		}
+
+		w.Run(2 * time.Second) // protoactor's throttle of dead letters lives for a second
+	})
+
+	return w
+}
+
+// commit lets some appends take their time.
+func (w *World) commit() {
+	if !w.Prompt && w.Random.IntN(20) == 0 {
+		<-time.After(w.Clock.until(time.Duration(w.Random.IntN(1000))*time.Microsecond, slotCalls-1))
+	}
+}
+
+func (w *World) noteAppend(decision events.Decision, receipt events.Receipt) {
+	var kinds []string
+	for _, record := range receipt.Records {
+		kinds = append(kinds, strings.TrimSpace(fmt.Sprintf("%s %s", record.Kind, record.Message)))
+	}
+
+	w.trace.note("%s %q from %d: %s", receipt.Outcome, decision.Service, receipt.Last(), strings.Join(kinds, "; "))
+}
+
+// Boot starts a daemon with these services.
+func (w *World) Boot(files ...*spec.Service) {
+	w.T.Helper()
+
+	w.runs++
+	w.files = files
+	w.Journal.bootID = w.BootID
+	w.trace.note("boot %d of %s with %d services", w.runs, w.BootID, len(files))
+
+	var ids []string
+	for _, file := range files {
+		ids = append(ids, file.ID())
+
+		if !slices.Contains(w.ids, file.ID()) {
+			w.ids = append(w.ids, file.ID())
+		}
+	}
+
+	w.audit.boot(w.runs, w.Journal.Records(), ids)
+	w.mailboxes = newMailboxes(w.Random, w.noteDelivery, w.rouse)
+
+	config := actors.Config{
+		Journal: w.Journal, Runtime: &port{world: w, fake: w.Runtime, run: w.runs}, Watcher: w.Watcher, Clock: w.Clock,
+		Logger:   slog.New(slog.NewTextHandler(logTrace{w.trace}, &slog.HandlerOptions{ReplaceAttr: steadyLog})),
+		Services: files, BootID: w.BootID, Version: "1.0", PID: int32(w.runs), Key: []byte("key"),
+		Mailbox: w.mailboxes.Mailbox, Fatal: w.fatal,
+	}
+	if w.Config != nil {
+		w.Config(&config)
+	}
+
+	system, err := actors.Start(config)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+
+	w.System = system
+}
+
+func (w *World) noteDelivery(name string, message any) {
+	w.trace.note("deliver %s: %s", name, describe(message))
+
+	if id, ok := strings.CutPrefix(name, "root/"); ok {
+		w.audit.delivered(id, message)
+		w.foresee(id, message)
+	}
+}
+
+func (w *World) fatal(reason any) {
+	w.trace.note("fatal: %v", reason)
+	w.Fatals = append(w.Fatals, fmt.Sprint(reason))
+
+	if !w.FatalAllowed {
+		w.audit.mu.Lock()
+		defer w.audit.mu.Unlock()
+
+		w.audit.violate("fatal: %v", reason)
+	}
+}
+
+// logTrace puts what the system logs into the trace.
+type logTrace struct{ trace *Trace }
+
+func (l logTrace) Write(line []byte) (int, error) {
+	l.trace.noteLoose("log %s", strings.TrimSpace(string(line)))
+
+	return len(line), nil
+}
+
+// steadyLog drops what differs from run to run.
+func steadyLog(_ []string, attr slog.Attr) slog.Attr {
+	if attr.Key == slog.TimeKey || attr.Key == "stack" {
+		return slog.Attr{}
+	}
+
+	return attr
+}
+
+// Settle delivers all messages of this instant, and those that follow from them.
+func (w *World) Settle() {
+	w.T.Helper()
+
+	for {
+		synctest.Wait()
+		w.trace.settle()
+		w.judge()
+
+		if w.mailboxes == nil || w.mailboxes.empty() {
+			return
+		}
+
+		if !w.Prompt && w.Random.IntN(12) == 0 { // the machine is busy: time passes before the next message
+			<-time.After(w.Clock.until(time.Duration(w.Random.IntN(4000))*time.Microsecond, slotCalls-2))
+			synctest.Wait()
+			w.trace.settle()
+		}
+
+		w.mailboxes.deliver()
+	}
+}
+
+// judge ends the test where something happened that must not.
+func (w *World) judge() {
+	w.T.Helper()
+	w.audit.mu.Lock()
+	violations := append(slices.Clone(w.audit.violations), w.Runtime.Violations()...)
+	w.audit.violations = nil
+	w.audit.mu.Unlock()
+
+	if len(violations) > 0 {
+		w.Fatalf("%s", strings.Join(violations, "\n"))
+	}
+}
+
+// Fatalf ends the test with seed and trace.
+func (w *World) Fatalf(format string, values ...any) {
+	w.T.Helper()
+
+	if w.T.Failed() { // it was said; the system is only being closed now
+		return
+	}
+
+	w.trace.settle()
+	w.T.Fatalf("seed %d: %s\nTRACE of seed %d:\n%s", w.seed, fmt.Sprintf(format, values...), w.seed, w.trace)
+}
+
+// Run lets time pass and delivers what comes.
+func (w *World) Run(length time.Duration) {
+	w.T.Helper()
+	w.until(length, func() bool { return false })
+}
+
+// Until delivers what comes until something is so, and ends the test where it is not within the time.
+func (w *World) Until(most time.Duration, what string, so func() bool) {
+	w.T.Helper()
+
+	if !w.until(most, so) {
+		w.Fatalf("not within %s: %s", most, what)
+	}
+}
+
+func (w *World) until(most time.Duration, so func() bool) bool {
+	w.T.Helper()
+
+	over := time.NewTimer(w.Clock.until(most, slotCalls-3))
+	defer over.Stop()
+
+	for {
+		w.Settle()
+
+		if so() {
+			return true
+		}
+
+		select {
+		case <-w.wake:
+		case <-over.C:
+			w.Settle()
+
+			return so()
+		}
+	}
+}
+
+// Do runs f, which may block, and delivers what comes until it returns.
+func (w *World) Do(f func()) {
+	w.T.Helper()
+
+	ended := false
+
+	go func() {
+		f()
+
+		ended = true
+
+		w.rouse()
+	}()
+
+	w.Until(time.Hour, "a call returns", func() bool { return ended })
+}
+
+// rouse has the present Until look again.
+func (w *World) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Trace returns what happened so far.
+func (w *World) Trace() string { return w.trace.String() }
+
+// States returns the state of every service by id.
+func (w *World) States() map[string]string {
+	states := make(map[string]string)
+	for _, view := range w.System.Views() {
+		states[view.ID] = view.State
+	}
+
+	return states
+}
+
+// State returns the state of one service.
+func (w *World) State(id string) string { return w.States()[id] }
+
+// UntilState waits until a service is in a state.
+func (w *World) UntilState(id, state string) {
+	w.T.Helper()
+	w.Until(5*time.Minute, id+" is "+state, func() bool { return w.State(id) == state })
+}
+
+// Events returns the messages of one service, oldest first.
+func (w *World) Events(id string) []string {
+	var messages []string
+
+	for _, record := range w.Journal.Records() {
+		if record.Service == id && record.Message != "" {
+			messages = append(messages, fmt.Sprintf("[%s]: %s", record.State, record.Message))
+		}
+	}
+
+	return messages
+}
+
+// CheckViews compares the published views with what the journal alone says.
+func (w *World) CheckViews() {
+	w.T.Helper()
+
+	folded := make(map[string]events.View)
+	for _, view := range w.System.Views() {
+		folded[view.ID] = events.NewView(view.ID)
+	}
+
+	for _, record := range w.Journal.Records() {
+		if view, known := folded[record.Service]; known {
+			folded[record.Service] = view.Apply(record)
+		}
+	}
+
+	for _, view := range w.System.Views() {
+		if diff := cmp.Diff(folded[view.ID], view, protocmp.Transform()); diff != "" {
+			w.Fatalf("the view of %s is not the fold of the journal (-journal +view):\n%s", view.ID, diff)
+		}
+	}
+}
+
+// Busy lists the calls to the runtime that are under way; to wait for the exit of a task that runs is not one.
+func (w *World) Busy() []string {
+	w.audit.mu.Lock()
+	defer w.audit.mu.Unlock()
+
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(w.audit.open)), func(call string) bool {
+		for id, attempt := range w.Runtime.Running() {
+			if call == (Call{Method: "Wait", ID: id, Attempt: attempt}).String() {
+				return true
+			}
+		}
+
+		return false
+	})
+}
+
+// Close ends the daemon in good order; the services run on.
+func (w *World) Close() {
+	w.T.Helper()
+	w.trace.note("close")
+	w.Do(w.System.Close)
+	w.gone()
+}
+
+// Crash kills the daemon between two steps: messages, calls and what was only buffered are lost.
+func (w *World) Crash() {
+	w.T.Helper()
+	w.mailboxes.crash()
+	w.trace.note("crash, %d records lost", w.Journal.crash())
+	w.audit.mu.Lock()
+	w.audit.run = -1
+	w.audit.mu.Unlock()
+	w.Do(w.System.Close)
+	w.gone()
+}
+
+// gone waits for what the container runtime goes on with by itself.
+func (w *World) gone() {
+	w.T.Helper()
+	w.Until(time.Hour, "no call of the last daemon is under way", func() bool {
+		w.audit.mu.Lock()
+		defer w.audit.mu.Unlock()
+
+		if len(w.audit.open) == 0 {
+			return true
+		}
+
+		return false
+	})
+	w.Clock.end()
+	w.System, w.mailboxes = nil, nil
+}

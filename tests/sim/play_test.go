@@ -1,0 +1,376 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/extactor/extactor/actors/actorstest"
+	"github.com/extactor/extactor/condition"
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/spec"
+)
+
+// play is what one seed does to a system: it gives it services, lets everything happen to them that can happen, and then
+// leaves them alone to see where they end.
+type play struct {
+	*actorstest.World
+	random *rand.Rand
+	files  []*spec.Service
+	boots  int
+}
+
+func newPlay(w *actorstest.World) *play {
+	p := &play{World: w, random: w.Random, boots: 1}
+	for number := range 2 + w.Random.IntN(4) {
+		p.files = append(p.files, p.file(number))
+	}
+
+	return p
+}
+
+var (
+	paths     = []condition.Condition{{Kind: condition.Path, Name: "/dev/x"}, {Kind: condition.EnvironmentFile, Name: "/etc/env"}}
+	addresses = condition.Condition{Kind: condition.Network, Name: condition.Addresses}
+	clock     = condition.Condition{Kind: condition.Time}
+	outside   = append([]condition.Condition{addresses, clock}, paths...)
+)
+
+func fact(watched condition.Condition, met bool) condition.Fact {
+	switch watched.Kind {
+	case condition.Network:
+		fact := condition.AddressesFact{}
+		if met {
+			fact.Addresses = []condition.Address{{InterfaceUp: true, Address: netip.MustParseAddr("192.0.2.1")}}
+		}
+
+		return fact
+	case condition.Time:
+		return condition.TimeFact{Synchronized: met}
+	default:
+		return condition.FileFact{Exists: met}
+	}
+}
+
+func (p *play) coin() bool { return p.random.IntN(2) == 0 }
+
+func (p *play) oneIn(n int) bool { return p.random.IntN(n) == 0 }
+
+// file makes up the service file of a number; its dependencies point backwards, but for a rare cycle.
+func (p *play) file(number int) *spec.Service {
+	file := &spec.Service{
+		Name: fmt.Sprintf("s%d", number), Container: spec.Container{Entrypoint: "/program"},
+		Extactor: spec.Extactor{Stop: spec.Stop{Signal: "SIGTERM", Timeout: time.Duration(1+p.random.IntN(10)) * time.Second}},
+		Restart:  []spec.RestartPolicy{spec.RestartAlways, spec.RestartUntilSuccess, spec.RestartNever}[p.random.IntN(3)],
+	}
+
+	for other := range number {
+		if p.oneIn(3) {
+			file.Depends = append(file.Depends, spec.Dependency{Service: fmt.Sprintf("ext-s%d", other)})
+		}
+	}
+
+	if p.oneIn(20) {
+		file.Depends = append(file.Depends, spec.Dependency{Service: fmt.Sprintf("ext-s%d", number+1)})
+	}
+
+	if p.oneIn(4) {
+		file.Depends = append(file.Depends, spec.Dependency{Network: []string{condition.Addresses}})
+	}
+
+	if p.oneIn(5) {
+		file.Depends = append(file.Depends, spec.Dependency{Time: true})
+	}
+
+	if p.oneIn(4) {
+		file.Depends = append(file.Depends, spec.Dependency{Path: paths[0].Name})
+	}
+
+	if p.oneIn(6) {
+		file.Container.EnvironmentFile = paths[1].Name
+	}
+
+	switch {
+	case p.oneIn(4):
+		file.Container.Args = []string{"stubborn"}
+	case file.Restart != spec.RestartAlways && p.oneIn(3):
+		file.Container.Args = []string{"print", "bye", "exit", "0"}
+	case file.Restart == spec.RestartNever && p.oneIn(3):
+		file.Container.Args = []string{"exit", "1"}
+	}
+
+	return file
+}
+
+func (p *play) id() string { return p.files[p.random.IntN(len(p.files))].ID() }
+
+func (p *play) perform() {
+	for _, watched := range outside {
+		p.Watcher.Set(watched, fact(watched, p.coin()))
+	}
+
+	if p.oneIn(3) {
+		p.Runtime.Disconnect()
+	}
+
+	p.Boot(p.files...)
+
+	for range 12 + p.random.IntN(14) {
+		p.Run(p.gap())
+		p.act()
+	}
+
+	p.calmDown()
+	p.converge()
+
+	switch p.random.IntN(3) {
+	case 0:
+		p.reboot()
+		p.converge()
+		p.Close()
+	default:
+		p.shutDown()
+	}
+}
+
+// gap is often shorter than what is under way takes.
+func (p *play) gap() time.Duration {
+	most := []time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second, 12 * time.Second}[p.random.IntN(4)]
+
+	return time.Duration(p.random.Int64N(int64(most)))
+}
+
+// act lets one thing happen.
+func (p *play) act() {
+	switch p.random.IntN(19) {
+	case 0, 1, 2:
+		p.Press(p.id(), &events.StartService{})
+	case 3, 4, 5:
+		p.Press(p.id(), &events.StopService{})
+	case 6:
+		p.Press(p.id(), &events.RestartService{})
+	case 7, 8, 9:
+		watched := outside[p.random.IntN(len(outside))]
+		p.Watcher.Set(watched, fact(watched, p.coin()))
+	case 10:
+		p.Runtime.EndAfter(p.id(), time.Duration(p.random.Int64N(int64(3*time.Second))), int32(p.random.IntN(2)))
+	case 11:
+		p.Runtime.FailStart(p.id(), errors.New("no such image"))
+	case 12:
+		p.Runtime.Exit(p.id(), int32(p.random.IntN(2)))
+	case 13:
+		p.Runtime.Disconnect()
+	case 14:
+		p.Runtime.Connect()
+	case 15:
+		p.Journal.Degrade()
+	case 16:
+		p.Journal.Repair()
+	case 17:
+		p.Clock.Jump(time.Duration(p.random.Int64N(int64(20000*time.Hour))) - 1000*time.Hour)
+	default:
+		p.rare()
+	}
+}
+
+// rare lets something happen that is rare in life too.
+func (p *play) rare() {
+	switch p.random.IntN(4) {
+	case 0:
+		p.Runtime.Lose(p.id())
+	case 1:
+		p.snapshot()
+	default:
+		p.reboot()
+	}
+}
+
+func (p *play) snapshot() {
+	p.Do(func() {
+		if err := p.System.Snapshot(p.T.Context()); err != nil {
+			p.T.Error(err)
+		}
+	})
+}
+
+// reboot replaces the daemon in one of the ways in which that happens.
+func (p *play) reboot() {
+	p.Settle()
+	p.CheckViews()
+	p.CheckPresses()
+
+	if p.coin() {
+		p.Crash()
+	} else {
+		p.Close()
+	}
+
+	switch p.random.IntN(6) {
+	case 0: // the whole machine
+		p.boots++
+		p.BootID = fmt.Sprintf("boot-%d", p.boots)
+
+		if p.coin() { // else the runtime still shows what it had
+			for _, file := range p.files {
+				p.Runtime.Lose(file.ID())
+			}
+		}
+	case 1: // a file has changed
+		number := p.random.IntN(len(p.files))
+		p.files = slices.Clone(p.files)
+		p.files[number] = p.file(number)
+		p.files[number].Container.Environment = []string{fmt.Sprintf("CHANGED=%d", p.random.IntN(100))}
+	case 2: // a file is gone
+		if len(p.files) > 2 {
+			p.files = p.files[:len(p.files)-1]
+		}
+	}
+
+	p.Boot(p.files...)
+}
+
+// calmDown ends all trouble; nothing comes from outside any more.
+func (p *play) calmDown() {
+	p.Journal.Repair()
+	p.Runtime.Connect()
+
+	for _, file := range p.files {
+		p.Runtime.EndAfter(file.ID(), 0, 0)
+	}
+
+	for _, watched := range outside {
+		p.Watcher.Set(watched, fact(watched, !p.oneIn(5)))
+	}
+}
+
+// converge waits and then checks that everything is as it should be.
+func (p *play) converge() {
+	p.Run(calm)
+	p.CheckViews()
+	p.CheckPresses()
+	p.snapshot() // which the audit compares with the journal's fold
+
+	if busy := p.Busy(); len(busy) > 0 {
+		p.Fatalf("calls under way when all is calm: %q", busy)
+	}
+
+	running := make(map[string]uint64)
+
+	for _, file := range p.files {
+		view, known := p.System.View(file.ID())
+		if !known {
+			p.Fatalf("%s has no view", file.ID())
+		}
+
+		if view.State == events.StateRunning {
+			running[view.ID] = view.Attempt
+		}
+
+		if problem := p.misplaced(file, view); problem != "" {
+			p.Fatalf("%s is %s when all is calm: %s", view.ID, view.State, problem)
+		}
+	}
+
+	if there := p.Runtime.Tasks(); !maps.Equal(there, running) {
+		p.Fatalf("the runtime has %v when all is calm, the services running are %v", there, running)
+	}
+}
+
+// misplaced tells why a service may not stay in its state.
+func (p *play) misplaced(file *spec.Service, view events.View) string {
+	switch view.State {
+	case events.StateRunning:
+		if view.Desired == events.DesiredStopped {
+			return "a person has stopped it"
+		}
+	case events.StateFinished:
+		if view.Desired == events.DesiredStarted && file.Restart == spec.RestartAlways {
+			return "it is to run always"
+		}
+	case events.StateFailed:
+		if file.Restart != spec.RestartNever {
+			return "it is to be started again"
+		}
+	case events.StateWaiting:
+		return p.idle(file, view)
+	default:
+		return "it should be on its way"
+	}
+
+	return ""
+}
+
+// idle tells why a service may not wait; only a dependency that is really not met is a reason to.
+func (p *play) idle(file *spec.Service, view events.View) string {
+	if view.NextRetry != 0 {
+		return "it backs off"
+	}
+
+	var unmet []string
+
+	for _, awaited := range service.Conditions(file) {
+		met := awaited.Name == service.Runtime
+
+		if awaited.Kind == condition.Service && !met {
+			other, _ := p.System.View(awaited.Name)
+			met = other.State == events.StateRunning
+		} else if !met {
+			met = awaited.Met(p.Watcher.Fact(awaited))
+		}
+
+		if !met {
+			unmet = append(unmet, awaited.Key())
+		}
+	}
+
+	var said []string
+	for _, waiting := range view.Waiting() {
+		said = append(said, waiting.Key)
+	}
+
+	if len(unmet) == 0 || !slices.Equal(unmet, said) {
+		return fmt.Sprintf("it says that it waits for %q, not met are %q", said, unmet)
+	}
+
+	return ""
+}
+
+// shutDown stops all, sometimes in a hurry, while persons go on pressing.
+func (p *play) shutDown() {
+	if p.coin() {
+		p.Press(p.id(), &events.StartService{})
+	}
+
+	hurry := make(chan struct{})
+	if p.oneIn(3) {
+		time.AfterFunc(p.gap()+1, func() { close(hurry) })
+	}
+
+	p.Do(func() {
+		ctx, cancel := context.WithTimeout(p.T.Context(), calm)
+		defer cancel()
+
+		if err := p.System.Shutdown(ctx, hurry); err != nil {
+			p.T.Error(err)
+		}
+	})
+
+	if there := p.Runtime.Tasks(); len(there) > 0 {
+		p.Fatalf("the runtime has %v after shutdown", there)
+	}
+
+	for id, state := range p.States() {
+		if id != service.Runtime && state != events.StateFinished && state != events.StateFailed {
+			p.Fatalf("%s is %s after shutdown", id, state)
+		}
+	}
+
+	p.CheckViews()
+	p.Close()
+}
