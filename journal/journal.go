@@ -43,7 +43,7 @@ type Options struct {
 	RingBytes  int // the same in bytes, about; 0 means 8 MiB
 
 	MaxAge   time.Duration // records older than this may be deleted; 0 means 90 days
-	MaxBytes int64         // the oldest records are deleted above this size; 0 means 64 MiB
+	MaxBytes int64         // the oldest records are deleted above this size; 0 means 32 MiB
 
 	// Snapshot makes every service append a Snapshot of itself, and returns when all have. It is called, in a goroutine
 	// of its own, before old records are deleted and after records were lost while services ran. An error means that it
@@ -157,7 +157,7 @@ func (o *Options) setDefaults() {
 	setDefault(&o.RingEvents, 20000)
 	setDefault(&o.RingBytes, 8<<20)
 	setDefault(&o.MaxAge, 90*24*time.Hour)
-	setDefault(&o.MaxBytes, 64<<20)
+	setDefault(&o.MaxBytes, 32<<20) // about 80,000 records, which Open reads in 0.2 s
 	setDefault(&o.retry, retryInterval)
 	setDefault(&o.patience, patience)
 

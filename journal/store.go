@@ -10,9 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 
-	"golang.org/x/sys/unix"
 	"modernc.org/sqlite" // also registers the driver
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/extactor/extactor/events"
 )
@@ -256,59 +254,4 @@ func (s *store) close() error {
 	}
 
 	return errors.Join(problems...)
-}
-
-// code is SQLite's primary result code, 0 if the error is not SQLite's.
-func code(err error) int {
-	var problem *sqlite.Error
-	if errors.As(err, &problem) {
-		return problem.Code() & 0xff
-	}
-
-	return 0
-}
-
-// unreadable tells that the file itself is damaged, so that trying again cannot help.
-func unreadable(err error) bool {
-	var foreign *foreignError
-
-	return code(err) == sqlite3.SQLITE_CORRUPT || code(err) == sqlite3.SQLITE_NOTADB || errors.As(err, &foreign)
-}
-
-// explain says in words what SQLite says in codes.
-func (j *Journal) explain(err error) string {
-	switch code(err) {
-	case sqlite3.SQLITE_FULL:
-		return "the disk is full"
-	case sqlite3.SQLITE_READONLY:
-		return "the file system is read-only"
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return "another process holds the database"
-	}
-
-	var disk unix.Statfs_t
-	if unix.Statfs(j.options.Dir, &disk) == nil {
-		switch {
-		case disk.Flags&unix.ST_RDONLY != 0:
-			return "the file system is read-only"
-		case code(err) == sqlite3.SQLITE_IOERR && disk.Bavail == 0, errors.Is(err, unix.ENOSPC):
-			return "the disk is full"
-		}
-	}
-
-	return err.Error()
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("cannot open directory %q: %w", path, err)
-	}
-	defer dir.Close()
-
-	if err := dir.Sync(); err != nil {
-		return fmt.Errorf("cannot sync directory %q: %w", path, err)
-	}
-
-	return nil
 }
