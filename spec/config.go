@@ -1,0 +1,16 @@
+package spec
+
+// Config is one ExtensionServiceConfig document: files and environment for the service of its name.
+type Config struct {
+	Name        string
+	Files       []ConfigFile
+	Environment []string // NAME=value, literal; wins over the service file's
+
+	Source string // the file it was read from; not part of the document
+}
+
+// ConfigFile is one file that is mounted read-only into the container.
+type ConfigFile struct {
+	Content   string // literal
+	MountPath string // absolute path in the container
+}
