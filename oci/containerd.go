@@ -124,8 +124,9 @@ func (r *Runtime) Shutdown(ctx context.Context) error {
 	if r.child != nil {
 		err = r.child.stop(ctx)
 		_ = os.Remove(r.choicePath())
-		r.removeCgroups()
 	}
+
+	r.removeCgroups()
 
 	return errors.Join(err, r.Close())
 }

@@ -69,6 +69,8 @@ type daemon struct {
 	console  consoles
 	undo     []func() // newest last
 
+	stateLocked bool // or it is read-only, so that nobody else writes there either
+
 	journal *journal.Journal
 	logd    *logs.Daemon
 	runtime *oci.Runtime
@@ -179,11 +181,16 @@ func (d *daemon) claim() error {
 		return err
 	}
 
-	// A state directory that is not mounted yet is locked by nobody: the journal waits for it.
+	// As the journal does, only the directory itself is made: where its parent is missing, it is not mounted yet, and is
+	// locked once it is.
+	_ = os.Mkdir(d.options.StateDir, 0o700)
+
 	if _, err := os.Stat(d.options.StateDir); err == nil {
 		if err := d.lock(d.options.StateDir); err != nil && !readOnly(err) {
 			return err
 		}
+
+		d.stateLocked = true
 	}
 
 	var err error
@@ -277,13 +284,18 @@ func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
 	return nil
 }
 
-// storeInstance keeps the identity in the state directory too, as soon as that is there.
+// storeInstance keeps the identity in the state directory too, as soon as that is there, and locks it then if it was not
+// there before.
 func (d *daemon) storeInstance(ctx context.Context) {
 	for {
 		status, changed := d.journal.Watch()
 		if !status.Degraded {
 			if err := d.instance.store(d.options.StateDir); err != nil {
 				d.console.log.Warn().Err(err).Msg("cannot store the instance in the state directory")
+			}
+
+			if !d.stateLocked {
+				d.lockLate(ctx)
 			}
 
 			return
@@ -295,6 +307,20 @@ func (d *daemon) storeInstance(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// lockLate holds the state directory until the context ends. Another daemon cannot be in it: the journal would still be
+// degraded.
+func (d *daemon) lockLate(ctx context.Context) {
+	held, err := lock(d.options.StateDir)
+	if err != nil {
+		d.console.log.Warn().Err(err).Msg("the state directory is not locked")
+
+		return
+	}
+
+	<-ctx.Done()
+	held.Close()
 }
 
 func (d *daemon) startLogs(ctx context.Context) error {
@@ -360,8 +386,21 @@ func (d *daemon) startServices(files []*spec.Service, rejected []*events.SpecRej
 	}
 
 	d.onClose(d.system.Close)
+	d.awaitViews(files)
 
 	return nil
+}
+
+// awaitViews returns once every service has read its history: whoever asks afterwards finds them all.
+func (d *daemon) awaitViews(files []*spec.Service) {
+	for {
+		changed := d.system.Changed()
+		if len(d.system.Views()) > len(files) { // with the link to containerd
+			return
+		}
+
+		<-changed
+	}
 }
 
 // exitInternal is EX_SOFTWARE of sysexits.h: init starts the daemon again.
