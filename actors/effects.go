@@ -2,6 +2,8 @@ package actors
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/extactor/extactor/condition"
@@ -117,11 +119,32 @@ func (s *serviceActor) enqueue(next call) {
 func (s *serviceActor) runFirst() {
 	self, first := s.self, s.calls[0]
 
-	go func() {
-		outcome := first.run(first.ctx)
+	s.background(func() {
+		var outcome events.Order
 
-		first.cancel()
-		s.world.send(self, callDone{outcome: outcome})
+		defer func() {
+			first.cancel()
+			s.world.send(self, callDone{outcome: outcome})
+		}()
+
+		outcome = first.run(first.ctx)
+	})
+}
+
+// background runs a call in a goroutine of its own. Where it panics the service is quarantined, as if its actor had.
+func (s *serviceActor) background(run func()) {
+	self := s.self
+
+	go func() {
+		defer func() {
+			if reason := recover(); reason != nil {
+				s.world.logger.Error("internal error in a call to the container runtime", "error", fmt.Sprint(reason),
+					"stack", string(debug.Stack()))
+				s.world.send(self, callPanicked{reason: reason})
+			}
+		}()
+
+		run()
 	}()
 }
 
@@ -212,14 +235,14 @@ func (s *serviceActor) deleteCall(attempt uint64) func(context.Context) events.O
 func (s *serviceActor) kill(attempt uint64) {
 	task := service.Task{ID: s.state.ID, Attempt: attempt}
 
-	go func() {
+	s.background(func() {
 		ctx, cancel := context.WithTimeout(s.world.ctx, endTimeout)
 		defer cancel()
 
 		if err := s.world.runtime.Kill(ctx, task); err != nil {
 			s.world.logger.Warn("cannot kill the task", "service", task.ID, "error", err)
 		}
-	}()
+	})
 }
 
 // await has one goroutine wait for the exit of the attempt's task.
@@ -232,7 +255,7 @@ func (s *serviceActor) await(attempt uint64) {
 	task := service.Task{ID: s.state.ID, Attempt: attempt}
 	self := s.self
 
-	go func() {
+	s.background(func() {
 		exit, err := s.world.runtime.Wait(s.world.ctx, task)
 		if err != nil {
 			s.world.send(self, waitBroken{attempt: attempt, problem: err})
@@ -241,7 +264,7 @@ func (s *serviceActor) await(attempt uint64) {
 		}
 
 		s.world.send(self, take{order: &events.ReportExited{Attempt: attempt, Exit: exit}, origin: viaRuntime})
-	}()
+	})
 }
 
 // breakWait: the connection was lost, or this one call failed. Where the link is up nobody else would ask again.

@@ -35,6 +35,9 @@ type take struct {
 // callDone tells a service that its call to the container runtime returned.
 type callDone struct{ outcome events.Order } // nil: nothing to report
 
+// callPanicked tells a service that the program failed in one of its calls.
+type callPanicked struct{ reason any }
+
 // waitBroken tells a service that nobody waits for its task's exit any more.
 type waitBroken struct {
 	attempt uint64
@@ -74,6 +77,9 @@ type status struct {
 	up    bool // running, and healthy where it has a health check
 	ended bool // nothing runs and nothing starts by itself
 	idle  bool // no call to the container runtime is under way
+	told  bool // it knows that the daemon goes down
+
+	quarantined bool
 }
 
 // factSeen brings a fact to the actor of its condition.

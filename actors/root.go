@@ -24,6 +24,7 @@ type rootActor struct {
 	rejected   []*events.SpecRejected
 	services   map[string]*member
 	conditions map[condition.Condition]*shared
+	spawned    uint64 // condition actors so far
 	runtimeUp  bool
 	stopping   bool
 	hurry      bool
@@ -161,7 +162,8 @@ func (r *rootActor) subscribe(ctx actor.Context, message subscribe) {
 	wanted := r.conditions[message.wanted]
 	if wanted == nil {
 		wanted = &shared{subscribers: make(map[string]bool)}
-		wanted.pid = r.world.spawn(ctx, "condition/"+message.wanted.Key(), func() actor.Actor {
+		r.spawned++ // part of the name: the last actor of this condition may still be ending
+		wanted.pid = r.world.spawn(ctx, fmt.Sprintf("condition/%d/%s", r.spawned, message.wanted.Key()), func() actor.Actor {
 			return &conditionActor{world: r.world, condition: message.wanted, subscribers: make(map[string]*actor.PID)}
 		})
 		r.conditions[message.wanted] = wanted
@@ -213,11 +215,16 @@ func (r *rootActor) tellService(id string, cause uint64) {
 
 func (r *rootActor) change(message serviceChanged) {
 	known := r.services[message.id]
-	wasUp := known.status.up
+	before := known.status
 	known.status = message.status
 
-	if wasUp != known.status.up {
+	if before.up != known.status.up {
 		r.tellService(message.id, message.seq)
+	}
+
+	// It was asked to shut down before something else came of it.
+	if !before.quarantined && known.status.quarantined || before.ended && !known.status.ended {
+		known.asked = false
 	}
 
 	if r.stopping {
@@ -279,7 +286,7 @@ func (r *rootActor) stopNext() {
 	var open []string
 
 	for _, id := range r.ids() {
-		if known := r.services[id]; !known.status.ended || !known.status.idle {
+		if known := r.services[id]; !known.status.ended || !known.status.idle || !known.status.told {
 			open = append(open, id)
 		}
 	}

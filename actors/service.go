@@ -28,6 +28,7 @@ type serviceActor struct {
 	reported    status
 	quarantined bool
 	abandoned   bool // quarantined, and its container deleted
+	told        bool // it knows that the daemon goes down
 }
 
 func newServiceActor(world *world, root *actor.PID, file *spec.Service) *serviceActor {
@@ -54,6 +55,8 @@ func (s *serviceActor) Receive(ctx actor.Context) {
 		s.take(message)
 	case callDone:
 		s.finishCall(message)
+	case callPanicked:
+		s.quarantine(message, message.reason)
 	case waitBroken:
 		s.breakWait(message)
 	case waitAgain:
@@ -61,8 +64,9 @@ func (s *serviceActor) Receive(ctx actor.Context) {
 	case timerFired:
 		s.fire(message)
 	case takeSnapshot:
+		defer message.done() // the others must not wait for this one if it panics
+
 		s.snapshot()
-		message.done()
 	}
 }
 
@@ -90,6 +94,10 @@ func (s *serviceActor) load() {
 
 // take carries a command through: decide, append, and only then follow.
 func (s *serviceActor) take(message take) {
+	if _, ok := message.order.(*events.ShutdownService); ok {
+		s.told = true
+	}
+
 	if s.quarantined {
 		s.takeQuarantined(message)
 
@@ -115,7 +123,10 @@ func (s *serviceActor) take(message take) {
 
 // report tells root when what others need to know of the service has changed.
 func (s *serviceActor) report() {
-	now := status{up: s.state.Name == events.StateRunning, ended: s.state.Ended() || s.abandoned, idle: len(s.calls) == 0}
+	now := status{
+		up: s.state.Name == events.StateRunning, ended: s.state.Ended() || s.abandoned, idle: len(s.calls) == 0,
+		told: s.told, quarantined: s.quarantined,
+	}
 	if now == s.reported {
 		return
 	}
@@ -161,6 +172,7 @@ func (s *serviceActor) quarantine(message, reason any) {
 			Event: event, State: s.state.Name, Attempt: s.state.Attempt, Message: events.Text(s.state.ID, event),
 		}},
 	})
+	s.report()
 }
 
 // takeQuarantined lets a person stop, and the daemon shut down, what the machine can no longer be trusted with.
@@ -170,6 +182,7 @@ func (s *serviceActor) takeQuarantined(message take) {
 	switch message.order.(type) {
 	case *events.StopService, *events.ShutdownService:
 		s.abandoned = true
+		s.cancelStart()
 		s.enqueue(call{run: s.deleteCall(s.state.Attempt)})
 		s.report()
 	default:

@@ -199,8 +199,9 @@ func (s *System) Shutdown(ctx context.Context, hurry <-chan struct{}) error {
 // Close ends the actors and every call in flight. Services that run go on running.
 func (s *System) Close() {
 	s.closing.Do(func() {
-		s.cancel()
+		// The actors end first: what they would make of calls that end with the context is no news of a service.
 		_ = s.world.system.Root.StopFuture(s.root).Wait()
+		s.cancel()
 	})
 }
 

@@ -163,14 +163,19 @@ func (j *Journal) crash() int {
 	return lost
 }
 
-// forgetBefore deletes the records of a service before a sequence, as retention does after a snapshot.
-func (j *Journal) forgetBefore(service string, seq uint64) {
+// ForgetBeforeSnapshots deletes what retention may delete: of each service, what is older than its last snapshot.
+func (j *Journal) ForgetBeforeSnapshots() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 
-	j.recorded = slices.DeleteFunc(j.recorded, func(record events.Record) bool {
-		return record.Service == service && record.Seq < seq
-	})
+	first := make(map[string]uint64)
+	for _, record := range j.recorded {
+		if record.Event.GetSnapshot() != nil {
+			first[record.Service] = record.Seq
+		}
+	}
+
+	j.recorded = slices.DeleteFunc(j.recorded, func(record events.Record) bool { return record.Seq < first[record.Service] })
 }
 
 // Records returns all records, recorded and buffered, in order.

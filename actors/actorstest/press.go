@@ -2,6 +2,7 @@ package actorstest
 
 import (
 	"context"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -34,8 +35,8 @@ type Press struct {
 	Order events.Order
 	Seq   uint64
 	Err   error
-	Done  bool
 	pid   int32
+	done  atomic.Bool
 
 	idle    bool // it was decided that it changes nothing
 	checked bool
@@ -53,7 +54,7 @@ func (w *World) Press(id string, order events.Order) *Press {
 		defer cancel()
 
 		press.Seq, press.Err = system.Command(ctx, id, order, &events.Origin{Uid: 1000, Pid: press.pid, Via: "cli"})
-		press.Done = true
+		press.done.Store(true)
 
 		w.rouse()
 	}()
@@ -68,7 +69,7 @@ func (w *World) Command(id string, order events.Order) (uint64, error) {
 	w.T.Helper()
 
 	press := w.Press(id, order)
-	w.Until(2*time.Minute, "the command is answered", func() bool { return press.Done })
+	w.Until(2*time.Minute, "the command is answered", func() bool { return press.done.Load() })
 
 	return press.Seq, press.Err
 }
@@ -95,7 +96,7 @@ func (w *World) CheckPresses() {
 	}
 
 	for _, press := range w.presses {
-		if !press.Done || press.Err != nil || press.checked {
+		if !press.done.Load() || press.Err != nil || press.checked {
 			continue
 		}
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -267,17 +268,15 @@ func (w *World) until(most time.Duration, so func() bool) bool {
 func (w *World) Do(f func()) {
 	w.T.Helper()
 
-	ended := false
+	var ended atomic.Bool
 
 	go func() {
 		f()
-
-		ended = true
-
+		ended.Store(true)
 		w.rouse()
 	}()
 
-	w.Until(time.Hour, "a call returns", func() bool { return ended })
+	w.Until(time.Hour, "a call returns", ended.Load)
 }
 
 // rouse has the present Until look again.
