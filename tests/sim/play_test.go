@@ -29,13 +29,14 @@ type play struct {
 func newPlay(w *actorstest.World) *play {
 	p := &play{World: w, random: w.Random, boots: 1}
 	for number := range 2 + w.Random.IntN(4) {
-		p.files = append(p.files, p.file(number))
+		p.files = append(p.files, p.file(number, policies[w.Random.IntN(len(policies))]))
 	}
 
 	return p
 }
 
 var (
+	policies  = []spec.RestartPolicy{spec.RestartAlways, spec.RestartUntilSuccess, spec.RestartNever}
 	paths     = []condition.Condition{{Kind: condition.Path, Name: "/dev/x"}, {Kind: condition.EnvironmentFile, Name: "/etc/env"}}
 	addresses = condition.Condition{Kind: condition.Network, Name: condition.Addresses}
 	clock     = condition.Condition{Kind: condition.Time}
@@ -63,11 +64,11 @@ func (p *play) coin() bool { return p.random.IntN(2) == 0 }
 func (p *play) oneIn(n int) bool { return p.random.IntN(n) == 0 }
 
 // file makes up the service file of a number; its dependencies point backwards, but for a rare cycle.
-func (p *play) file(number int) *spec.Service {
+func (p *play) file(number int, restart spec.RestartPolicy) *spec.Service {
 	file := &spec.Service{
 		Name: fmt.Sprintf("s%d", number), Container: spec.Container{Entrypoint: "/program"},
 		Extactor: spec.Extactor{Stop: spec.Stop{Signal: "SIGTERM", Timeout: time.Duration(1+p.random.IntN(10)) * time.Second}},
-		Restart:  []spec.RestartPolicy{spec.RestartAlways, spec.RestartUntilSuccess, spec.RestartNever}[p.random.IntN(3)],
+		Restart:  restart,
 	}
 
 	for other := range number {
@@ -224,7 +225,7 @@ func (p *play) reboot() {
 	case 1: // a file has changed
 		number := p.random.IntN(len(p.files))
 		p.files = slices.Clone(p.files)
-		p.files[number] = p.file(number)
+		p.files[number] = p.file(number, p.files[number].Restart) // what ended under another policy would stay so in this boot
 		p.files[number].Container.Environment = []string{fmt.Sprintf("CHANGED=%d", p.random.IntN(100))}
 	case 2: // a file is gone
 		if len(p.files) > 2 {
