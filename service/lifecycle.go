@@ -93,7 +93,8 @@ func specHash(file *spec.Service, key []byte) string {
 	normal, err := json.Marshal(struct {
 		Name      string
 		Container spec.Container
-	}{file.Name, file.Container})
+		Resources spec.Resources
+	}{file.Name, file.Container, file.Extactor.Resources})
 	if err != nil {
 		panic("service: a parsed file cannot be encoded: " + err.Error()) // strings and numbers only: cannot happen
 	}

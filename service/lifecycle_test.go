@@ -48,8 +48,21 @@ func full() *spec.Service {
 		},
 		Restart:      spec.RestartAlways,
 		LogToConsole: true,
-		Extactor:     spec.Extactor{Stop: spec.Stop{Signal: "SIGTERM", Timeout: 10 * time.Second}},
-		Source:       "/usr/local/etc/containers/nut-client.yaml",
+		Extactor: spec.Extactor{
+			Stop: spec.Stop{Signal: "SIGTERM", Timeout: 10 * time.Second},
+			Health: &spec.Health{
+				Exec: []string{"check"}, HTTP: "http://[::1]/", TCP: "[::1]:80", Socket: "/run/x", Interval: time.Second, Timeout: time.Second,
+				InitialDelay: time.Second, FailureThreshold: 3, OnFailure: spec.HealthFailureRestart,
+			},
+			Resources:      spec.Resources{Memory: 1 << 20, CPU: 0.5, PIDs: 10},
+			Backoff:        spec.Backoff{Initial: time.Second, Max: time.Minute, ResetAfter: time.Hour},
+			OnConfigChange: spec.ConfigSignals,
+			ConfigSignal:   "SIGHUP",
+			Depends: []spec.DependencyOptions{{
+				Dependency: spec.Dependency{Path: "/dev/zfs"}, Until: spec.UntilUp, Timeout: time.Minute, OnTimeout: spec.TimeoutFails,
+			}},
+		},
+		Source: "/usr/local/etc/containers/nut-client.yaml",
 	}
 }
 
@@ -114,7 +127,7 @@ func TestHashFollowsTheContainer(t *testing.T) {
 		file := full()
 		mutateLeaf(t, reflect.ValueOf(file).Elem(), path)
 
-		follows := path == ".Name" || strings.HasPrefix(path, ".Container.")
+		follows := path == ".Name" || strings.HasPrefix(path, ".Container.") || strings.HasPrefix(path, ".Extactor.Resources.")
 		if changed := service.Lifecycle(file, testKey).GetSpecHash() != before; changed != follows {
 			t.Errorf("after a change of %s the hash changed: %t, want %t", path, changed, follows)
 		}
@@ -140,6 +153,8 @@ func leaves(value reflect.Value, path string) []string {
 	var found []string
 
 	switch value.Kind() {
+	case reflect.Pointer:
+		found = leaves(value.Elem(), path)
 	case reflect.Struct:
 		for i := range value.NumField() {
 			found = append(found, leaves(value.Field(i), path+"."+value.Type().Field(i).Name)...)
@@ -160,6 +175,7 @@ func mutateLeaf(t *testing.T, value reflect.Value, path string) {
 	t.Helper()
 
 	for _, part := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
+		value = reflect.Indirect(value)
 		if value.Kind() == reflect.Slice {
 			value = value.Index(int(part[0] - '0'))
 		} else {
@@ -176,6 +192,8 @@ func mutateLeaf(t *testing.T, value reflect.Value, path string) {
 		value.SetInt(value.Int() + 1)
 	case reflect.Uint32:
 		value.SetUint(value.Uint() + 1)
+	case reflect.Float64:
+		value.SetFloat(value.Float() + 1)
 	default:
 		t.Fatalf("%s: this test cannot change a %s", path, value.Kind())
 	}
@@ -188,6 +206,8 @@ func TestEveryFieldOfAFileIsSet(t *testing.T) {
 
 	check = func(value reflect.Value, path string) {
 		switch value.Kind() {
+		case reflect.Pointer:
+			check(value.Elem(), path)
 		case reflect.Struct:
 			for i := range value.NumField() {
 				if value.Type() == reflect.TypeFor[spec.Dependency]() {
