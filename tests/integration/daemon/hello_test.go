@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -17,6 +18,8 @@ func ip(t testing.TB, words ...string) {
 		t.Fatalf("ip %v: %v\n%s", words, err, text)
 	}
 }
+
+var namespaces atomic.Int64 // that were made, for their names
 
 // newNetns makes a network namespace with one interface that is up and has no address but a link-local one.
 func newNetns(t testing.TB) string {
@@ -30,7 +33,7 @@ func newNetns(t testing.TB) string {
 		t.Skip("SKIPPED: needs ip: apt-get install iproute2")
 	}
 
-	name := fmt.Sprintf("ex%d", os.Getpid())
+	name := fmt.Sprintf("ex%d-%d", os.Getpid(), namespaces.Add(1))
 	ip(t, "netns", "add", name)
 	t.Cleanup(func() { ip(t, "netns", "delete", name) })
 	ip(t, "-n", name, "link", "add", "port0", "type", "veth", "peer", "name", "port1")

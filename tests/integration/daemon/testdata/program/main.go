@@ -32,8 +32,12 @@ func main() {
 			fmt.Println(next())
 		case "environment": // print the value of the variable NAME
 			fmt.Println(os.Getenv(next()))
-		case "await": // SIGUSR1
-			<-proceed
+		case "await": // SIGUSR1; SIGTERM: exit 0
+			select {
+			case <-proceed:
+			case <-terminate:
+				os.Exit(0)
+			}
 		case "exit": // CODE
 			os.Exit(number(next()))
 		case "exit-by": // PATH of a file with the code; 1 while there is none
