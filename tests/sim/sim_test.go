@@ -3,6 +3,7 @@ package sim_test
 import (
 	"flag"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,56 +16,114 @@ var (
 	seeds   = flag.Uint64("seeds", 500, "how many seeds to run")
 )
 
-// run lives one seed through and returns its trace.
-func run(t *testing.T, seed uint64) (trace string) {
+// calm is longer than any backoff, stop and pause.
+const calm = 3 * time.Minute
+
+// run lives one seed through and returns its trace; seen is given the kind of each record and each row of a recovery.
+func run(t *testing.T, seed uint64, seen func(string)) (trace string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := actorstest.NewWorld(t, seed)
 		newPlay(w).perform()
+
 		trace = w.Trace()
+
+		for _, record := range w.Journal.Records() {
+			seen(record.Kind)
+
+			if row := record.Event.GetRecovered().GetRow(); row != "" {
+				seen("recovered: " + row)
+			}
+		}
 	})
 
 	return trace
 }
 
+func nothing(string) {}
+
 func TestSeeds(t *testing.T) {
 	if *oneSeed != 0 {
-		t.Log(run(t, *oneSeed))
+		t.Log(run(t, *oneSeed, nothing))
 
 		return
 	}
 
-	const groups = 8 // so that seeds can run beside each other without a test for each
-	for group := range uint64(groups) {
-		t.Run(fmt.Sprint(group), func(t *testing.T) {
-			t.Parallel()
+	var mu sync.Mutex
 
-			for seed := group + 1; seed <= *seeds; seed += groups {
-				run(t, seed)
-			}
-		})
+	counts := make(map[string]int)
+	count := func(kind string) {
+		mu.Lock()
+		defer mu.Unlock()
+
+		counts[kind]++
+	}
+
+	t.Run("each", func(t *testing.T) {
+		const groups = 8 // so that seeds can run beside each other without a test for each
+		for group := range uint64(groups) {
+			t.Run(fmt.Sprint(group), func(t *testing.T) {
+				t.Parallel()
+
+				for seed := group + 1; seed <= *seeds; seed += groups {
+					run(t, seed, count)
+				}
+			})
+		}
+	})
+
+	if *seeds >= 500 {
+		wantAll(t, counts)
 	}
 }
 
-func TestSameSeedSameTrace(t *testing.T) {
-	const times, different = 100, 4 // the seeds share the times
+// wantAll makes sure that the seeds lead everywhere: what never happens is not tested.
+func wantAll(t *testing.T, counts map[string]int) {
+	t.Helper()
 
-	for seed := range uint64(different) {
-		want := run(t, seed+1)
+	for _, kind := range []string{
+		"command.LoadSpec", "command.StartService", "command.StopService", "command.RestartService", "command.ShutdownService",
+		"command.ObserveCondition", "command.ElapseTimer", "command.ReportPrepared", "command.ReportStarted",
+		"command.ReportStartFailed", "command.ReportExited", "command.RecoverService",
+		"SpecLoaded", "DesiredChanged", "AttemptBegan", "ConditionChanged", "UnmetChanged", "PreparationStarted", "RunnerCreated",
+		"TaskStarted", "StartFailed", "TaskExited", "RestartScheduled", "BackoffElapsed", "StopBegan", "SignalSent",
+		"ServiceFinished", "ServiceFailed", "TaskAdopted", "TaskLost", "TaskDiscarded", "Snapshot", "Recovered",
+		"RuntimeConnected", "RuntimeDisconnected", "DaemonStarted",
+		"recovered: running, same hash: adopt", "recovered: running, other hash: restart with the new file",
+		"recovered: exited: record the exit", "recovered: running, nothing there: lost",
+		"recovered: preparing, nothing there: retry", "recovered: another boot: delete",
+		"recovered: stopping, running: go on stopping", "recovered: stopping, nothing there: finish",
+		"recovered: ended, orphan: delete", "recovered: backoff, nothing there: re-arm the remaining time",
+	} {
+		if counts[kind] == 0 {
+			t.Errorf("no seed led to %q", kind)
+		}
+	}
+
+	t.Logf("over all seeds: %v", counts)
+}
+
+func TestSameSeedSameTrace(t *testing.T) {
+	same := func(seed uint64, times int) {
+		want := run(t, seed, nothing)
 
 		for range times {
-			if got := run(t, seed+1); got != want {
-				t.Fatalf("seed %d has two traces, first:\n%s\nthen:\n%s", seed+1, want, got)
+			if got := run(t, seed, nothing); got != want {
+				t.Fatalf("seed %d has two traces, first:\n%s\nthen:\n%s", seed, want, got)
 			}
 		}
+	}
+
+	same(1, 100)
+
+	for seed := range uint64(30) {
+		same(seed+2, 1)
 	}
 }
 
 // A trace that is the same for every seed would prove nothing.
 func TestOtherSeedOtherTrace(t *testing.T) {
-	if run(t, 1) == run(t, 2) {
+	if run(t, 1, nothing) == run(t, 2, nothing) {
 		t.Fatal("two seeds have the same trace")
 	}
 }
-
-const calm = 3 * time.Minute // longer than any backoff, stop and pause
