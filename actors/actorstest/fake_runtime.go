@@ -67,7 +67,8 @@ type lifetime struct {
 }
 
 // NewFakeRuntime returns a runtime that is not connected. delay says how long a call takes; the tests' seed belongs in
-// there, and two calls that are under way together should never end in the same nanosecond. now is the clock of what it
+// there, and two calls that are under way together should never end in the same nanosecond. A negative delay means that
+// the call returns at once, for measurements. now is the clock of what it
 // reports; nil means the time package's, with a boot at this moment.
 func NewFakeRuntime(delay func(Call) time.Duration, now func() *events.Instant) *FakeRuntime {
 	if now == nil {
@@ -277,7 +278,12 @@ func (f *FakeRuntime) pass(ctx context.Context, call Call) error {
 	connected, lost := f.connected, f.lost
 	f.mu.Unlock()
 
-	timer := time.NewTimer(max(1, f.delay(call)))
+	wait := f.delay(call)
+	if wait < 0 && connected {
+		return context.Cause(ctx)
+	}
+
+	timer := time.NewTimer(max(1, wait))
 	defer timer.Stop()
 
 	if !connected {
