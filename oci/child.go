@@ -179,7 +179,9 @@ func (c *child) start(ctx context.Context) (*os.File, error) {
 	}
 
 	if err := awaitReady(ctx, ready); err != nil {
-		process.Close()
+		// It may be too young to be found by its lock, and nobody else would ever end it.
+		_ = cgroup.Signal(process, unix.SIGKILL)
+		_ = cgroup.Ended(context.WithoutCancel(ctx), process)
 
 		return nil, fmt.Errorf("cannot start containerd: %w; its log %q ends with: %s", err, server.LogPath(c.config.RunDir), c.lastLog())
 	}

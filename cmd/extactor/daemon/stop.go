@@ -3,11 +3,14 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/oci/logs"
 )
 
 // How long the parts that are not services may take to end.
@@ -26,7 +29,29 @@ func (d *daemon) stop() error {
 	err = errors.Join(err, d.logd.Stop(ctx), d.runtime.Shutdown(ctx))
 	d.close()
 
+	if err == nil {
+		err = d.removeFIFOs()
+	}
+
 	return err
+}
+
+// removeFIFOs removes those of services that were prepared, or shown on the console, but never had a task to be deleted.
+func (d *daemon) removeFIFOs() error {
+	dir := logs.In(d.options.RunDir)
+
+	left, err := os.ReadDir(dir.FIFOs)
+	if err != nil {
+		return fmt.Errorf("cannot remove the FIFOs of logs: %w", err)
+	}
+
+	var problems []error
+
+	for _, entry := range left {
+		problems = append(problems, logs.Remove(dir, entry.Name()))
+	}
+
+	return errors.Join(problems...)
 }
 
 // leave ends this process only; the next daemon adopts what runs.

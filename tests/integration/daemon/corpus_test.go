@@ -58,7 +58,7 @@ func TestCorpus(t *testing.T) {
 
 	for id, text := range waiting {
 		d.status(t, id, text, func(s *service) bool {
-			return s.GetState() == "Waiting" && s.GetEvents()[len(s.GetEvents())-1].GetMessage() == "Waiting for "+text
+			return s.GetState() == "Waiting" && lastMessage(s) == "Waiting for "+text
 		})
 	}
 }

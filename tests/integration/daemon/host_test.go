@@ -35,6 +35,7 @@ type host struct {
 	netns      string // name of the network namespace of the daemon; empty: that of the host
 
 	daemon *daemon // nil while none runs
+	last   *daemon // the newest one
 }
 
 // daemon is one run of `extactor daemon`.
@@ -145,7 +146,7 @@ func (h *host) launch() *daemon {
 	must(h.t, d.command.Start())
 
 	d.pid = d.command.Process.Pid
-	h.daemon = d
+	h.daemon, h.last = d, d
 
 	go func() {
 		defer close(d.ended)

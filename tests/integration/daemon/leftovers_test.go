@@ -28,14 +28,14 @@ func (h *host) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 
-	if h.t.Failed() && h.daemon != nil {
-		h.t.Logf("the daemon says:\n%s", h.daemon.said())
-	}
-
 	h.stop(ctx)
 
 	if left := h.leftovers(); len(left) > 0 {
 		h.t.Errorf("left behind:\n%s", list(left))
+	}
+
+	if h.t.Failed() && h.last != nil {
+		h.t.Logf("the last daemon says:\n%s", h.last.said())
 	}
 
 	h.sweep(ctx)

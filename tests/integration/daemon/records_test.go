@@ -111,6 +111,16 @@ func (d *daemon) state(t testing.TB, id, state string) *apiv1.Service {
 	return d.status(t, id, state, func(service *apiv1.Service) bool { return service.GetState() == state })
 }
 
+// lastMessage is the newest line of EVENTS.
+func lastMessage(service *apiv1.Service) string {
+	events := service.GetEvents()
+	if len(events) == 0 {
+		return ""
+	}
+
+	return events[len(events)-1].GetMessage()
+}
+
 // now is the revision of the journal.
 func (d *daemon) now(t testing.TB) uint64 {
 	t.Helper()

@@ -43,8 +43,7 @@ func TestNextDaemon(t *testing.T) {
 		lines = append(lines, adopted)
 
 		now := d.status(t, id, "adopted", func(s *service) bool {
-			return s.GetState() == "Running" && s.GetEvents()[len(s.GetEvents())-1].GetMessage() == adopted &&
-				len(s.GetEvents()) == len(lines)
+			return s.GetState() == "Running" && lastMessage(s) == adopted && len(s.GetEvents()) == len(lines)
 		})
 		if now.GetPid() != pid || now.GetAttempt() != 1 || now.GetRestarts() != 0 {
 			t.Errorf("after %v: %v", signal, now)
@@ -185,6 +184,31 @@ func TestSecondTermHurries(t *testing.T) {
 
 	if status := h.awaitEnd(); status.ExitStatus() != 0 {
 		t.Errorf("the daemon ended with %v", status)
+	}
+}
+
+// A daemon that is told to stop while it still starts leaves nothing behind either.
+func TestTermDuringStart(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	// A program that is signalled before it has a handler ignores the signal: it is PID 1.
+	h.service("young", "restart: always\nextactor: {stop: {timeout: 1s}}", "serve")
+	h.service("unborn", "restart: always\nlogToConsole: true\ndepends: [{service: nobody}]", "serve")
+
+	for _, moment := range []string{
+		"extactor", "not connected yet", "Connected to containerd", "Running pre state", "Creating service runner",
+	} {
+		d := h.launch()
+		d.line(t, moment)
+
+		if status := h.end(unix.SIGTERM); status.ExitStatus() != 0 {
+			t.Errorf("stopped at %q: %v, it says:\n%s", moment, status, d.said())
+		}
+
+		if left := h.leftovers(); len(left) > 0 {
+			t.Fatalf("stopped at %q it leaves:\n%s\nit says:\n%s", moment, list(left), d.said())
+		}
 	}
 }
 
