@@ -1,11 +1,13 @@
 package actors_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/actors/actorstest"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/service"
@@ -36,6 +38,101 @@ func TestLossOfTheLinkIsNoExit(t *testing.T) {
 		w.Runtime.Exit("ext-a", 3)
 		w.Run(10 * time.Second)
 		wantCalls(w, "Start", "ext-a", "ext-a")
+	})
+}
+
+// A listing that began before the link was lost says nothing about the link that there is now.
+func TestAListingOfAnEarlierLinkIsStale(t *testing.T) {
+	story(t, func(w *actorstest.World) {
+		release := make(chan struct{})
+		w.Config = func(config *actors.Config) { config.Runtime = slowListing{config.Runtime, release} }
+
+		w.Boot(serve("a"))
+		w.Run(time.Second)
+		w.Runtime.Disconnect()
+		w.Run(time.Second)
+		close(release)
+		w.Run(time.Second)
+
+		if state := w.State(service.Runtime); state != events.StateWaiting {
+			w.Fatalf("the link is down, and shown as %s", state)
+		}
+
+		w.Runtime.Connect()
+		w.UntilState("ext-a", events.StateRunning)
+	})
+}
+
+// slowListing answers with what it saw before it was released.
+type slowListing struct {
+	actors.Runtime
+	release chan struct{}
+}
+
+func (r slowListing) Observe(ctx context.Context) (map[string]*service.Observed, error) {
+	seen, err := r.Runtime.Observe(ctx)
+	<-r.release
+
+	return seen, err
+}
+
+func TestNothingStartsWhileTheLinkIsDown(t *testing.T) {
+	story(t, func(w *actorstest.World) {
+		w.Boot(serve("a"))
+		w.UntilState("ext-a", events.StateRunning)
+		command(w, "ext-a", &events.StopService{})
+		w.UntilState("ext-a", events.StateFinished)
+		w.Runtime.Disconnect()
+		w.Run(time.Second)
+		command(w, "ext-a", &events.StartService{})
+		w.Run(time.Minute)
+		wantCalls(w, "Prepare", "ext-a")
+
+		if last := w.Events("ext-a"); last[len(last)-1] != `[Waiting]: Waiting for service "containerd" to be "up"` {
+			w.Fatalf("events %q", last)
+		}
+
+		w.Runtime.Connect()
+		w.UntilState("ext-a", events.StateRunning)
+	})
+}
+
+// hangingStart hangs until its context ends.
+type hangingStart struct{ actors.Runtime }
+
+func (r hangingStart) Start(ctx context.Context, request service.StartRequest) (actors.Started, error) {
+	if request.ID != "ext-a" || request.Attempt > 1 {
+		return r.Runtime.Start(ctx, request)
+	}
+
+	<-ctx.Done()
+
+	return actors.Started{}, context.Cause(ctx)
+}
+
+func TestStopCancelsAStartThatHangs(t *testing.T) {
+	story(t, func(w *actorstest.World) {
+		w.Config = func(config *actors.Config) { config.Runtime = hangingStart{config.Runtime} }
+
+		w.Boot(serve("a"), serve("b"))
+		w.UntilState("ext-b", events.StateRunning) // a sibling is not held up
+		w.Run(time.Hour)
+
+		if state := w.State("ext-a"); state != events.StatePreparing {
+			w.Fatalf("a is %s", state)
+		}
+
+		begin := time.Now()
+
+		command(w, "ext-a", &events.StopService{})
+		w.UntilState("ext-a", events.StateFinished)
+
+		if took := time.Since(begin); took > time.Second {
+			w.Fatalf("the stop took %s", took)
+		}
+
+		command(w, "ext-a", &events.StartService{})
+		w.UntilState("ext-a", events.StateRunning)
 	})
 }
 

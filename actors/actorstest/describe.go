@@ -89,6 +89,20 @@ func observation(message any) (key string, met, ok bool) {
 	return fact.FieldByName("Key").String(), fact.FieldByName("Met").Bool(), true
 }
 
+// mayComeLate tells whether nothing keeps a message from coming again when nobody expects it any more.
+func mayComeLate(message any) bool {
+	switch value := reflect.ValueOf(message); value.Type().Name() {
+	case "timerFired", "waitAgain":
+		return true
+	case "take":
+		order := value.FieldByName("order")
+
+		return !order.IsNil() && order.Elem().Type() == reflect.TypeFor[*events.ReportExited]()
+	default:
+		return false
+	}
+}
+
 // originPID reads who gave the command in a message, 0 where nobody did.
 func originPID(message any) int64 {
 	value := reflect.ValueOf(message)

@@ -19,7 +19,18 @@ type Mailboxes struct {
 	mu      sync.Mutex
 	boxes   []*mailbox // in the order in which their actors were spawned
 	crashed bool
+	past    []late
+	echo    bool // some messages come a second time, much later
 }
+
+// late is a message that may come again: a timer, or an exit, of long ago.
+type late struct {
+	box     *mailbox
+	message any
+}
+
+// mostLate is how many messages are remembered.
+const mostLate = 16
 
 func newMailboxes(random *rand.Rand, delivered func(name string, message any), posted func()) *Mailboxes {
 	return &Mailboxes{random: random, delivered: delivered, posted: posted}
@@ -76,6 +87,12 @@ func (m *Mailboxes) take() (box *mailbox, message any, system bool) {
 		return nil, nil, false
 	}
 
+	if m.echo && len(m.past) > 0 && m.random.IntN(30) == 0 {
+		again := m.past[m.random.IntN(len(m.past))]
+
+		return again.box, again.message, false
+	}
+
 	box = ready[m.random.IntN(len(ready))]
 	if len(box.system) > 0 {
 		message, box.system = box.system[0], box.system[1:]
@@ -84,6 +101,11 @@ func (m *Mailboxes) take() (box *mailbox, message any, system bool) {
 	}
 
 	message, box.user = box.user[0], box.user[1:]
+
+	if mayComeLate(message) {
+		m.past = append(m.past, late{box, message})
+		m.past = m.past[max(0, len(m.past)-mostLate):]
+	}
 
 	return box, message, false
 }

@@ -121,6 +121,8 @@ func (w *World) Boot(files ...*spec.Service) {
 	w.audit.boot(w.runs, w.Journal.Records(), ids)
 	w.mailboxes = newMailboxes(w.Random, w.noteDelivery, w.rouse)
 
+	w.mailboxes.echo = !w.Prompt
+
 	config := actors.Config{
 		Journal: w.Journal, Runtime: &port{world: w, fake: w.Runtime, run: w.runs}, Watcher: w.Watcher, Clock: w.Clock,
 		Logger:   slog.New(slog.NewTextHandler(logTrace{w.trace}, &slog.HandlerOptions{ReplaceAttr: steadyLog})),
