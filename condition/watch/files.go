@@ -47,7 +47,8 @@ func (f *files) observe(publish func(condition.Fact)) {
 	err := f.watchers.tree.open(f)
 
 	walk := walk{
-		tree: f.watchers.tree, observer: f, content: f.content, watched: map[int32][]string{}, blind: err,
+		tree: f.watchers.tree, observer: f, content: f.content,
+		watched: map[int32][]string{}, silent: f.silent, blind: err,
 	}
 
 	for _, path := range f.paths {
@@ -63,6 +64,8 @@ func (f *files) observe(publish func(condition.Fact)) {
 	publish(f.fact())
 	f.poll(walk.blind)
 }
+
+func (f *files) touched(uint32, string) { f.source.look() }
 
 // poll looks again later where changes may go unseen.
 func (f *files) poll(reason error) {

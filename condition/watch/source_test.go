@@ -2,6 +2,7 @@ package watch
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,17 +12,17 @@ import (
 
 // slow is an observer whose looks last until they are let go.
 type slow struct {
-	begun    int
-	released int
+	begun    atomic.Int64
+	released atomic.Int64
 	letGo    chan condition.Fact
 }
 
 func (s *slow) observe(publish func(condition.Fact)) {
-	s.begun++
+	s.begun.Add(1)
 	publish(<-s.letGo)
 }
 
-func (s *slow) release() { s.released++ }
+func (s *slow) release() { s.released.Add(1) }
 
 func TestSourceLooksOnceMoreForAllChangesDuringALook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -32,13 +33,13 @@ func TestSourceLooksOnceMoreForAllChangesDuringALook(t *testing.T) {
 		f := &facts{t: t, more: make(chan struct{}, 1)}
 		watch := &subscriber{push: f.push}
 
-		expect := func(what string, begun, pushed, released int) {
+		expect := func(what string, begun int64, pushed int, released int64) {
 			t.Helper()
 			synctest.Wait()
 
-			if observer.begun != begun || len(f.seen) != pushed || observer.released != released {
+			if observer.begun.Load() != begun || len(f.seen) != pushed || observer.released.Load() != released {
 				t.Errorf("%s: %d looks, %d pushes, %d releases; want %d, %d, %d", what,
-					observer.begun, len(f.seen), observer.released, begun, pushed, released)
+					observer.begun.Load(), len(f.seen), observer.released.Load(), begun, pushed, released)
 			}
 		}
 

@@ -16,6 +16,8 @@ const (
 	// busy /dev or /var/log would wake us for nothing.
 	directoryEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE |
 		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
+	// The same, and the end of each write to a file in the directory.
+	entryEvents = directoryEvents | unix.IN_CLOSE_WRITE
 	// Changes of a file's content.
 	contentEvents = unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_DONT_FOLLOW
 
@@ -37,20 +39,27 @@ type tree struct {
 	done       chan struct{} // closed when the inotify reader has ended
 	nodes      map[int32]*node
 	removals   uint64 // how many kernel watches were removed so far
-	observers  map[*files]struct{}
+	observers  map[onlooker]struct{}
+}
+
+// An onlooker is told of events where it has put its interests.
+type onlooker interface {
+	// touched is told of an event of the kernel: see inotify(7). A mask of zero says that anything may have changed
+	// without an event. It must not block.
+	touched(mask uint32, name string)
 }
 
 // node is a directory, or a file whose content matters, under one kernel watch.
 type node struct {
-	interests map[*files][]string // the names each observer looks up in it; "" for the node itself
+	interests map[onlooker][]string // the names each onlooker looks up in it; "" for whatever happens to it or in it
 }
 
 func newTree() *tree {
-	return &tree{nodes: map[int32]*node{}, observers: map[*files]struct{}{}}
+	return &tree{nodes: map[int32]*node{}, observers: map[onlooker]struct{}{}}
 }
 
 // open opens what is not open yet, and registers the observer for what concerns all of them.
-func (t *tree) open(observer *files) error {
+func (t *tree) open(observer onlooker) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
@@ -95,7 +104,7 @@ func (t *tree) openMounts() error {
 	}
 
 	// notify calls back from a goroutine, which waits for the lock that is held here.
-	stop, err := notify(mountinfoFile, t.lookAll)
+	stop, err := notify(mountinfoFile, func() { t.touchAll(0) })
 	if err == nil {
 		t.stopMounts = stop
 	}
@@ -103,9 +112,9 @@ func (t *tree) openMounts() error {
 	return err
 }
 
-// add has events of the node at the path lead to a look of the observer: for a directory, when one of its entries of
-// that name changes; for a file (name ""), when its content does. It may block for as long as the file system does.
-func (t *tree) add(observer *files, path, name string, events uint32) (descriptor int32, fresh bool, err error) {
+// add has events of the node at the path told to the observer: for a directory, when one of its entries of that name
+// changes, or any (name ""); for a file (name ""), when its content does. It may block for as long as the file system does.
+func (t *tree) add(observer onlooker, path, name string, events uint32) (descriptor int32, fresh bool, err error) {
 	for {
 		t.mu.Lock()
 		connection, removals := t.connection, t.removals
@@ -118,7 +127,8 @@ func (t *tree) add(observer *files, path, name string, events uint32) (descripto
 		wd := 0
 
 		if problem := connection.Control(func(fd uintptr) {
-			wd, err = unix.InotifyAddWatch(int(fd), path, events)
+			// The kernel keeps one mask for an inode: it shall have what every observer of it asks for.
+			wd, err = unix.InotifyAddWatch(int(fd), path, events|unix.IN_MASK_ADD)
 		}); problem != nil {
 			err = problem
 		}
@@ -135,7 +145,7 @@ func (t *tree) add(observer *files, path, name string, events uint32) (descripto
 
 // register notes an interest. It fails where the kernel's watch may have been removed by another observer between its
 // creation and now: then it must be asked for again.
-func (t *tree) register(observer *files, descriptor int32, name string, removals uint64) (fresh, ok bool) {
+func (t *tree) register(observer onlooker, descriptor int32, name string, removals uint64) (fresh, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
@@ -145,7 +155,7 @@ func (t *tree) register(observer *files, descriptor int32, name string, removals
 			return false, false
 		}
 
-		known = &node{interests: map[*files][]string{}}
+		known = &node{interests: map[onlooker][]string{}}
 		t.nodes[descriptor] = known
 	}
 
@@ -158,7 +168,7 @@ func (t *tree) register(observer *files, descriptor int32, name string, removals
 }
 
 // keep reduces the interests of an observer to these.
-func (t *tree) keep(observer *files, before, now map[int32][]string) {
+func (t *tree) keep(observer onlooker, before, now map[int32][]string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
@@ -176,7 +186,7 @@ func (t *tree) keep(observer *files, before, now map[int32][]string) {
 }
 
 // drop is called with the lock held.
-func (t *tree) drop(observer *files, descriptor int32) {
+func (t *tree) drop(observer onlooker, descriptor int32) {
 	known := t.nodes[descriptor]
 	if known == nil {
 		return
@@ -198,7 +208,7 @@ func (t *tree) drop(observer *files, descriptor int32) {
 }
 
 // leave ends all interests of an observer.
-func (t *tree) leave(observer *files, interests map[int32][]string) {
+func (t *tree) leave(observer onlooker, interests map[int32][]string) {
 	t.keep(observer, interests, nil)
 
 	t.mu.Lock()
@@ -206,19 +216,19 @@ func (t *tree) leave(observer *files, interests map[int32][]string) {
 	t.mu.Unlock()
 }
 
-func (t *tree) lookAll() {
+func (t *tree) touchAll(mask uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
 	for observer := range t.observers {
-		observer.source.look()
+		observer.touched(mask, "")
 	}
 }
 
 // handle is one event of the kernel.
 func (t *tree) handle(descriptor int32, mask uint32, name string) {
 	if mask&unix.IN_Q_OVERFLOW != 0 {
-		t.lookAll()
+		t.touchAll(mask)
 
 		return
 	}
@@ -233,8 +243,8 @@ func (t *tree) handle(descriptor int32, mask uint32, name string) {
 
 	for observer, names := range known.interests {
 		// Some file systems ignore the case of letters; one look too many does no harm.
-		if name == "" || slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
-			observer.source.look()
+		if name == "" || slices.ContainsFunc(names, func(n string) bool { return n == "" || strings.EqualFold(n, name) }) {
+			observer.touched(mask, name)
 		}
 	}
 

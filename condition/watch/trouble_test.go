@@ -53,17 +53,21 @@ func underInotifyLimit(t *testing.T, limit string) {
 	var output log
 
 	name := filepath.Join(t.TempDir(), "a/file")
-	f := watchFacts(t, start(t, Options{Logger: zerolog.New(&output), PollInterval: time.Millisecond}), path(name))
+	watchers := start(t, Options{Logger: zerolog.New(&output), PollInterval: time.Millisecond})
+	f := watchFacts(t, watchers, path(name))
 	f.met(false)
-	must(t, os.Mkdir(filepath.Dir(name), 0o700))
-	touch(t, name)
+
+	c := watchDirectory(t, watchers, filepath.Dir(name))
+	c.after("the directory appears", func() { must(t, os.Mkdir(filepath.Dir(name), 0o700)) })
+	c.after("added", func() { touch(t, name) })
 	f.met(true)
+	c.after("written", func() { must(t, os.WriteFile(name, []byte("1"), 0o600)) })
 	output.await(t, "fs.inotify.max_user_") // what to raise
 
 	// When there is room again the watch is placed after all.
 	must(t, os.WriteFile(limit, []byte("1000"), 0))
 	eventually(t, "a kernel watch is placed", func() bool { return kernelWatches(t) > 0 })
-	must(t, os.Remove(name))
+	c.after("removed", func() { must(t, os.Remove(name)) })
 	f.met(false)
 }
 

@@ -17,13 +17,15 @@ const maxLinks = 40
 // link on the way, is looked up. Each watch is placed before the name is looked up, so no change goes unseen.
 type walk struct {
 	tree     *tree
-	observer *files
-	content  bool
+	observer onlooker
+	content  bool // the content of the file at the end matters too
 	watched  map[int32][]string
-	blind    error // why changes may go unseen, or nil
+	silent   map[int32]bool // the observer's kernel watches on a file system that inotify does not tell all of
+	blind    error          // why changes may go unseen, or nil
 }
 
-func (w *walk) follow(path string) {
+// follow returns the directory at the end of the path, without symbolic links; or "" where none is there.
+func (w *walk) follow(path string) (end string) {
 	directory := "/"
 	rest := strings.Split(path, "/")
 
@@ -41,7 +43,7 @@ func (w *walk) follow(path string) {
 		}
 
 		if !w.watch(directory, name, directoryEvents) {
-			return
+			return ""
 		}
 
 		entry := filepath.Join(directory, name)
@@ -50,7 +52,7 @@ func (w *walk) follow(path string) {
 		if err != nil {
 			w.see(err)
 
-			return
+			return ""
 		}
 
 		switch {
@@ -61,7 +63,7 @@ func (w *walk) follow(path string) {
 			if links++; err != nil || links > maxLinks {
 				w.see(err)
 
-				return
+				return ""
 			}
 
 			if filepath.IsAbs(target) {
@@ -74,9 +76,11 @@ func (w *walk) follow(path string) {
 				w.watch(entry, "", contentEvents)
 			}
 
-			return
+			return ""
 		}
 	}
+
+	return directory
 }
 
 // watch reports whether the walk can go on.
@@ -91,7 +95,7 @@ func (w *walk) watch(path, name string, events uint32) bool {
 
 	w.watched[descriptor] = append(w.watched[descriptor], name)
 
-	if fresh || w.observer.silent[descriptor] {
+	if fresh || w.silent[descriptor] {
 		w.checkFileSystem(descriptor, path)
 	}
 
@@ -119,7 +123,7 @@ func (w *walk) checkFileSystem(descriptor int32, path string) {
 	}
 
 	if name, silent := silentFileSystems[uint32(status.Type)]; silent {
-		w.observer.silent[descriptor] = true
+		w.silent[descriptor] = true
 		w.see(fmt.Errorf("inotify does not tell all changes of the %s file system at %q", name, path))
 	}
 }

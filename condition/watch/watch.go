@@ -36,15 +36,16 @@ type Options struct {
 	receiveBuffer int
 }
 
-// Watchers observes facts for any number of watches. Equal conditions share one observation.
+// Watchers observes facts for any number of watches, and directories. Equal conditions share one observation.
 type Watchers struct {
 	options Options
 	tree    *tree
 	netlink *subscription
 
-	mu      sync.Mutex // guards what follows; never held while anything can block
-	closed  bool
-	sources map[condition.Condition]*source
+	mu          sync.Mutex // guards what follows; never held while anything can block
+	closed      bool
+	sources     map[condition.Condition]*source
+	directories map[*directory]struct{}
 
 	synchronized atomic.Bool    // the clock has been synchronised: it is not asked again
 	running      sync.WaitGroup // goroutines of sources
@@ -59,10 +60,11 @@ func New(options Options) (*Watchers, error) {
 	defaults(&options)
 
 	return &Watchers{
-		options: options,
-		tree:    newTree(),
-		netlink: newSubscription(options),
-		sources: map[condition.Condition]*source{},
+		options:     options,
+		tree:        newTree(),
+		netlink:     newSubscription(options),
+		sources:     map[condition.Condition]*source{},
+		directories: map[*directory]struct{}{},
 	}, nil
 }
 
@@ -175,13 +177,18 @@ func (w *Watchers) forget(watched condition.Condition, observed *source, subscri
 func (w *Watchers) Close() {
 	w.mu.Lock()
 	w.closed = true
-	sources := w.sources
-	w.sources = map[condition.Condition]*source{}
+	sources, directories := w.sources, w.directories
+	w.sources, w.directories = map[condition.Condition]*source{}, map[*directory]struct{}{}
 	w.mu.Unlock()
 
 	for _, observed := range sources {
 		observed.stopAll()
 		observed.end()
+	}
+
+	for observed := range directories {
+		observed.silence()
+		observed.source.end()
 	}
 
 	done := make(chan struct{})

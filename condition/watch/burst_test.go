@@ -1,0 +1,367 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// virtual is a directory that is watched in virtual time with the real inotify: what the kernel has queued is handed over
+// when the test says so, and no goroutine waits for the kernel.
+type virtual struct {
+	t         *testing.T
+	directory string
+	watchers  *Watchers
+	calls     *times
+	stop      func()
+}
+
+// times notes when calls come.
+type times struct {
+	start time.Time
+
+	mu   sync.Mutex
+	seen []time.Duration // since the start
+}
+
+func (c *times) call() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	c.seen = append(c.seen, time.Since(c.start))
+}
+
+// take returns the times of the calls since it was last asked.
+func (c *times) take() []time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	seen := c.seen
+	c.seen = nil
+
+	return seen
+}
+
+// inVirtualTime prepares the directory, begins to watch it, and runs the test.
+func inVirtualTime(t *testing.T, prepare, test func(v *virtual)) {
+	t.Helper()
+
+	v := &virtual{directory: t.TempDir()}
+	if prepare != nil {
+		prepare(v)
+	}
+
+	synctest.Test(t, func(t *testing.T) {
+		v.t = t
+
+		watchers, err := New(unpolled())
+		must(t, err)
+
+		v.watchers = watchers
+
+		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+		must(t, err)
+
+		tree := watchers.tree
+		tree.inotify, tree.stopMounts, tree.done = os.NewFile(uintptr(fd), "inotify"), func() {}, make(chan struct{})
+		tree.connection, err = tree.inotify.SyscallConn()
+		must(t, err)
+		close(tree.done)
+
+		v.calls = &times{start: time.Now()}
+		v.stop = watchers.Directory(v.directory, v.calls.call)
+
+		test(v)
+		v.stop()
+		watchers.Close()
+	})
+}
+
+// deliver hands over the kernel's events.
+func (v *virtual) deliver() {
+	v.t.Helper()
+
+	buffer := make([]byte, 64<<10)
+
+	must(v.t, v.watchers.tree.connection.Control(func(fd uintptr) {
+		for {
+			count, err := unix.Read(int(fd), buffer)
+			if errors.Is(err, unix.EAGAIN) {
+				return
+			}
+
+			if err != nil {
+				v.t.Error(err)
+
+				return
+			}
+
+			v.watchers.tree.parse(buffer[:count])
+		}
+	}))
+}
+
+// pass delivers and lets time pass.
+func (v *virtual) pass(wait time.Duration) {
+	v.t.Helper()
+	v.deliver()
+	<-time.After(wait)
+	synctest.Wait()
+	v.deliver()
+}
+
+// expect delivers, waits until everything has settled, and checks how many calls came since it was last asked.
+func (v *virtual) expect(what string, calls int) {
+	v.t.Helper()
+	v.pass(time.Minute)
+
+	if told := v.calls.take(); len(told) != calls {
+		v.t.Errorf("%s: calls at %v, want %d", what, told, calls)
+	}
+}
+
+func (v *virtual) at(name string) string { return filepath.Join(v.directory, name) }
+
+func (v *virtual) write(name, content string) {
+	must(v.t, os.WriteFile(v.at(name), []byte(content), 0o600))
+}
+
+func (v *virtual) rename(from, to string) { must(v.t, os.Rename(v.at(from), v.at(to))) }
+func (v *virtual) remove(name string)     { must(v.t, os.Remove(v.at(name))) }
+
+// The ways of editors to save, as strace shows them.
+func TestEditorsSave(t *testing.T) {
+	for name, save := range map[string]func(v *virtual){
+		"vim, backup by renaming": func(v *virtual) {
+			v.write("4913", "")
+			v.remove("4913")
+			v.rename("a.yaml", "a.yaml~")
+			v.write("a.yaml", "new")
+			v.remove("a.yaml~")
+		},
+		"vim, backup by copying": func(v *virtual) {
+			v.write("a.yaml~", "old")
+			v.write("a.yaml", "new")
+			v.remove("a.yaml~")
+		},
+		"truncate, then write and close": func(v *virtual) {
+			file, err := os.OpenFile(v.at("a.yaml"), os.O_WRONLY|os.O_TRUNC, 0)
+			must(v.t, err)
+			v.expect("a file that is being written", 0)
+
+			_, err = file.WriteString("new")
+			must(v.t, err)
+			must(v.t, file.Close())
+		},
+		"rename over": func(v *virtual) {
+			v.write(".a.yaml.tmp", "new")
+			v.rename(".a.yaml.tmp", "a.yaml")
+		},
+		"emacs, lock file": func(v *virtual) {
+			must(v.t, os.Symlink("user@host.1:2", v.at(".#a.yaml")))
+			v.rename("a.yaml", "a.yaml~")
+			v.write("a.yaml", "new")
+			v.remove(".#a.yaml")
+		},
+		"sed -i": func(v *virtual) {
+			v.write("sedX1", "new")
+			must(v.t, os.Chmod(v.at("sedX1"), 0o644))
+			v.rename("sedX1", "a.yaml")
+		},
+		"the same content, size and time": func(v *virtual) {
+			info, err := os.Stat(v.at("a.yaml"))
+			must(v.t, err)
+			v.write("a.yaml", "xyz")
+			must(v.t, os.Chtimes(v.at("a.yaml"), info.ModTime(), info.ModTime()))
+		},
+		"written through another name": func(v *virtual) {
+			_ = os.Remove(v.at("b.yaml"))
+			must(v.t, os.Link(v.at("a.yaml"), v.at("b.yaml")))
+			v.write("b.yaml", "new")
+		},
+		"swapped": func(v *virtual) {
+			v.write("b.yaml", "new")
+			must(v.t, unix.Renameat2(unix.AT_FDCWD, v.at("a.yaml"), unix.AT_FDCWD, v.at("b.yaml"), unix.RENAME_EXCHANGE))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			prepare := func(v *virtual) {
+				v.t = t
+				v.write("a.yaml", "old")
+			}
+
+			inVirtualTime(t, prepare, func(v *virtual) {
+				v.expect("at the start", 0)
+				save(v)
+				v.expect("saved once", 1)
+				save(v)
+				v.expect("saved again", 1)
+			})
+		})
+	}
+}
+
+func TestWhatIsNoChange(t *testing.T) {
+	prepare := func(v *virtual) {
+		v.t = t
+		v.write("a.yaml", "old")
+		must(t, os.Mkdir(v.at("inner"), 0o700))
+	}
+
+	inVirtualTime(t, prepare, func(v *virtual) {
+		v.write("4913", "")
+		v.remove("4913")
+		v.expect("a probe of vim", 0)
+
+		v.rename("a.yaml", "b.yaml")
+		v.rename("b.yaml", "a.yaml")
+		v.expect("moved back, which may be another file", 1)
+
+		v.write("inner/file", "")
+		must(t, os.Mkdir(v.at("another"), 0o700))
+		must(t, os.Rename(v.at("another"), v.at("other")))
+		v.expect("subdirectories", 0)
+
+		_, err := os.ReadFile(v.at("a.yaml"))
+		must(t, err)
+		must(t, os.Chmod(v.at("a.yaml"), 0o644))
+		v.expect("read, and its permissions", 0)
+
+		v.watchers.tree.touchAll(0)
+		v.expect("a mount elsewhere", 0)
+
+		v.stop()
+		v.write("a.yaml", "new")
+		v.expect("after stop", 0)
+	})
+}
+
+func TestChangesOfADirectory(t *testing.T) {
+	inVirtualTime(t, nil, func(v *virtual) {
+		for _, step := range []struct {
+			what   string
+			change func()
+			calls  int
+		}{
+			{"added", func() { v.write("a", "1") }, 1},
+			{"added by a move", func() {
+				must(t, os.WriteFile(v.directory+"-x", nil, 0o600))
+				must(t, os.Rename(v.directory+"-x", v.at("b")))
+			}, 1},
+			{"renamed", func() { v.rename("b", "c") }, 1},
+			{"removed", func() { v.remove("c") }, 1},
+			{"the directory is removed", func() { must(t, os.RemoveAll(v.directory)) }, 1},
+			{"the directory appears", func() { must(t, os.Mkdir(v.directory, 0o700)) }, 1},
+			{"added in it", func() { v.write("a", "1") }, 1},
+			{"the directory is replaced", func() {
+				must(t, os.Mkdir(v.directory+"-new", 0o700))
+				must(t, os.Rename(v.directory, v.directory+"-old"))
+				must(t, os.Rename(v.directory+"-new", v.directory))
+			}, 1},
+			{"written in the one before", func() { must(t, os.WriteFile(v.directory+"-old/a", nil, 0o600)) }, 0},
+			{"added in the new one", func() { v.write("a", "1") }, 1},
+			{"an ancestor is renamed", func() { must(t, os.Rename(filepath.Dir(v.directory), filepath.Dir(v.directory)+"-moved")) }, 1},
+			{"an ancestor comes back", func() { must(t, os.Rename(filepath.Dir(v.directory)+"-moved", filepath.Dir(v.directory))) }, 1},
+			{"it is a file", func() { must(t, os.RemoveAll(v.directory)); must(t, os.WriteFile(v.directory, nil, 0o600)) }, 1},
+			{"it is a directory again", func() { must(t, os.Remove(v.directory)); must(t, os.Mkdir(v.directory, 0o700)) }, 1},
+		} {
+			step.change()
+			v.expect(step.what, step.calls)
+		}
+	})
+}
+
+// 200 edits in 2 s are told by at most 3 calls, of which one follows the last edit.
+func TestBurst(t *testing.T) {
+	inVirtualTime(t, nil, func(v *virtual) {
+		var last time.Duration
+
+		for i := range 200 {
+			v.write("a.yaml", fmt.Sprint(i))
+
+			last = time.Since(v.calls.start)
+			v.pass(10 * time.Millisecond)
+		}
+
+		v.pass(time.Minute)
+
+		told := v.calls.take()
+		if len(told) < 2 || len(told) > 3 || told[0] != burstLimit || told[len(told)-1] <= last {
+			t.Errorf("the last edit was at %s, the calls at %v", last, told)
+		}
+
+		v.write("a.yaml", "alone")
+		v.pass(settleTime - 1)
+
+		if told = v.calls.take(); told != nil {
+			t.Error("told before it settled")
+		}
+
+		v.pass(1)
+		v.expect("told when it settled, and once", 1)
+	})
+}
+
+func TestEventsAreLost(t *testing.T) {
+	inVirtualTime(t, nil, func(v *virtual) {
+		v.watchers.tree.handle(-1, unix.IN_Q_OVERFLOW, "")
+		v.expect("lost", 1)
+
+		for i := range burstNames + 1 {
+			v.write(fmt.Sprint(i), "")
+			v.remove(fmt.Sprint(i))
+			v.deliver()
+		}
+
+		v.expect("more than is remembered", 1)
+	})
+}
+
+// As Kubernetes mounts a ConfigMap: the files are links through one link, which is switched.
+func TestFilesBehindSymbolicLinks(t *testing.T) {
+	prepare := func(v *virtual) {
+		v.t = t
+		must(t, os.Mkdir(v.at("..1"), 0o700))
+		v.write("..1/a.yaml", "1")
+		must(t, os.Symlink("..1", v.at("..data")))
+		must(t, os.Symlink("..data/a.yaml", v.at("a.yaml")))
+	}
+
+	inVirtualTime(t, prepare, func(v *virtual) {
+		must(t, os.Mkdir(v.at("..2"), 0o700))
+		v.write("..2/a.yaml", "2")
+		must(t, os.Symlink("..2", v.at("..data_tmp")))
+		v.rename("..data_tmp", "..data")
+		must(t, os.RemoveAll(v.at("..1")))
+		v.expect("switched", 1)
+
+		outside := t.TempDir()
+		target := filepath.Join(outside, "deep/target")
+		must(t, os.Symlink(target, v.at("b.yaml")))
+		v.expect("a link that leads nowhere", 1)
+		must(t, os.Mkdir(filepath.Dir(target), 0o700))
+		v.expect("a directory on its way", 0)
+		must(t, os.WriteFile(target, []byte("1"), 0o600))
+		v.expect("its target", 1)
+		must(t, os.WriteFile(target, []byte("2"), 0o600))
+		v.expect("its target is written", 1)
+		must(t, os.WriteFile(target+".new", []byte("3"), 0o600))
+		must(t, os.Rename(target+".new", target))
+		v.expect("its target is replaced", 1)
+		must(t, os.WriteFile(target, []byte("4"), 0o600))
+		v.expect("the new target is written", 1)
+		must(t, os.WriteFile(filepath.Join(outside, "deep/other"), nil, 0o600))
+		v.expect("a neighbour of its target", 0)
+		must(t, os.Remove(target))
+		v.expect("its target is removed", 1)
+		v.remove("b.yaml")
+		v.expect("the link is removed", 1)
+	})
+}
