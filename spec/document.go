@@ -24,9 +24,26 @@ const (
 	maxAngles     = 100 // "<" in a row
 )
 
-// document is the text of a service file on its way to a syntax tree.
+// format is what a kind of file demands of the YAML around its content.
+type format struct {
+	empty  string // what an empty file lacks; "" where it may be empty
+	single string // why a second document is refused
+	secret bool   // problems must not show what stands in the file
+
+	places []section // where a field may belong that stands in the wrong place
+}
+
+var serviceFormat = format{
+	empty:  "a service needs at least name, container.entrypoint and restart",
+	single: "a file describes exactly one service",
+	places: []section{containerSection, securitySection, extactorSection, healthSection, fileSection},
+}
+
+// document is the text of one YAML document on its way to a syntax tree.
 type document struct {
+	format
 	source   string
+	first    int // lines of the file before this document
 	lines    []string
 	problems Problems
 }
@@ -43,7 +60,7 @@ func (d *document) parseDocument(content []byte) ast.Node {
 		return nil
 	}
 	if len(tokens) > maxTokens {
-		d.errorAt(tokens[maxTokens], "the file has more than %d YAML tokens: too much for a service file", maxTokens)
+		d.errorAt(tokens[maxTokens], "the file has more than %d YAML tokens: too many for one document", maxTokens)
 		return nil
 	}
 	if deep := tooDeep(tokens); deep != nil {
@@ -69,7 +86,7 @@ func (d *document) readText(content []byte) (text string, ok bool) {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(content))
 	d.lines = strings.Split(text, "\n")
 	if strings.TrimSpace(text) == "" {
-		d.errorIn("the file is empty: a service needs at least name, container.entrypoint and restart")
+		d.nothing()
 		return "", false
 	}
 	blank := 0
@@ -87,6 +104,13 @@ func (d *document) readText(content []byte) (text string, ok bool) {
 		}
 	}
 	return text, true
+}
+
+// nothing reports that the file is empty, where it must not be.
+func (d *document) nothing() {
+	if d.empty != "" {
+		d.errorIn("the file is empty: %s", d.empty)
+	}
 }
 
 // forbidden finds what YAML does not allow anywhere, and what this parser does not endure.
@@ -173,10 +197,18 @@ func parseTokens(tokens token.Tokens) (file *ast.File, err error) {
 
 func (d *document) syntaxError(err error) {
 	if located, ok := errors.AsType[yaml.Error](err); ok && located.GetToken() != nil {
-		d.errorAt(located.GetToken(), "this is not valid YAML: %s", located.GetMessage())
+		d.errorAt(located.GetToken(), "this is not valid YAML: %s", d.spoken(located.GetMessage()))
 		return
 	}
-	d.errorIn("this is not valid YAML: %v", err)
+	d.errorIn("this is not valid YAML: %s", d.spoken(err.Error()))
+}
+
+// spoken returns what the library says, without what it quotes of a file that is secret.
+func (d *document) spoken(message string) string {
+	if before, _, quotes := strings.Cut(message, "\""); d.secret && quotes {
+		return before + hidden
+	}
+	return message
 }
 
 // onlyDocument returns the body of the one document; empty ones, as after a last "---", do not count.
@@ -188,13 +220,13 @@ func (d *document) onlyDocument(file *ast.File) ast.Node {
 			continue
 		}
 		if body != nil {
-			d.errorAt(startOf(doc.Body), "a second YAML document: a file describes exactly one service")
+			d.errorAt(startOf(doc.Body), "a second YAML document: %s", d.single)
 			return nil
 		}
 		body = doc.Body
 	}
 	if body == nil {
-		d.errorIn("the file is empty: a service needs at least name, container.entrypoint and restart")
+		d.nothing()
 	}
 	return body
 }
@@ -214,10 +246,35 @@ func (d *document) warnAt(at *token.Token, format string, args ...any) {
 
 func (d *document) add(line, column int, severity Severity, message string) {
 	problem := Problem{File: d.source, Line: line, Column: column, Severity: severity, Message: printable(message)}
-	if line > 0 && line <= len(d.lines) {
+	if line > 0 {
+		problem.Line += d.first
+	}
+	if line > 0 && line <= len(d.lines) && !d.secret {
 		problem.SourceLine = d.lines[line-1]
 	}
 	d.problems = append(d.problems, problem)
+}
+
+// lineOf returns the line of the file on which a token stands.
+func (d *document) lineOf(at *token.Token) int { return d.first + at.Position.Line }
+
+// hidden stands for what a message must not show.
+const hidden = "[hidden]"
+
+// quote shows what a file says, shortened, where it is not secret.
+func (d *document) quote(text string) string {
+	if d.secret {
+		return hidden
+	}
+	return quote(text)
+}
+
+// spelt does the same for what needs no quotation marks.
+func (d *document) spelt(text string) string {
+	if d.secret {
+		return hidden
+	}
+	return text
 }
 
 // startOf returns the first token of a node. For a mapping the library names the colon; people look for the key.

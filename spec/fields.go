@@ -5,53 +5,45 @@ import (
 	"strings"
 )
 
-// section is one mapping of a service file: what it is called in messages, and its fields.
+// section is one mapping of a file: what it is called in messages, and its fields. The parser, the messages and the JSON
+// Schema all read it.
 type section struct {
-	title  string
-	fields []string
-	also   map[string]string // other accepted spellings of fields
+	title   string
+	fields  []known
+	also    map[string]string // other accepted spellings of fields
+	oneOf   []string          // fields of which exactly one is given
+	further shape             // what else the JSON Schema demands of the mapping
+}
+
+// known is a field of a section.
+type known struct {
+	name     string
+	required bool
+	about    string // for people: what it means
+	value    shape
 }
 
 // canonical returns the name under which the section knows the field, "" when it does not.
 func (s section) canonical(name string) string {
-	if slices.Contains(s.fields, name) {
-		return name
+	for _, field := range s.fields {
+		if field.name == name {
+			return name
+		}
 	}
 	return s.also[name]
 }
 
-// The sections of a service file.
-var (
-	fileSection = section{
-		title:  "a service file",
-		fields: []string{"name", "container", "depends", "restart", "logToConsole", "extactor"},
+// names returns the names of the fields, in the order of the table.
+func (s section) names() []string {
+	names := make([]string, len(s.fields))
+	for i, field := range s.fields {
+		names[i] = field.name
 	}
-	containerSection = section{
-		title:  "container",
-		fields: []string{"entrypoint", "environment", "environmentFile", "args", "mounts", "security"},
-	}
-	// The reference system reads the id mappings under lower-case names only; OCI writes them with capitals.
-	mountSection = section{
-		title:  "a mount",
-		fields: []string{"source", "destination", "type", "options", "uidMappings", "gidMappings"},
-		also:   map[string]string{"uidmappings": "uidMappings", "gidmappings": "gidMappings"},
-	}
-	idMappingSection = section{
-		title:  "an id mapping",
-		fields: []string{"containerID", "hostID", "size"},
-		also:   map[string]string{"containerid": "containerID", "hostid": "hostID"},
-	}
-	securitySection = section{
-		title:  "security",
-		fields: []string{"writeableRootfs", "writeableSysfs", "maskedPaths", "readonlyPaths", "rootfsPropagation"},
-	}
-	dependencySection = section{
-		title:  "an item of depends",
-		fields: []string{"service", "path", "network", "time", "configuration"},
-	}
-	extactorSection = section{title: "extactor", fields: []string{"stop"}}
-	stopSection     = section{title: "stop", fields: []string{"signal", "timeout"}}
-)
+	return names
+}
+
+// choice says which of the fields must be given.
+func (s section) choice() string { return "exactly one of " + strings.Join(s.oneOf, ", ") }
 
 // required returns the text of a field that must be given. A field that is missing because it was misspelt is one
 // mistake, and is reported where it stands.
@@ -71,10 +63,10 @@ func (d *decoder) required(m *mapping, name, allowed string) (item, bool) {
 // missing reports that a field is not there.
 func (d *decoder) missing(m *mapping, name, allowed string) {
 	for i, candidate := range m.unknown {
-		if nearest(candidate.name, m.section.fields) == name {
+		if nearest(candidate.name, m.section.names()) == name {
 			m.unknown = slices.Delete(m.unknown, i, i+1)
 			d.errorAt(candidate.key, "unknown field %s in %s: did you mean %q? It is required: %s",
-				quote(candidate.name), m.section.title, name, allowed)
+				d.quote(candidate.name), m.section.title, name, allowed)
 			return
 		}
 	}
@@ -84,22 +76,26 @@ func (d *decoder) missing(m *mapping, name, allowed string) {
 // unknownFields warns of fields that have no meaning. The reference system ignores them.
 func (d *decoder) unknownFields(m *mapping) {
 	for _, found := range m.unknown {
-		d.warnAt(found.key, "unknown field %s in %s: %s", quote(found.name), m.section.title, hint(found.name, m.section))
+		d.warnAt(found.key, "unknown field %s in %s: %s", d.quote(found.name), m.section.title, d.hint(found.name, m.section))
 	}
 }
 
 // hint says what might have been meant by an unknown field.
-func hint(name string, in section) string {
-	if best := nearest(name, in.fields); best != "" {
+func (d *document) hint(name string, in section) string {
+	if in.title == dependencySection.title && optionsSection.canonical(name) != "" {
+		return "it belongs under extactor: depends:, in an item that repeats this dependency"
+	}
+	if best := nearest(name, in.names()); best != "" {
 		return "did you mean \"" + best + "\"?"
 	}
-	for _, other := range []section{containerSection, securitySection} {
-		if slices.Contains(other.fields, name) {
+	for _, other := range d.places {
+		switch {
+		case other.canonical(name) == "":
+		case other.title == fileSection.title:
+			return "it belongs to the top level"
+		default:
 			return "it belongs under " + other.title
 		}
 	}
-	if slices.Contains(fileSection.fields, name) {
-		return "it belongs to the top level"
-	}
-	return "allowed are " + strings.Join(in.fields, ", ")
+	return "allowed are " + strings.Join(in.names(), ", ")
 }

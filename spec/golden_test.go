@@ -1,7 +1,9 @@
 package spec_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
@@ -14,7 +16,15 @@ import (
 func TestProblems(t *testing.T) {
 	datadriven.Walk(t, "testdata/problems", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			if d.Cmd != "parse" {
+			switch d.Cmd {
+			case "configs":
+				configs, problems := spec.ParseConfigs("x.yaml", []byte(d.Input))
+				return shown(configs, problems)
+			case "hosts":
+				services, problems := spec.ParseHostServices("x.yaml", []byte(d.Input))
+				return shown(services, problems)
+			case "parse":
+			default:
 				d.Fatalf(t, "unknown command %q", d.Cmd)
 			}
 			service, problems := spec.Parse("x.yaml", []byte(d.Input))
@@ -27,4 +37,20 @@ func TestProblems(t *testing.T) {
 			return problems.String() + "\n"
 		})
 	})
+}
+
+// shown is what was read of a file and, below it, the problems.
+func shown[T any](found []T, problems spec.Problems) string {
+	var b strings.Builder
+	for _, each := range found {
+		text, err := json.Marshal(each)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprintf(&b, "%s\n", text)
+	}
+	if len(problems) > 0 {
+		fmt.Fprintf(&b, "%s\n", problems)
+	}
+	return b.String()
 }

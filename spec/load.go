@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// MaxFileSize is the size in bytes up to which a service file is read.
+// MaxFileSize is the size in bytes up to which a file is read.
 const MaxFileSize = 1 << 20
 
 // LoadFile reads and checks one service file. The service is nil when the problems contain an error.
@@ -19,25 +19,16 @@ func LoadFile(path string) (*Service, Problems) {
 	return loadFile(path, nil)
 }
 
-// LoadDir reads the files *.yaml of a directory in the order of their names. A file that has an error, or that repeats
+// LoadDir reads the files *.yaml of a directory in the order of their names; names that begin with a dot, as editors give
+// them to their own files, do not count. A file that has an error, or that repeats
 // the name of a service loaded before it, is reported and skipped; the others are returned. A directory that does not
 // exist holds no services, which is no problem.
 func LoadDir(dir string) ([]*Service, Problems) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fileProblem(dir, "cannot read directory: %v", cause(err))
-	}
+	paths, problems := filesOf(dir)
 	var services []*Service
-	var problems Problems
 	taken := make(map[string]string)
-	for _, entry := range entries {
-		if !strings.HasSuffix(entry.Name(), ".yaml") {
-			continue
-		}
-		loaded, found := loadFile(filepath.Join(dir, entry.Name()), taken)
+	for _, path := range paths {
+		loaded, found := loadFile(path, taken)
 		problems = append(problems, found...)
 		if loaded != nil {
 			services = append(services, loaded)
@@ -45,6 +36,23 @@ func LoadDir(dir string) ([]*Service, Problems) {
 		}
 	}
 	return services, problems
+}
+
+// filesOf returns the paths of the files *.yaml of a directory, in their order.
+func filesOf(dir string) (paths []string, problems Problems) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fileProblem(dir, "cannot read directory: %v", cause(err))
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasSuffix(name, ".yaml") && !strings.HasPrefix(name, ".") {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+	}
+	return paths, nil
 }
 
 // loadFile reads one file; taken holds the names that are no longer free, with the file that has each.

@@ -4,16 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
-)
-
-// How a task is asked to end where the file does not say.
-const (
-	DefaultStopSignal  = "SIGTERM"
-	DefaultStopTimeout = 10 * time.Second
 )
 
 // Parse reads and checks the content of one service file; source is the name of the file for messages. The service is
@@ -24,7 +16,7 @@ func Parse(source string, content []byte) (*Service, Problems) {
 
 // parse does the same; a name in taken is refused with the file that has it.
 func parse(source string, content []byte, taken map[string]string) (*Service, Problems) {
-	d := &decoder{document: document{source: source}, targets: make(map[*ast.AliasNode]*ast.AnchorNode)}
+	d := newDecoder(serviceFormat, source)
 	var loaded *Service
 	if root := d.parseDocument(content); root != nil {
 		d.check(root, make(map[string]*ast.AnchorNode))
@@ -62,7 +54,7 @@ func (d *decoder) service(root ast.Node, taken map[string]string) *Service {
 		s.Restart = restartPolicy(restart.text)
 		d.demand(restart, validRestart)
 	}
-	s.Extactor = d.extactor(m)
+	s.Extactor = d.extactor(m, s)
 	d.unknownFields(m)
 	return s
 }
@@ -148,65 +140,6 @@ func (d *decoder) number(m *mapping, name string) uint32 {
 		d.errorAt(text.at, "%s must be %s, not %s", name, allowed, quote(text.text))
 	}
 	return uint32(number)
-}
-
-func (d *decoder) dependencies(m *mapping, s *Service) []Dependency {
-	var depends []Dependency
-	for _, node := range d.list(m, "depends", "dependencies") {
-		if each := d.mapping(dependencySection, node); each != nil {
-			depends = append(depends, d.dependency(each, s))
-		} else if d.absent(node) {
-			d.errorAt(startOf(node), "this item of depends is empty: it needs %s", dependencyRule)
-		}
-	}
-	return depends
-}
-
-func (d *decoder) dependency(m *mapping, s *Service) Dependency {
-	before := len(d.problems)
-	service := d.text(m, "service")
-	dependency := Dependency{
-		Service:       service.text,
-		Path:          d.checkedText(m, "path", absolutePath),
-		Network:       d.checkedTexts(m, "network", "network checks ("+strings.Join(networkChecks, ", ")+")", validNetwork),
-		Time:          d.flag(m, "time"),
-		Configuration: d.flag(m, "configuration"),
-	}
-	set := dependency.set()
-	switch {
-	case len(set) > 1:
-		d.errorAt(m.at, "one item of depends sets %s: it needs %s, so make an item of each",
-			strings.Join(set, " and "), dependencyRule)
-	case len(set) == 0 && len(d.problems) == before && len(m.unknown) > 0:
-		unknown := m.unknown[0]
-		m.unknown = m.unknown[1:]
-		d.errorAt(unknown.key, "unknown dependency %s: %s", quote(unknown.name), hint(unknown.name, dependencySection))
-	case len(set) == 0 && len(d.problems) == before:
-		d.errorAt(m.at, "this item of depends sets nothing: it needs %s", dependencyRule)
-	case s.Name != "" && dependency.Service == s.ID():
-		d.warnAt(service.at, "the service waits for itself, so it never starts")
-	}
-	d.unknownFields(m)
-	return dependency
-}
-
-func (d *decoder) extactor(m *mapping) Extactor {
-	additions := Extactor{Stop: Stop{Signal: DefaultStopSignal, Timeout: DefaultStopTimeout}}
-	ours := d.mapping(extactorSection, m.fields["extactor"].value)
-	if ours == nil {
-		return additions
-	}
-	if stop := d.mapping(stopSection, ours.fields["stop"].value); stop != nil {
-		if signal := d.checkedText(stop, "signal", validSignal); signal != "" {
-			additions.Stop.Signal, _ = signalName(signal)
-		}
-		if timeout := d.checkedText(stop, "timeout", validTimeout); timeout != "" {
-			additions.Stop.Timeout, _ = time.ParseDuration(timeout)
-		}
-		d.unknownFields(stop)
-	}
-	d.unknownFields(ours)
-	return additions
 }
 
 // rule tells what is wrong with a value and what is allowed; "" means nothing is.

@@ -43,6 +43,21 @@ restart: UNTILsuccess
 logToConsole: true
 extactor:
   stop: {signal: int, timeout: 1m30s}
+  health:
+    exec: [/bin/check, --fast, 8080]
+    interval: 1m
+    timeout: 2.5s
+    initialDelay: 0s
+    failureThreshold: 5
+    onFailure: restart
+  resources: {memory: 64Mi, cpu: 500m, pids: 100}
+  backoff: {initial: 1s, max: 2m, resetAfter: 1h}
+  onConfigChange: signal
+  signal: 10
+  depends:
+    - {service: cri, until: up, timeout: 30s, onTimeout: skip}
+    - {network: [etcfiles, hostname, connectivity, addresses], timeout: 1m, onTimeout: fail}
+    - {configuration: true, timeout: 5m}
 `
 
 func TestParseReadsEveryField(t *testing.T) {
@@ -79,7 +94,28 @@ func TestParseReadsEveryField(t *testing.T) {
 		},
 		Restart:      spec.RestartUntilSuccess,
 		LogToConsole: true,
-		Extactor:     spec.Extactor{Stop: spec.Stop{Signal: "SIGINT", Timeout: 90 * time.Second}},
+		Extactor: spec.Extactor{
+			Stop: spec.Stop{Signal: "SIGINT", Timeout: 90 * time.Second},
+			Health: &spec.Health{
+				Exec: []string{"/bin/check", "--fast", "8080"}, Interval: time.Minute, Timeout: 2500 * time.Millisecond,
+				FailureThreshold: 5, OnFailure: spec.HealthFailureRestart,
+			},
+			Resources:      spec.Resources{Memory: 64 << 20, CPU: 0.5, PIDs: 100},
+			Backoff:        spec.Backoff{Initial: time.Second, Max: 2 * time.Minute, ResetAfter: time.Hour},
+			OnConfigChange: spec.ConfigSignals,
+			ConfigSignal:   "SIGUSR1",
+			Depends: []spec.DependencyOptions{
+				{
+					Dependency: spec.Dependency{Service: "cri"}, Until: spec.UntilUp, Timeout: 30 * time.Second,
+					OnTimeout: spec.TimeoutSkips,
+				},
+				{
+					Dependency: spec.Dependency{Network: []string{"addresses", "connectivity", "hostname", "etcfiles"}},
+					Timeout:    time.Minute, OnTimeout: spec.TimeoutFails,
+				},
+				{Dependency: spec.Dependency{Configuration: true}, Timeout: 5 * time.Minute, OnTimeout: spec.TimeoutWaits},
+			},
+		},
 		Source:       "every.yaml",
 	}
 	got, problems := spec.Parse("every.yaml", []byte(everyField))
@@ -122,11 +158,40 @@ func TestAbsentAndEmptyPathsDiffer(t *testing.T) {
 	}
 }
 
-func TestStopDefaults(t *testing.T) {
-	for _, top := range []string{"", "extactor:\n", "extactor: {}\n", "extactor: {stop: {}}\n", "extactor: {stop: {signal: }}\n"} {
-		got := parsed(t, "", top).Extactor.Stop
-		if want := (spec.Stop{Signal: "SIGTERM", Timeout: 10 * time.Second}); got != want {
-			t.Errorf("%q gives %+v, want %+v", top, got, want)
+func TestAdditionsHaveDefaults(t *testing.T) {
+	want := spec.Extactor{
+		Stop:           spec.Stop{Signal: "SIGTERM", Timeout: 10 * time.Second},
+		Backoff:        spec.Backoff{Initial: 100 * time.Millisecond, Max: 30 * time.Second, ResetAfter: time.Minute},
+		OnConfigChange: spec.ConfigRestarts,
+		ConfigSignal:   "SIGHUP",
+	}
+	for _, top := range []string{
+		"", "extactor:\n", "extactor: {}\n", "extactor: {stop: {}}\n", "extactor: {stop: {signal: }}\n",
+		"extactor: {health: , resources: {}, backoff: {}, onConfigChange: , signal: , depends: []}\n",
+	} {
+		if diff := cmp.Diff(want, parsed(t, "", top).Extactor); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", top, diff)
+		}
+	}
+	got := parsed(t, "", "extactor: {health: {tcp: 'localhost:80'}}\n").Extactor.Health
+	health := &spec.Health{
+		TCP: "localhost:80", Interval: 10 * time.Second, Timeout: 5 * time.Second, FailureThreshold: 3,
+		OnFailure: spec.HealthFailureNone,
+	}
+	if diff := cmp.Diff(health, got); diff != "" {
+		t.Errorf("health (-want +got):\n%s", diff)
+	}
+}
+
+func TestResources(t *testing.T) {
+	for text, want := range map[string]spec.Resources{
+		"memory: 67108864": {Memory: 64 << 20}, "memory: 2M": {Memory: 2e6}, "memory: 1100k": {Memory: 1.1e6},
+		"memory: 1G": {Memory: 1e9}, "memory: 2048Ki": {Memory: 2 << 20}, "memory: 3Gi": {Memory: 3 << 30},
+		"cpu: 2": {CPU: 2}, "cpu: 1.25": {CPU: 1.25}, "cpu: .5": {CPU: 0.5}, "cpu: 10m": {CPU: 0.01}, "cpu: '1500m'": {CPU: 1.5},
+		"pids: 1": {PIDs: 1},
+	} {
+		if got := parsed(t, "", "extactor: {resources: {"+text+"}}\n").Extactor.Resources; got != want {
+			t.Errorf("%s gives %+v, want %+v", text, got, want)
 		}
 	}
 }

@@ -17,14 +17,14 @@ const (
 	Warning Severity = "warning"
 )
 
-// Problem is one thing wrong in a service file.
+// Problem is one thing wrong in a file.
 type Problem struct {
 	File       string
 	Line       int // from 1; 0: the problem is the file as a whole
 	Column     int // from 1, in characters
 	Severity   Severity
 	Message    string // what is wrong and what is allowed
-	SourceLine string // the text of Line, without its line break
+	SourceLine string // the text of Line, without its line break; "" where the file may hold secrets
 }
 
 // maxExcerpt is how many characters of a source line are shown around the column.
@@ -42,7 +42,7 @@ func (p Problem) String() string {
 		b.WriteString("warning: ")
 	}
 	b.WriteString(p.Message)
-	if p.Line > 0 {
+	if p.SourceLine != "" {
 		excerpt, caret := p.excerpt()
 		number := fmt.Sprint(p.Line)
 		fmt.Fprintf(&b, "\n  %s | %s\n  %s | %s", number, excerpt, strings.Repeat(" ", len(number)), caret)

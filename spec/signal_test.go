@@ -38,7 +38,7 @@ func TestNearest(t *testing.T) {
 		"entripoint": "entrypoint", "enviroment": "environment", "arg": "args", "Args": "args", "mount": "mounts",
 		"image": "", "capabilities": "", "": "",
 	} {
-		if got := nearest(word, containerSection.fields); got != want {
+		if got := nearest(word, containerSection.names()); got != want {
 			t.Errorf("nearest of %q is %q, want %q", word, got, want)
 		}
 	}

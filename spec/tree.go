@@ -22,6 +22,10 @@ type decoder struct {
 	bomb     bool // reported once that the aliases grow too large
 }
 
+func newDecoder(format format, source string) *decoder {
+	return &decoder{document: document{format: format, source: source}, targets: make(map[*ast.AliasNode]*ast.AnchorNode)}
+}
+
 // field is one key of a mapping with its value.
 type field struct {
 	name  string
@@ -47,7 +51,7 @@ func (d *decoder) check(node ast.Node, anchors map[string]*ast.AnchorNode) {
 			if name, ok := keyText(pair.Key); ok {
 				if earlier := first[name]; earlier != nil {
 					d.errorAt(startOf(pair.Key), "the key %s is already given on line %d: each key is allowed once",
-						quote(name), earlier.Position.Line)
+						d.quote(name), d.lineOf(earlier))
 				} else {
 					first[name] = startOf(pair.Key)
 				}
@@ -65,7 +69,7 @@ func (d *decoder) check(node ast.Node, anchors map[string]*ast.AnchorNode) {
 		if anchor := anchors[node.Value.String()]; anchor != nil {
 			d.targets[node] = anchor
 		} else {
-			d.errorAt(node.GetToken(), "the alias *%s has no anchor &%[1]s before it", node.Value)
+			d.errorAt(node.GetToken(), "the alias *%s has no anchor &%[1]s before it", d.spelt(node.Value.String()))
 		}
 	case *ast.TagNode:
 		switch token.ReservedTagKeyword(node.Start.Value) {
@@ -73,7 +77,7 @@ func (d *decoder) check(node ast.Node, anchors map[string]*ast.AnchorNode) {
 			token.SequenceTag, token.TimestampTag:
 		default:
 			d.errorAt(node.Start, "the tag %s is not allowed: only the tags of plain YAML such as !!str are",
-				quote(node.Start.Value))
+				d.quote(node.Start.Value))
 		}
 		d.check(node.Value, anchors)
 	case *ast.MappingKeyNode:
@@ -125,8 +129,11 @@ func (d *decoder) mapping(section section, node ast.Node) *mapping {
 	}
 	tree, ok := resolved.(*ast.MappingNode)
 	if !ok {
-		d.errorAt(startOf(resolved), "%s must be a mapping with the fields %s, not %s",
-			section.title, strings.Join(section.fields, ", "), kindOf(resolved))
+		fields := ""
+		if len(section.fields) > 0 {
+			fields = " with the fields " + strings.Join(section.names(), ", ")
+		}
+		d.errorAt(startOf(resolved), "%s must be a mapping%s, not %s", section.title, fields, d.kindOf(resolved))
 		return nil
 	}
 	m := &mapping{section: section, at: startOf(tree), fields: make(map[string]field)}
@@ -181,7 +188,7 @@ func (d *decoder) merge(m *mapping, node ast.Node, seen map[string]bool, depth i
 		}
 	default:
 		if resolved != nil || d.absent(node) {
-			d.errorAt(startOf(node), "a merge key takes a mapping or a list of mappings, not %s", kindOf(resolved))
+			d.errorAt(startOf(node), "a merge key takes a mapping or a list of mappings, not %s", d.kindOf(resolved))
 		}
 	}
 }

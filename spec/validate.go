@@ -6,14 +6,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // What is allowed, in the words of the messages.
 const (
-	nameRule       = "lower-case letters, digits, \"-\" and \"_\""
-	restartRule    = "always, never or untilSuccess"
-	dependencyRule = "exactly one of service, path, network, time, configuration"
+	nameRule    = "lower-case letters, digits, \"-\" and \"_\""
+	restartRule = "always, never or untilSuccess"
 )
 
 var (
@@ -88,37 +86,15 @@ func validPropagation(text string) string { return oneOf("rootfsPropagation", te
 
 func validNetwork(text string) string { return oneOf("network check", text, networkChecks) }
 
-func oneOf(what, text string, allowed []string) string {
-	if slices.Contains(allowed, text) {
-		return ""
-	}
-	return fmt.Sprintf("%s %s is unknown: allowed are %s", what, quote(text), strings.Join(allowed, ", "))
-}
-
-func validSignal(text string) string {
-	if name, ok := signalName(text); !ok || name == "SIGSTOP" {
-		return fmt.Sprintf("%s is no signal that ends a program: allowed is for example SIGTERM, TERM or 15", quote(text))
-	}
-	return ""
-}
-
-func validTimeout(text string) string {
-	timeout, err := time.ParseDuration(text)
-	if err != nil || timeout <= 0 {
-		return fmt.Sprintf("the timeout %s must be a duration above zero with its unit, such as 30s or 1m30s", quote(text))
-	}
-	return ""
-}
-
-// set names the fields of a dependency that are set.
-func (d Dependency) set() []string {
-	var set []string
-	for i, given := range []bool{d.Service != "", d.Path != "", len(d.Network) > 0, d.Time, d.Configuration} {
-		if given {
-			set = append(set, dependencySection.fields[i])
+func oneOf[T ~string](what, text string, allowed []T) string {
+	var names []string
+	for _, each := range allowed {
+		if text == string(each) {
+			return ""
 		}
+		names = append(names, string(each))
 	}
-	return set
+	return fmt.Sprintf("%s %s is unknown: allowed are %s", what, quote(text), strings.Join(names, ", "))
 }
 
 // isBind tells whether the mount shows a part of the host.

@@ -23,7 +23,7 @@ func (d *decoder) list(m *mapping, name, of string) []ast.Node {
 	sequence, ok := resolved.(*ast.SequenceNode)
 	if !ok {
 		d.errorAt(startOf(resolved), "%s must be a list of %s, each on a line of its own after %q, not %s",
-			name, of, "- ", kindOf(resolved))
+			name, of, "- ", d.kindOf(resolved))
 		return nil
 	}
 	return append([]ast.Node{}, sequence.Values...)
@@ -71,7 +71,7 @@ func (d *decoder) scalar(name string, node ast.Node) (item, bool) {
 	case ast.ScalarNode:
 		text = value.GetToken().Value
 	default:
-		d.errorAt(startOf(resolved), "%s must be text, not %s", name, kindOf(resolved))
+		d.errorAt(startOf(resolved), "%s must be text, not %s", name, d.kindOf(resolved))
 		return item{}, false
 	}
 	at := startOf(resolved)
@@ -98,12 +98,12 @@ func (d *decoder) flag(m *mapping, name string) bool {
 			return false
 		}
 	}
-	d.errorAt(startOf(resolved), "%s must be true or false, not %s", name, kindOf(resolved))
+	d.errorAt(startOf(resolved), "%s must be true or false, not %s", name, d.kindOf(resolved))
 	return false
 }
 
 // kindOf names what a value is in the words of a message.
-func kindOf(node ast.Node) string {
+func (d *document) kindOf(node ast.Node) string {
 	switch node := node.(type) {
 	case nil:
 		return "nothing"
@@ -112,9 +112,9 @@ func kindOf(node ast.Node) string {
 	case *ast.SequenceNode:
 		return "a list"
 	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode:
-		return node.GetToken().Value
+		return d.spelt(node.GetToken().Value)
 	case *ast.StringNode:
-		return "the text " + quote(node.Value)
+		return "the text " + d.quote(node.Value)
 	}
 	return "text"
 }
