@@ -26,16 +26,21 @@ const (
 var notGranted = []string{"CAP_SYS_BOOT", "CAP_SYS_MODULE"}
 
 // Generate makes the OCI runtime spec of a service. environmentFile is the content of the service's environment file
-// as ReadEnvironmentFile returns it. The root file system is expected at "rootfs" beside the spec, see OverlayRootfs.
-func Generate(service *spec.Service, host Host, environmentFile []string) (*specs.Spec, error) {
+// as ReadEnvironmentFile returns it, config the service's configuration document or nil. The root file system is expected
+// at "rootfs" beside the spec, see OverlayRootfs.
+func Generate(service *spec.Service, host Host, environmentFile []string, config *spec.Config) (*specs.Spec, error) {
 	// The defaults want a namespace to make a cgroup path of, which is replaced below.
 	ctx := namespaces.WithNamespace(context.Background(), "extactor")
 	container := service.Container
+	var configured []string
+	if config != nil {
+		configured = config.Environment
+	}
 	options := []containerdoci.SpecOpts{
 		withVersion(ociVersion),
 		containerdoci.WithProcessCwd("/"),
 		containerdoci.WithProcessArgs(append([]string{container.Entrypoint}, container.Args...)...),
-		withEnvironment(MergeEnvironment(environmentFile, container.Environment)),
+		withEnvironment(MergeEnvironment(environmentFile, container.Environment, configured)),
 		containerdoci.WithNoNewPrivileges,
 		containerdoci.WithHostNamespace(specs.NetworkNamespace),
 		containerdoci.WithHostNamespace(specs.IPCNamespace),
@@ -46,8 +51,10 @@ func Generate(service *spec.Service, host Host, environmentFile []string) (*spec
 		containerdoci.WithCgroup(path.Join(host.CgroupParent, service.ID())),
 		containerdoci.WithSelinuxLabel(""),
 		containerdoci.WithApparmorProfile(""),
-		containerdoci.WithMounts(append(networkFiles(host), fileMounts(container.Mounts)...)),
+		containerdoci.WithMounts(slices.Concat(
+			networkFiles(host), fileMounts(container.Mounts), configMounts(host.ConfigDir, config))),
 		withSecurity(container.Security),
+		withLimits(service.Extactor.Resources),
 		seccomp.WithDefaultProfile(), // last: it depends on the capabilities
 	}
 	generated, err := containerdoci.GenerateSpec(ctx, nil, &containers.Container{ID: service.ID()}, options...)

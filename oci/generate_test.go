@@ -20,7 +20,7 @@ func specOf(t *testing.T, container spec.Container, change ...func(*Host)) *spec
 	for _, apply := range change {
 		apply(&host)
 	}
-	generated, err := Generate(&spec.Service{Name: "x", Container: container}, host, []string{"FILE=1", "BOTH=file"})
+	generated, err := Generate(&spec.Service{Name: "x", Container: container}, host, []string{"FILE=1", "BOTH=file"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

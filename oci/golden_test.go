@@ -44,7 +44,7 @@ func TestCorpusGolden(t *testing.T) {
 			if service == nil {
 				t.Fatal(problems)
 			}
-			generated, err := Generate(service, fixedHost(), nil)
+			generated, err := Generate(service, fixedHost(), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

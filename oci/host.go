@@ -16,6 +16,7 @@ type Host struct {
 	CgroupParent string   // "/extactor": each service's cgroup lies below it
 	HostsFile    string   // mounted at /etc/hosts; empty: not mounted
 	ResolvConf   string   // mounted at /etc/resolv.conf; empty: not mounted
+	ConfigDir    string   // where the files of the service's configuration document lie, see ConfigDir
 }
 
 // ThisHost describes the machine as it is now. It reads three small files: call it at each start, so that a resolv.conf

@@ -116,7 +116,7 @@ func writeProbe(bundle string) error {
 	}
 	id := filepath.Base(bundle)
 	probe := &spec.Service{Name: id, Container: spec.Container{Entrypoint: "/proc/self/exe"}}
-	generated, err := Generate(probe, Host{Capabilities: capabilities, CgroupParent: "/"}, nil)
+	generated, err := Generate(probe, Host{Capabilities: capabilities, CgroupParent: "/"}, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,17 @@ func (r *Runtime) prepare(ctx context.Context, request service.StartRequest) err
 		return err
 	}
 
+	host.ConfigDir = ConfigDir(r.config.RunDir, request.ID, request.Attempt)
+
+	err = writeConfig(host.ConfigDir, request.Config)
+	if err == nil {
+		err = checkConfigMounts(request.Spec, host, request.Config)
+	}
+
+	if err != nil {
+		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
+	}
+
 	if err := logs.Create(r.logs, request.ID); err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func removeCgroups(parent string) {
 // is what the runtime logged.
 func run(t *testing.T, runtime []string, service *spec.Service, host Host, environmentFile ...string) (string, error) {
 	t.Helper()
-	generated, err := Generate(service, host, environmentFile)
+	generated, err := Generate(service, host, environmentFile, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

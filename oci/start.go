@@ -116,6 +116,8 @@ func (r *Runtime) compose(ctx context.Context, request service.StartRequest) (co
 		return fail(err)
 	}
 
+	host.ConfigDir = ConfigDir(r.config.RunDir, request.ID, request.Attempt)
+
 	generated, err := generate(request, host)
 	if err != nil {
 		return fail(err)
@@ -159,7 +161,7 @@ func generate(request service.StartRequest, host Host) (*specs.Spec, error) {
 		}
 	}
 
-	return Generate(request.Spec, host, environment)
+	return Generate(request.Spec, host, environment, request.Config)
 }
 
 // runtimeInfo says which shim and which OCI runtime run the container.

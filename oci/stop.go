@@ -146,7 +146,8 @@ func (r *Runtime) remove(ctx context.Context, container containers.Container) er
 		return err
 	}
 
-	return nil
+	// What a daemon left that died during a command.
+	return os.RemoveAll(execDir(r.config.RunDir, container.ID))
 }
 
 func (r *Runtime) removeTask(ctx context.Context, id string) error {
@@ -217,17 +218,21 @@ func (r *Runtime) release(id string) {
 func (r *Runtime) sweep(id string, drop func(attempt uint64) bool) error {
 	problems := []error{exits.Remove(r.config.RunDir, id, drop)}
 
-	layers, err := os.ReadDir(filepath.Join(r.config.RunDir, "rootfs"))
-	if err != nil && !os.IsNotExist(err) {
-		problems = append(problems, err)
-	}
+	for kind, remove := range map[string]func(runDir, id string, attempt uint64) error{
+		"rootfs": RemoveOverlay, "config": removeConfig,
+	} {
+		entries, err := os.ReadDir(filepath.Join(r.config.RunDir, kind))
+		if err != nil && !os.IsNotExist(err) {
+			problems = append(problems, err)
+		}
 
-	for _, layer := range layers {
-		suffix, ours := strings.CutPrefix(layer.Name(), id+".")
-		attempt, err := strconv.ParseUint(suffix, 10, 64)
+		for _, entry := range entries {
+			suffix, ours := strings.CutPrefix(entry.Name(), id+".")
+			attempt, err := strconv.ParseUint(suffix, 10, 64)
 
-		if ours && err == nil && drop(attempt) {
-			problems = append(problems, RemoveOverlay(r.config.RunDir, id, attempt))
+			if ours && err == nil && drop(attempt) {
+				problems = append(problems, remove(r.config.RunDir, id, attempt))
+			}
 		}
 	}
 

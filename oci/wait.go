@@ -121,7 +121,7 @@ func (r *Runtime) lastLines(id string, container *containers.Container) string {
 		return ""
 	}
 
-	secrets, err := secretsOf(*container)
+	secrets, err := r.secretsOf(*container)
 	if err != nil {
 		r.config.Logger.Warn().Err(err).Msg("the last lines are left out, because secrets in them cannot be recognised")
 
@@ -141,18 +141,34 @@ func (r *Runtime) lastLines(id string, container *containers.Container) string {
 	return strings.ToValidUTF8(lines, "")
 }
 
-// secretsOf returns every value of the container's environment: all of them were given to extactor.
-func secretsOf(container containers.Container) ([]string, error) {
-	var generated specs.Spec
-	if err := typeurl.UnmarshalTo(container.Spec, &generated); err != nil {
+// secretsOf returns every value of the container's environment and the content of every configuration file: all of them
+// were given to extactor.
+func (r *Runtime) secretsOf(container containers.Container) ([]string, error) {
+	generated, err := specOfContainer(container)
+	if err != nil {
+		return nil, err
+	}
+
+	contents, err := configContents(ConfigDir(r.config.RunDir, container.ID, number(container, labelAttempt)))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration files of container %q: %w", container.ID, err)
+	}
+
+	return append(contents, EnvironmentValues(generated.Process.Env)...), nil
+}
+
+// specOfContainer returns the spec that the container was made from; its Process is not nil.
+func specOfContainer(container containers.Container) (*specs.Spec, error) {
+	generated := new(specs.Spec)
+	if err := typeurl.UnmarshalTo(container.Spec, generated); err != nil {
 		return nil, fmt.Errorf("cannot read the spec of container %q: %w", container.ID, err)
 	}
 
 	if generated.Process == nil {
-		return nil, nil
+		generated.Process = new(specs.Process)
 	}
 
-	return EnvironmentValues(generated.Process.Env), nil
+	return generated, nil
 }
 
 func (r *Runtime) cgroupPath(id string) string { return path.Join(r.config.CgroupParent, id) }

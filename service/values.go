@@ -1,6 +1,9 @@
 package service
 
 import (
+	"errors"
+	"io"
+
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/spec"
 )
@@ -20,6 +23,7 @@ type StartRequest struct {
 	BootID  string        // label of the container
 	Hash    string        // label of the container: spec hash
 	Spec    *spec.Service // the file as it was loaded
+	Config  *spec.Config  // the service's configuration document; nil: there is none
 }
 
 // Task names one attempt's container in calls to the runtime.
@@ -32,4 +36,26 @@ type Task struct {
 type Started struct {
 	PID       uint32
 	Container string
+}
+
+// ErrRestartNeeded says that a change cannot reach the running task: only its next start will see it.
+var ErrRestartNeeded = errors.New("a restart is needed")
+
+// ExecRequest is a command to run in the container of a running task, beside what runs there.
+type ExecRequest struct {
+	Args     []string // the command and its arguments; never empty
+	Env      []string // NAME=value, added to the environment of the container's own process; wins over it
+	Cwd      string   // in the container; empty: where the container's own process began
+	Terminal bool     // give it a terminal; what it prints then all goes to Stdout
+
+	Stdin  io.Reader // nil: it reads nothing. A Read under way when the command ends is not interrupted
+	Stdout io.Writer // nil: dropped
+	Stderr io.Writer // nil: dropped; not the same value as Stdout unless that may be written to concurrently
+
+	Resize <-chan WindowSize // sizes of the terminal, the first as soon as possible; nil: it stays as it is
+}
+
+// WindowSize is the size of a terminal in characters.
+type WindowSize struct {
+	Columns, Rows uint32
 }

@@ -31,7 +31,7 @@ func (a *app) ociCommand() *cobra.Command {
 				return err
 			}
 
-			generated, err := oci.Generate(service, host, a.environmentFile(service.Container.EnvironmentFile))
+			generated, err := oci.Generate(service, host, a.environmentFile(service.Container.EnvironmentFile), nil)
 			if err != nil {
 				return err
 			}

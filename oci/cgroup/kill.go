@@ -52,6 +52,51 @@ func Kill(ctx context.Context, path string) error {
 	}
 }
 
+// KillSession sends SIGKILL to every process of the control group that belongs to the session, which has the number of
+// the process that began it, and returns when all have ended.
+func KillSession(ctx context.Context, path string, session int) error {
+	ended := make(map[int]bool)
+
+	for {
+		directories, err := Directories(path)
+		if err != nil {
+			return err
+		}
+
+		var processes []*os.File
+
+		for _, directory := range directories {
+			for _, pid := range members(directory) {
+				if !ended[pid] && sessionOf(pid) == session {
+					ended[pid] = true
+
+					if process := kill(pid); process != nil {
+						processes = append(processes, process)
+					}
+				}
+			}
+		}
+
+		if len(processes) == 0 {
+			return nil
+		}
+
+		if err := Ended(ctx, processes...); err != nil {
+			return fmt.Errorf("cannot kill session %d of cgroup %q: %w", session, path, err)
+		}
+	}
+}
+
+// sessionOf returns the session of a process, 0 where it is gone.
+func sessionOf(pid int) int {
+	session, err := unix.Getsid(pid)
+	if err != nil {
+		return 0
+	}
+
+	return session
+}
+
 // kill returns the handle of a process that was sent SIGKILL; nil where it is gone already.
 func kill(pid int) *os.File {
 	process, err := Open(pid)

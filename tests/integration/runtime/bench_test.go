@@ -82,7 +82,7 @@ func (h *harness) startBare(programs []*spec.Service) (elapsed time.Duration, re
 		OCIRuntime: "runc",
 		Directory:  filepath.Join(h.config.RunDir, "bare"),
 		Container: func(index int) (*specs.Spec, string, error) {
-			generated, err := oci.Generate(programs[index], host, nil)
+			generated, err := oci.Generate(programs[index], host, nil, nil)
 
 			return generated, host.Rootfs(programs[index].Name), err
 		},

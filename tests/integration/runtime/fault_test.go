@@ -219,6 +219,26 @@ func TestOutOfMemoryIsReported(t *testing.T) {
 	}
 }
 
+// readLimit returns the content of the first file of that name that there is.
+func readLimit(t testing.TB, path string, names ...string) string {
+	t.Helper()
+
+	directories, err := cgroup.Directories(path)
+	must(t, err)
+
+	for _, directory := range directories {
+		for _, name := range names {
+			if content, err := os.ReadFile(filepath.Join(directory, name)); err == nil {
+				return strings.TrimSpace(string(content))
+			}
+		}
+	}
+
+	t.Fatalf("none of %q in %q", names, directories)
+
+	return ""
+}
+
 func limitMemory(t *testing.T, path string, limit int) {
 	t.Helper()
 

@@ -212,7 +212,7 @@ func (h *harness) deleteAll(ctx context.Context) error {
 func (h *harness) leftovers() error {
 	var problems []error
 
-	for _, directory := range []string{"rootfs", "exits", "logs/fifo"} {
+	for _, directory := range []string{"rootfs", "config", "exits", "logs/fifo", "exec"} {
 		entries, err := os.ReadDir(filepath.Join(h.config.RunDir, directory))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, err)

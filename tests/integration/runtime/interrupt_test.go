@@ -84,7 +84,7 @@ func (h *harness) createOnly(id string, attempt uint64) {
 	host, err := oci.ThisHost(h.config.RootfsDir, "/"+h.config.Namespace)
 	must(h.t, err)
 
-	generated, err := oci.Generate(program, host, nil)
+	generated, err := oci.Generate(program, host, nil, nil)
 	must(h.t, err)
 
 	rootfs, err := oci.OverlayRootfs(program, host, h.config.RunDir, attempt)

@@ -4,17 +4,24 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func main() {
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
+
+	hangup, resized := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	signal.Notify(resized, syscall.SIGWINCH)
 
 	for words := os.Args[1:]; len(words) > 0; {
 		word := words[0]
@@ -55,6 +62,25 @@ func main() {
 			}
 
 			fmt.Println(len(memory))
+		case "warn": // TEXT, on the other output
+			fmt.Fprintln(os.Stderr, next())
+		case "read": // PATH, and print it
+			content, err := os.ReadFile(next())
+			must(err)
+			fmt.Println(string(content))
+		case "hangup": // wait for SIGHUP
+			<-hangup
+		case "copy": // input to output, until its end
+			_, err := io.Copy(os.Stdout, os.Stdin)
+			must(err)
+		case "child": // leave a child in this session that ignores SIGTERM and holds the output
+			child := exec.Command(os.Args[0], "stubborn")
+			child.Stdout, child.Stderr = os.Stdout, os.Stderr
+			must(child.Start())
+		case "window": // print the size of the terminal once it has one
+			window(resized)
+		case "user": // NUMBER, that one goes on as
+			must(syscall.Setuid(atoi(next())))
 		case "write": // PATH
 			must(os.WriteFile(next(), []byte("written"), 0o644))
 		default:
@@ -70,6 +96,21 @@ func spam(count string) {
 	}
 
 	must(output.Flush())
+}
+
+func window(resized <-chan os.Signal) {
+	for {
+		size, err := unix.IoctlGetWinsize(int(os.Stdin.Fd()), unix.TIOCGWINSZ)
+		must(err)
+
+		if size.Col > 0 {
+			fmt.Printf("%dx%d\n", size.Col, size.Row)
+
+			return
+		}
+
+		<-resized
+	}
 }
 
 func atoi(text string) int {
