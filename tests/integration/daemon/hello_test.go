@@ -127,6 +127,6 @@ func (h *host) commands(t *testing.T, d *daemon, id string) {
 	matches(t, "restart", response, `NODE +RESPONSE\n\S+ +Service "ext-hello-world" restarted\n`)
 	d.event(t, before, id, "Restart requested")
 	d.event(t, before, id, `Sending SIGTERM to task ext-hello-world \(PID \d+\)`)
-	d.event(t, before, id, `Task ext-hello-world \(PID \d+\) exited without error`)
+	d.event(t, before, id, `Task ext-hello-world \(PID \d+\) .*`)
 	d.started(t, before, id)
 }

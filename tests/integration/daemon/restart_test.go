@@ -217,15 +217,19 @@ func TestOrderOfDependency(t *testing.T) {
 	t.Parallel()
 
 	h := newHost(t)
-	h.service("a", "restart: always\ndepends: [{service: ext-b}]", "serve")
-	h.service("b", "restart: always\ndepends: [{service: ext-c}]", "serve")
-	h.service("c", "restart: always", "serve")
+	h.service("a", "restart: always\ndepends: [{service: ext-b}]", "print", "ready", "serve")
+	h.service("b", "restart: always\ndepends: [{service: ext-c}]", "print", "ready", "serve")
+	h.service("c", "restart: always", "print", "ready", "serve")
 
 	d := h.start()
 	a, b, c := d.started(t, 0, "ext-a"), d.started(t, 0, "ext-b"), d.started(t, 0, "ext-c")
 
 	if a.GetSeq() < b.GetSeq() || b.GetSeq() < c.GetSeq() {
 		t.Errorf("started: a at %d, b at %d, c at %d", a.GetSeq(), b.GetSeq(), c.GetSeq())
+	}
+
+	for _, id := range []string{"ext-a", "ext-b", "ext-c"} {
+		h.printed(id, "ready") // it has a handler for SIGTERM
 	}
 
 	h.end(unix.SIGTERM)
