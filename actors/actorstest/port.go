@@ -13,8 +13,8 @@ import (
 
 var methods = []string{"Observe", "Prepare", "Start", "Wait", "Signal", "Kill", "Delete"}
 
-// port is the fake runtime as one run of the daemon sees it: every call is traced and judged, and returns in an instant
-// that no other call shares.
+// port is the fake runtime as one run of the daemon sees it: every call is traced and judged, and begins and returns in
+// instants that no other call shares.
 type port struct {
 	world *World
 	fake  *FakeRuntime
@@ -58,6 +58,9 @@ func (p *port) carry(call Call, run func() error) error {
 	call.At = time.Now()
 	p.world.audit.call(call, p.run)
 	p.world.trace.noteLoose("call %s", call)
+
+	// Calls that begin in the same instant, such as a signal and a kill, come to the runtime one after the other.
+	<-time.After(p.world.Clock.until(1, p.world.slot(call)))
 
 	err := run()
 

@@ -22,6 +22,13 @@ const calm = 3 * time.Minute
 // run lives one seed through and returns its trace; seen is given the kind of each record and each row of a recovery.
 func run(t *testing.T, seed uint64, seen func(string)) (trace string) {
 	t.Helper()
+
+	defer func() {
+		if t.Failed() {
+			t.Logf("replay with: go test ./tests/sim -run TestSeeds -v -seed %d", seed)
+		}
+	}()
+
 	synctest.Test(t, func(t *testing.T) {
 		w := actorstest.NewWorld(t, seed)
 		newPlay(w).perform()

@@ -1,0 +1,119 @@
+package actorstest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing/synctest"
+	"time"
+)
+
+// Settle delivers all messages of this instant, and those that follow from them.
+func (w *World) Settle() {
+	w.T.Helper()
+
+	for {
+		synctest.Wait()
+		w.trace.settle()
+		w.judge()
+
+		if w.mailboxes == nil || w.mailboxes.empty() {
+			return
+		}
+
+		if !w.Prompt && w.Random.IntN(12) == 0 { // the machine is busy: time passes before the next message
+			<-time.After(w.Clock.until(time.Duration(w.Random.IntN(4000))*time.Microsecond, slotCalls-2))
+			synctest.Wait()
+			w.trace.settle()
+		}
+
+		w.mailboxes.deliver()
+	}
+}
+
+// judge ends the test where something happened that must not.
+func (w *World) judge() {
+	w.T.Helper()
+	w.audit.mu.Lock()
+	violations := append(slices.Clone(w.audit.violations), w.Runtime.Violations()...)
+	w.audit.violations = nil
+	w.audit.mu.Unlock()
+
+	if len(violations) > 0 {
+		w.Fatalf("%s", strings.Join(violations, "\n"))
+	}
+}
+
+// Fatalf ends the test with seed and trace.
+func (w *World) Fatalf(format string, values ...any) {
+	w.T.Helper()
+
+	if w.T.Failed() { // it was said; the system is only being closed now
+		return
+	}
+
+	w.trace.settle()
+	w.T.Fatalf("seed %d: %s\nTRACE of seed %d:\n%s", w.seed, fmt.Sprintf(format, values...), w.seed, w.trace)
+}
+
+// Run lets time pass and delivers what comes.
+func (w *World) Run(length time.Duration) {
+	w.T.Helper()
+	w.until(length, func() bool { return false })
+}
+
+// Until delivers what comes until something is so, and ends the test where it is not within the time.
+func (w *World) Until(most time.Duration, what string, so func() bool) {
+	w.T.Helper()
+
+	if !w.until(most, so) {
+		w.Fatalf("not within %s: %s", most, what)
+	}
+}
+
+func (w *World) until(most time.Duration, so func() bool) bool {
+	w.T.Helper()
+
+	over := time.NewTimer(w.Clock.until(most, slotCalls-3))
+	defer over.Stop()
+
+	for {
+		w.Settle()
+
+		if so() {
+			return true
+		}
+
+		select {
+		case <-w.wake:
+		case <-over.C:
+			w.Settle()
+
+			return so()
+		}
+	}
+}
+
+// Do runs f, which may block, and delivers what comes until it returns.
+func (w *World) Do(f func()) {
+	w.T.Helper()
+
+	var ended atomic.Bool
+
+	go func() {
+		f()
+		ended.Store(true)
+		w.rouse()
+	}()
+
+	w.Until(time.Hour, "a call returns", ended.Load)
+}
+
+// rouse has the present Until look again.
+func (w *World) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
