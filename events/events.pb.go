@@ -1209,6 +1209,7 @@ type Exit struct {
 	At            *Instant               `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
 	LogCursor     uint64                 `protobuf:"varint,6,opt,name=log_cursor,json=logCursor,proto3" json:"log_cursor,omitempty"` // offset in the service's log stream where the run ended
 	LastLines     string                 `protobuf:"bytes,7,opt,name=last_lines,json=lastLines,proto3" json:"last_lines,omitempty"`  // at most 4 KiB, values given to extactor replaced by [redacted]
+	Explanation   string                 `protobuf:"bytes,8,opt,name=explanation,proto3" json:"explanation,omitempty"`               // in plain words why the program could not be executed; empty where it was
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1288,6 +1289,13 @@ func (x *Exit) GetLogCursor() uint64 {
 func (x *Exit) GetLastLines() string {
 	if x != nil {
 		return x.LastLines
+	}
+	return ""
+}
+
+func (x *Exit) GetExplanation() string {
+	if x != nil {
+		return x.Explanation
 	}
 	return ""
 }
@@ -3775,7 +3783,7 @@ const file_events_proto_rawDesc = "" +
 	"\aproblem\x18\x02 \x01(\tR\aproblem\"V\n" +
 	"\fReportExited\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12,\n" +
-	"\x04exit\x18\x02 \x01(\v2\x18.extactor.events.v1.ExitR\x04exit\"\xc5\x01\n" +
+	"\x04exit\x18\x02 \x01(\v2\x18.extactor.events.v1.ExitR\x04exit\"\xe7\x01\n" +
 	"\x04Exit\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\bR\x05known\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\x05R\x04code\x12\x16\n" +
@@ -3785,7 +3793,8 @@ const file_events_proto_rawDesc = "" +
 	"\n" +
 	"log_cursor\x18\x06 \x01(\x04R\tlogCursor\x12\x1d\n" +
 	"\n" +
-	"last_lines\x18\a \x01(\tR\tlastLines\"\xd4\x02\n" +
+	"last_lines\x18\a \x01(\tR\tlastLines\x12 \n" +
+	"\vexplanation\x18\b \x01(\tR\vexplanation\"\xd4\x02\n" +
 	"\bObserved\x126\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1e.extactor.events.v1.TaskStatusR\x06status\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +

@@ -98,10 +98,14 @@ func (x *Exit) Success() bool {
 	return x.GetKnown() && x.GetCode() == 0 && x.GetSignal() == 0 && !x.GetOom()
 }
 
-// lastLine shows the last line of a failed task: most often it says why.
+// lastLine shows the last line of a failed task: most often it says why. Where we can say it better, it is left out.
 func lastLine(exit *Exit) string {
 	if exit.Success() {
 		return ""
+	}
+
+	if explanation := exit.GetExplanation(); explanation != "" {
+		return ": " + explanation
 	}
 
 	lines := strings.Split(strings.TrimSpace(exit.GetLastLines()), "\n")

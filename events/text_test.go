@@ -44,6 +44,12 @@ func TestText(t *testing.T) {
 			&events.TaskExited{Pid: 7, Exit: &events.Exit{Known: true, Code: 1, LastLines: "a\xffb"}},
 			`Task ext-hello-world (PID 7) exited with code 1: last line "a?b"`,
 		},
+		{
+			&events.TaskExited{Pid: 7, Exit: &events.Exit{
+				Known: true, Code: 1, LastLines: "exec /x: exec format error\n", Explanation: `entrypoint "/x" is no program`,
+			}},
+			`Task ext-hello-world (PID 7) exited with code 1: entrypoint "/x" is no program`,
+		},
 		{&events.RestartScheduled{DelayNs: 100_000_000, Reason: "exited with code 3"}, "Going to restart in 100ms: exited with code 3"},
 		{&events.StopBegan{Reason: events.StopReason_STOP_REASON_PERSON}, "Stop requested"},
 		{&events.StopBegan{Reason: events.StopReason_STOP_REASON_RESTART}, "Restart requested"},

@@ -19,9 +19,10 @@ const (
 	labelHash     = "io.extactor.hash"
 	labelVersion  = "io.extactor.version"
 	labelCursor   = "io.extactor.log-cursor" // where the attempt's lines begin
+	labelRootfs   = "io.extactor.rootfs"     // see RootfsIdentity
 )
 
-func (r *Runtime) labels(request service.StartRequest, cursor uint64) map[string]string {
+func (r *Runtime) labels(request service.StartRequest, cursor uint64, rootfs string) map[string]string {
 	return map[string]string{
 		labelInstance: r.config.Instance,
 		labelBoot:     request.BootID,
@@ -29,6 +30,7 @@ func (r *Runtime) labels(request service.StartRequest, cursor uint64) map[string
 		labelHash:     request.Hash,
 		labelVersion:  r.config.Version,
 		labelCursor:   strconv.FormatUint(cursor, 10),
+		labelRootfs:   rootfs,
 	}
 }
 

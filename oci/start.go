@@ -44,7 +44,7 @@ func (r *Runtime) Start(ctx context.Context, request service.StartRequest) (serv
 	}
 	defer end()
 
-	pid, err := r.start(ctx, request)
+	started, err := r.start(ctx, request)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause // why the call was interrupted, rather than that it was
 	}
@@ -53,23 +53,23 @@ func (r *Runtime) Start(ctx context.Context, request service.StartRequest) (serv
 		return service.Started{}, ExplainStartError(err, request.Spec)
 	}
 
-	return service.Started{PID: pid, Container: request.ID}, nil
+	return started, nil
 }
 
-func (r *Runtime) start(ctx context.Context, request service.StartRequest) (uint32, error) {
+func (r *Runtime) start(ctx context.Context, request service.StartRequest) (service.Started, error) {
 	container, rootfs, err := r.compose(ctx, request)
 	if err != nil {
-		return 0, err
+		return service.Started{}, err
 	}
 
 	container, err = r.client.ContainerService().Create(ctx, container)
 	if err != nil {
-		return 0, fmt.Errorf("cannot make the container: %w", err)
+		return service.Started{}, fmt.Errorf("cannot make the container: %w", err)
 	}
 
 	pid, err := r.run(ctx, request.ID, rootfs)
 	if err == nil {
-		return pid, nil
+		return service.Started{PID: pid, Container: request.ID, Rootfs: container.Labels[labelRootfs]}, nil
 	}
 
 	// The caller's context may have ended, which is no reason to leave half a container behind.
@@ -80,7 +80,7 @@ func (r *Runtime) start(ctx context.Context, request service.StartRequest) (uint
 		err = errors.Join(err, fmt.Errorf("what was made of it cannot be deleted: %w", problem))
 	}
 
-	return 0, err
+	return service.Started{}, err
 }
 
 // run creates and starts the task. Nobody needs to wait for it beforehand: containerd and the exit record keep the exit
@@ -128,7 +128,12 @@ func (r *Runtime) compose(ctx context.Context, request service.StartRequest) (co
 		return fail(err)
 	}
 
-	labels := r.labels(request, cursor)
+	identity, err := RootfsIdentity(r.config.RootfsDir, request.Spec.Name, request.Spec.Container.Entrypoint)
+	if err != nil {
+		return fail(err)
+	}
+
+	labels := r.labels(request, cursor, identity)
 	generated.Annotations = maps.Clone(labels)
 	generated.Annotations[exits.Annotation] = exits.Path(r.config.RunDir, request.ID, request.Attempt)
 

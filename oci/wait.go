@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/extactor/extactor/oci/exits"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/spec"
 )
 
 const (
@@ -102,35 +104,40 @@ func (r *Runtime) exit(ctx context.Context, task service.Task, container *contai
 	}
 
 	exit.LogCursor, _ = logs.Cursor(r.logs, task.ID)
-	exit.LastLines = r.lastLines(task.ID, container)
+
+	if container != nil {
+		exit.LastLines, exit.Explanation = r.lastLines(*container, exit.Code)
+	}
 
 	return exit
 }
 
-// lastLines are the last lines that the attempt printed, without the values that were given to it.
-func (r *Runtime) lastLines(id string, container *containers.Container) string {
-	if container == nil {
-		return ""
-	}
+// lastLines are the last lines that the attempt printed, without the values that were given to it, and an explanation
+// where its program was never executed.
+func (r *Runtime) lastLines(container containers.Container, code int32) (_, explanation string) {
 
 	// More than is wanted, because a value must be seen whole to be hidden.
-	lines, err := logs.LastLines(r.logs, id, number(*container, labelCursor), 4*lastLinesLimit)
+	lines, err := logs.LastLines(r.logs, container.ID, number(container, labelCursor), 4*lastLinesLimit)
 	if err != nil {
 		r.config.Logger.Warn().Err(err).Msg("the last lines are lost")
 
-		return ""
+		return "", ""
 	}
 
-	secrets, err := r.secretsOf(*container)
+	secrets, err := r.secretsOf(container)
 	if err != nil {
 		r.config.Logger.Warn().Err(err).Msg("the last lines are left out, because secrets in them cannot be recognised")
 
-		return ""
+		return "", ""
+	}
+
+	if slices.Contains(execFailures, code) {
+		explanation = explainOnlyLine(lines, container)
 	}
 
 	lines = Redact(lines, secrets)
 	if len(lines) <= lastLinesLimit {
-		return lines
+		return lines, explanation
 	}
 
 	lines = lines[len(lines)-lastLinesLimit:]
@@ -138,7 +145,22 @@ func (r *Runtime) lastLines(id string, container *containers.Container) string {
 		lines = lines[cut+1:]
 	}
 
-	return strings.ToValidUTF8(lines, "")
+	return strings.ToValidUTF8(lines, ""), explanation
+}
+
+// execFailures are the exit codes of the OCI runtimes for a program that they could not execute.
+var execFailures = []int32{1, exitNotExecutable, exitNotFound, 255}
+
+// explainOnlyLine explains the single line that is all an attempt printed. A program that printed more was executed.
+func explainOnlyLine(lines string, container containers.Container) string {
+	generated, err := specOfContainer(container)
+	if err != nil || len(generated.Process.Args) == 0 || strings.Contains(strings.TrimSpace(lines), "\n") {
+		return ""
+	}
+
+	return ExplainExecFailure(lines, &spec.Service{Container: spec.Container{
+		Entrypoint: generated.Process.Args[0], Environment: generated.Process.Env,
+	}})
 }
 
 // secretsOf returns every value of the container's environment and the content of every configuration file: all of them

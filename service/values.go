@@ -36,6 +36,7 @@ type Task struct {
 type Started struct {
 	PID       uint32
 	Container string
+	Rootfs    string // identity of the root file system; another text at the next start says that it was replaced
 }
 
 // ErrRestartNeeded says that a change cannot reach the running task: only its next start will see it.

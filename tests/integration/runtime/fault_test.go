@@ -364,3 +364,47 @@ func servers(t *testing.T) map[string]string {
 
 	return map[string]string{"embedded": oci.Embedded, "host": hostContainerd(t)}
 }
+
+// Only the runtime that has become the container notices that its program cannot be executed: the start succeeds.
+func TestProgramThatCannotBeExecutedIsExplained(t *testing.T) {
+	for name, address := range servers(t) {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, address)
+			program := h.Service("foreign", "serve")
+			program.Container.Entrypoint = "/foreign"
+			must(t, os.WriteFile(filepath.Join(h.config.RootfsDir, "foreign", "foreign"), []byte("\x7fELFof another kind"), 0o755))
+
+			foreign, _ := h.start(1, program)
+			want := `entrypoint "/foreign" is not a program that this machine can run`
+
+			if exit := h.wait(foreign); exit.Success() || !strings.HasPrefix(exit.Explanation, want) {
+				t.Errorf("exit: %v", exit)
+			}
+
+			// The same words of a program that runs are its own.
+			quoting, _ := h.start(1, h.Service("quoting", "print", "more", "print", "exec /program: exec format error", "exit", "1"))
+			if exit := h.wait(quoting); exit.Code != 1 || exit.Explanation != "" {
+				t.Errorf("exit: %v", exit)
+			}
+		})
+	}
+}
+
+func TestReplacedRootFileSystemIsNoticed(t *testing.T) {
+	h := newHarness(t, oci.Embedded)
+	program := h.Service("replaced", "exit", "0")
+	_, first := h.start(1, program)
+	_, second := h.start(2, program)
+
+	if first.Rootfs == "" || first.Rootfs != second.Rootfs {
+		t.Errorf("the root file system was %q, is %q", first.Rootfs, second.Rootfs)
+	}
+
+	rootfs := filepath.Join(h.config.RootfsDir, "replaced")
+	must(t, os.Rename(rootfs, rootfs+".old"))
+	h.Service("replaced")
+
+	if _, third := h.start(3, program); third.Rootfs == first.Rootfs {
+		t.Errorf("the root file system is still %q", third.Rootfs)
+	}
+}
