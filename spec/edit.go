@@ -232,7 +232,7 @@ func literal(lines []string) bool {
 			blank = 0
 		}
 		unseen := strings.ContainsFunc(line, func(r rune) bool { return r != '\t' && !unicode.IsPrint(r) })
-		if line != "" && strings.TrimSpace(line) == "" || unseen || blank > maxBlankLines/2 ||
+		if strings.TrimRight(line, " \t") != line || unseen || blank > maxBlankLines/2 ||
 			strings.Contains(line, strings.Repeat("<", maxAngles/2)) {
 			return false
 		}

@@ -116,7 +116,7 @@ func TestParseReadsEveryField(t *testing.T) {
 				{Dependency: spec.Dependency{Configuration: true}, Timeout: 5 * time.Minute, OnTimeout: spec.TimeoutWaits},
 			},
 		},
-		Source:       "every.yaml",
+		Source: "every.yaml",
 	}
 	got, problems := spec.Parse("every.yaml", []byte(everyField))
 	if len(problems) > 0 {

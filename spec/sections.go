@@ -95,7 +95,8 @@ var (
 	healthSection = section{
 		title: "health",
 		fields: []known{
-			{"exec", false, "Command in the container; healthy when it exits with 0.", list(word).with("minItems", 1)},
+			{"exec", false, "Command in the container; healthy when it exits with 0.",
+				list(word).with("minItems", 1).with("prefixItems", []shape{word.with("minLength", 1)})},
 			{"http", false, "URL; healthy when it answers with a status below 400.", matching(urlPattern)},
 			{"tcp", false, "host:port; healthy when it accepts a connection.", hostPort},
 			{"socket", false, "Absolute path of a unix socket on the host; healthy when it accepts a connection.", socket},
