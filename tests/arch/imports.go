@@ -13,6 +13,7 @@ var mayImport = map[string][]string{
 	"events":          {},
 	"condition":       {"events"},
 	"condition/watch": {"condition", "events"},
+	"condition/probe": {"condition", "events", "spec"},
 	"service":         {"spec", "events", "condition"},
 	"journal/...":     {"journal/...", "events"},
 	"actors/...":      {"actors/...", "service", "events", "spec", "condition"},
@@ -38,6 +39,7 @@ var seenBy = map[string][]string{
 	"modernc.org/sqlite/...":                {"journal/..."},
 	"github.com/mattn/go-sqlite3/...":       {},
 	Module + "/condition/watch":             {"cmd/...", "tests/..."},
+	Module + "/condition/probe":             {"cmd/...", "tests/..."},
 }
 
 // libraries says which modules a package with few needs may import. A package that is not named may import any.
