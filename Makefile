@@ -71,7 +71,7 @@ race: ## run the unit tests with the race detector
 
 .PHONY: integration
 integration: deps-test build ## run the tests on real containers (as root)
-	go test -count=1 -timeout 8m ./tests/integration/...
+	EXTACTOR_BIN=$(CURDIR)/bin go test -count=1 -timeout 8m ./tests/integration/...
 
 .PHONY: bench
 bench: build ## measure

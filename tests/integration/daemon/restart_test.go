@@ -105,6 +105,40 @@ func TestExitWithoutDaemon(t *testing.T) {
 	}
 }
 
+// Daemon, containerd and logd may all die: the services go on, and neither an exit nor a line is lost.
+func TestEverythingIsKilled(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	h.service("ending", "restart: never", "print", "ready", "await", "print", "last words", "exit", "6")
+	h.service("steady", "restart: always", "serve")
+
+	d := h.start()
+	d.started(t, 0, "ext-ending")
+	d.started(t, 0, "ext-steady")
+	h.printed("ext-ending", "ready")
+
+	ending := int(d.state(t, "ext-ending", "Running").GetPid())
+	steady := d.state(t, "ext-steady", "Running").GetPid()
+	others := []int{h.part("containerd"), h.part("logd")}
+
+	h.end(unix.SIGKILL)
+
+	for _, pid := range others {
+		must(t, unix.Kill(pid, unix.SIGKILL))
+	}
+
+	proceed(t, ending)
+
+	d = h.start()
+	d.event(t, 0, "ext-ending", fmt.Sprintf(`Task ext-ending \(PID %d\) exited with code 6: last line "last words"`, ending))
+	d.event(t, 0, "ext-steady", fmt.Sprintf(`Adopted running task ext-steady \(PID %d\) for container ext-steady`, steady))
+
+	if log := h.cli("logs", "ending").done(t); log != "ready\nlast words\n" {
+		t.Errorf("the log is %q", log)
+	}
+}
+
 // proceed lets a program that awaits it go on, and waits for its end.
 func proceed(t testing.TB, pid int) {
 	t.Helper()
