@@ -54,6 +54,7 @@ type Runtime struct {
 	config Config
 	client *client.Client
 	conn   *grpc.ClientConn
+	hangs  *hangs
 	child  *child // the embedded containerd; nil where the host's is used
 	calls  calls
 	starts starts
@@ -71,7 +72,9 @@ func New(config Config) (*Runtime, error) {
 		return nil, fmt.Errorf("cannot connect to containerd: %w", err)
 	}
 
-	conn, err := connect(config.Address)
+	hangs := newHangs(hangInterval, versionTimeout)
+
+	conn, err := connect(config.Address, hangs)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to containerd: %w", err)
 	}
@@ -87,6 +90,7 @@ func New(config Config) (*Runtime, error) {
 		config: config,
 		client: connected,
 		conn:   conn,
+		hangs:  hangs,
 		starts: newStarts(),
 		logs:   logs.In(config.RunDir),
 		holds:  make(map[string]func() error),

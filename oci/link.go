@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -16,8 +17,10 @@ import (
 // versionTimeout limits how long a connection may take to answer its first question.
 const versionTimeout = 5 * time.Second
 
-func connect(address string) (*grpc.ClientConn, error) {
+func connect(address string, hangs *hangs) (*grpc.ClientConn, error) {
 	return grpc.NewClient("unix://"+address,
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return hangs.dial(ctx, address) }),
+		grpc.WithUnaryInterceptor(hangs.intercept),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
@@ -57,6 +60,8 @@ func (r *Runtime) awaitConnection(ctx context.Context) (string, bool) {
 		if state == connectivity.Ready {
 			version, err := r.version(ctx)
 			if err == nil {
+				r.hangs.answered()
+
 				return version, true
 			}
 
@@ -91,7 +96,12 @@ func (r *Runtime) linkProblem() error {
 		}
 	}
 
-	return fmt.Errorf("connection to containerd at %q was lost: %w", r.config.Address, errDisconnected)
+	problem := r.hangs.lastProblem()
+	if problem == nil {
+		problem = errDisconnected
+	}
+
+	return fmt.Errorf("connection to containerd at %q was lost: %w", r.config.Address, problem)
 }
 
 var errDisconnected = errors.New("disconnected")
