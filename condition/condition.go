@@ -13,6 +13,7 @@ type Kind string
 // The kinds of dependencies a service file can name, with the implied ones.
 const (
 	Service         Kind = "service"         // a service is up; Name is its id
+	Completed       Kind = "completed"       // a service has finished without error; Name is its id
 	Path            Kind = "path"            // a path exists; Name is the path
 	EnvironmentFile Kind = "environmentFile" // the environment file exists; Name is its path
 	Network         Kind = "network"         // one of the four network checks; Name is the check
@@ -60,7 +61,7 @@ func ParseKey(key string) (Condition, error) {
 		default:
 			return Condition{}, fmt.Errorf("cannot parse condition %q: network check is one of addresses, connectivity, hostname, etcfiles", key)
 		}
-	case Service, Path, EnvironmentFile, Configuration:
+	case Service, Completed, Path, EnvironmentFile, Configuration:
 		if name == "" {
 			return Condition{}, fmt.Errorf("cannot parse condition %q: a name must follow the colon", key)
 		}

@@ -9,6 +9,7 @@ type Fact interface{ fact() }
 type ServiceFact struct {
 	Registered bool // the id is known
 	Up         bool // it is running and, where it has a health check, healthy
+	Completed  bool // it has finished by itself and without error
 }
 
 // FileFact is what is at a path, after following symbolic links.

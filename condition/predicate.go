@@ -6,7 +6,7 @@ import "fmt"
 func (c Condition) Met(fact Fact) bool {
 	switch fact := fact.(type) {
 	case ServiceFact:
-		return c.Kind == Service && fact.Registered && fact.Up
+		return fact.Registered && (c.Kind == Service && fact.Up || c.Kind == Completed && fact.Completed)
 	case FileFact:
 		return (c.Kind == Path || c.Kind == EnvironmentFile) && fact.Exists
 	case FilesFact:
@@ -29,9 +29,13 @@ func (c Condition) Met(fact Fact) bool {
 // Text is what stands behind "Waiting for" while the condition is unmet. The words are those of Talos.
 func (c Condition) Text(fact Fact) string {
 	switch c.Kind {
-	case Service:
+	case Service, Completed:
 		if seen, ok := fact.(ServiceFact); ok && !seen.Registered {
 			return fmt.Sprintf("service %q to be registered", c.Name)
+		}
+
+		if c.Kind == Completed {
+			return fmt.Sprintf("service %q to be %q", c.Name, "completed")
 		}
 
 		return fmt.Sprintf("service %q to be %q", c.Name, "up")

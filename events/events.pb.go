@@ -33,6 +33,7 @@ const (
 	Timer_TIMER_UNSPECIFIED Timer = 0
 	Timer_TIMER_BACKOFF     Timer = 1 // the wait before the next start
 	Timer_TIMER_STOP        Timer = 2 // the grace between the stop signal and SIGKILL
+	Timer_TIMER_DEPENDENCY  Timer = 3 // how long to wait for one dependency
 )
 
 // Enum value maps for Timer.
@@ -41,11 +42,13 @@ var (
 		0: "TIMER_UNSPECIFIED",
 		1: "TIMER_BACKOFF",
 		2: "TIMER_STOP",
+		3: "TIMER_DEPENDENCY",
 	}
 	Timer_value = map[string]int32{
 		"TIMER_UNSPECIFIED": 0,
 		"TIMER_BACKOFF":     1,
 		"TIMER_STOP":        2,
+		"TIMER_DEPENDENCY":  3,
 	}
 )
 
@@ -139,6 +142,9 @@ const (
 	StopReason_STOP_REASON_RESTART     StopReason = 2 // restart by a person
 	StopReason_STOP_REASON_SHUTDOWN    StopReason = 3 // the daemon goes down
 	StopReason_STOP_REASON_SPEC        StopReason = 4 // the container must be made anew from a changed file
+	StopReason_STOP_REASON_CONFIG      StopReason = 5 // the same from a changed configuration
+	StopReason_STOP_REASON_HEALTH      StopReason = 6 // the task is unhealthy
+	StopReason_STOP_REASON_REMOVED     StopReason = 7 // the file is gone
 )
 
 // Enum value maps for StopReason.
@@ -149,6 +155,9 @@ var (
 		2: "STOP_REASON_RESTART",
 		3: "STOP_REASON_SHUTDOWN",
 		4: "STOP_REASON_SPEC",
+		5: "STOP_REASON_CONFIG",
+		6: "STOP_REASON_HEALTH",
+		7: "STOP_REASON_REMOVED",
 	}
 	StopReason_value = map[string]int32{
 		"STOP_REASON_UNSPECIFIED": 0,
@@ -156,6 +165,9 @@ var (
 		"STOP_REASON_RESTART":     2,
 		"STOP_REASON_SHUTDOWN":    3,
 		"STOP_REASON_SPEC":        4,
+		"STOP_REASON_CONFIG":      5,
+		"STOP_REASON_HEALTH":      6,
+		"STOP_REASON_REMOVED":     7,
 	}
 )
 
@@ -320,6 +332,10 @@ type Command struct {
 	//	*Command_ReportStartFailed
 	//	*Command_ReportExited
 	//	*Command_RecoverService
+	//	*Command_ChangeSpec
+	//	*Command_RemoveService
+	//	*Command_ReportHealth
+	//	*Command_ReportConfigRefused
 	Kind          isCommand_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -484,6 +500,42 @@ func (x *Command) GetRecoverService() *RecoverService {
 	return nil
 }
 
+func (x *Command) GetChangeSpec() *ChangeSpec {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_ChangeSpec); ok {
+			return x.ChangeSpec
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRemoveService() *RemoveService {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_RemoveService); ok {
+			return x.RemoveService
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReportHealth() *ReportHealth {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_ReportHealth); ok {
+			return x.ReportHealth
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReportConfigRefused() *ReportConfigRefused {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_ReportConfigRefused); ok {
+			return x.ReportConfigRefused
+		}
+	}
+	return nil
+}
+
 type isCommand_Kind interface {
 	isCommand_Kind()
 }
@@ -536,6 +588,22 @@ type Command_RecoverService struct {
 	RecoverService *RecoverService `protobuf:"bytes,21,opt,name=recover_service,json=recoverService,proto3,oneof"`
 }
 
+type Command_ChangeSpec struct {
+	ChangeSpec *ChangeSpec `protobuf:"bytes,22,opt,name=change_spec,json=changeSpec,proto3,oneof"`
+}
+
+type Command_RemoveService struct {
+	RemoveService *RemoveService `protobuf:"bytes,23,opt,name=remove_service,json=removeService,proto3,oneof"`
+}
+
+type Command_ReportHealth struct {
+	ReportHealth *ReportHealth `protobuf:"bytes,24,opt,name=report_health,json=reportHealth,proto3,oneof"`
+}
+
+type Command_ReportConfigRefused struct {
+	ReportConfigRefused *ReportConfigRefused `protobuf:"bytes,25,opt,name=report_config_refused,json=reportConfigRefused,proto3,oneof"`
+}
+
 func (*Command_LoadSpec) isCommand_Kind() {}
 
 func (*Command_StartService) isCommand_Kind() {}
@@ -560,22 +628,40 @@ func (*Command_ReportExited) isCommand_Kind() {}
 
 func (*Command_RecoverService) isCommand_Kind() {}
 
+func (*Command_ChangeSpec) isCommand_Kind() {}
+
+func (*Command_RemoveService) isCommand_Kind() {}
+
+func (*Command_ReportHealth) isCommand_Kind() {}
+
+func (*Command_ReportConfigRefused) isCommand_Kind() {}
+
 // Lifecycle is what of a service file decides how the service lives. It is kept in full. What only decides what runs in
 // the container is kept as spec_hash; values of the environment never enter the journal, only their keyed hashes.
 type Lifecycle struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Restart string                 `protobuf:"bytes,1,opt,name=restart,proto3" json:"restart,omitempty"` // always | never | untilSuccess
 	// Keys of the conditions in the order in which they are announced (package condition).
-	Depends       []string          `protobuf:"bytes,2,rep,name=depends,proto3" json:"depends,omitempty"`
-	StopSignal    string            `protobuf:"bytes,3,opt,name=stop_signal,json=stopSignal,proto3" json:"stop_signal,omitempty"` // SIGTERM
-	StopTimeoutNs int64             `protobuf:"varint,4,opt,name=stop_timeout_ns,json=stopTimeoutNs,proto3" json:"stop_timeout_ns,omitempty"`
-	LogToConsole  bool              `protobuf:"varint,5,opt,name=log_to_console,json=logToConsole,proto3" json:"log_to_console,omitempty"`
-	SpecHash      string            `protobuf:"bytes,6,opt,name=spec_hash,json=specHash,proto3" json:"spec_hash,omitempty"`                                                                 // HMAC over the normalised container section, versioned: "v1:<hex>"
-	Environment   map[string]string `protobuf:"bytes,7,rep,name=environment,proto3" json:"environment,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // name -> HMAC of the value
-	Files         map[string]string `protobuf:"bytes,8,rep,name=files,proto3" json:"files,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`             // path of a configuration file -> HMAC of its content
-	Source        string            `protobuf:"bytes,9,opt,name=source,proto3" json:"source,omitempty"`                                                                                     // the file it was read from
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Depends               []string             `protobuf:"bytes,2,rep,name=depends,proto3" json:"depends,omitempty"`
+	StopSignal            string               `protobuf:"bytes,3,opt,name=stop_signal,json=stopSignal,proto3" json:"stop_signal,omitempty"` // SIGTERM
+	StopTimeoutNs         int64                `protobuf:"varint,4,opt,name=stop_timeout_ns,json=stopTimeoutNs,proto3" json:"stop_timeout_ns,omitempty"`
+	LogToConsole          bool                 `protobuf:"varint,5,opt,name=log_to_console,json=logToConsole,proto3" json:"log_to_console,omitempty"`
+	SpecHash              string               `protobuf:"bytes,6,opt,name=spec_hash,json=specHash,proto3" json:"spec_hash,omitempty"`                                                                 // HMAC over the normalised container section, versioned: "v1:<hex>"
+	Environment           map[string]string    `protobuf:"bytes,7,rep,name=environment,proto3" json:"environment,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // name -> HMAC of the value
+	Files                 map[string]string    `protobuf:"bytes,8,rep,name=files,proto3" json:"files,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`             // path of a configuration file -> HMAC of its content
+	Source                string               `protobuf:"bytes,9,opt,name=source,proto3" json:"source,omitempty"`                                                                                     // the file it was read from
+	BackoffInitialNs      int64                `protobuf:"varint,10,opt,name=backoff_initial_ns,json=backoffInitialNs,proto3" json:"backoff_initial_ns,omitempty"`
+	BackoffMaxNs          int64                `protobuf:"varint,11,opt,name=backoff_max_ns,json=backoffMaxNs,proto3" json:"backoff_max_ns,omitempty"`
+	BackoffResetNs        int64                `protobuf:"varint,12,opt,name=backoff_reset_ns,json=backoffResetNs,proto3" json:"backoff_reset_ns,omitempty"` // a task that ran so long has no failures before it
+	HealthCheck           bool                 `protobuf:"varint,13,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	RestartUnhealthy      bool                 `protobuf:"varint,14,opt,name=restart_unhealthy,json=restartUnhealthy,proto3" json:"restart_unhealthy,omitempty"`
+	OnConfigChange        string               `protobuf:"bytes,15,opt,name=on_config_change,json=onConfigChange,proto3" json:"on_config_change,omitempty"`                      // restart | signal | none
+	ConfigSignal          string               `protobuf:"bytes,16,opt,name=config_signal,json=configSignal,proto3" json:"config_signal,omitempty"`                              // SIGHUP
+	ConfigFilesHash       string               `protobuf:"bytes,17,opt,name=config_files_hash,json=configFilesHash,proto3" json:"config_files_hash,omitempty"`                   // HMAC over the configuration files; empty without any
+	ConfigEnvironmentHash string               `protobuf:"bytes,18,opt,name=config_environment_hash,json=configEnvironmentHash,proto3" json:"config_environment_hash,omitempty"` // HMAC over the configuration's environment; empty without any
+	Timeouts              []*DependencyTimeout `protobuf:"bytes,19,rep,name=timeouts,proto3" json:"timeouts,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *Lifecycle) Reset() {
@@ -671,6 +757,333 @@ func (x *Lifecycle) GetSource() string {
 	return ""
 }
 
+func (x *Lifecycle) GetBackoffInitialNs() int64 {
+	if x != nil {
+		return x.BackoffInitialNs
+	}
+	return 0
+}
+
+func (x *Lifecycle) GetBackoffMaxNs() int64 {
+	if x != nil {
+		return x.BackoffMaxNs
+	}
+	return 0
+}
+
+func (x *Lifecycle) GetBackoffResetNs() int64 {
+	if x != nil {
+		return x.BackoffResetNs
+	}
+	return 0
+}
+
+func (x *Lifecycle) GetHealthCheck() bool {
+	if x != nil {
+		return x.HealthCheck
+	}
+	return false
+}
+
+func (x *Lifecycle) GetRestartUnhealthy() bool {
+	if x != nil {
+		return x.RestartUnhealthy
+	}
+	return false
+}
+
+func (x *Lifecycle) GetOnConfigChange() string {
+	if x != nil {
+		return x.OnConfigChange
+	}
+	return ""
+}
+
+func (x *Lifecycle) GetConfigSignal() string {
+	if x != nil {
+		return x.ConfigSignal
+	}
+	return ""
+}
+
+func (x *Lifecycle) GetConfigFilesHash() string {
+	if x != nil {
+		return x.ConfigFilesHash
+	}
+	return ""
+}
+
+func (x *Lifecycle) GetConfigEnvironmentHash() string {
+	if x != nil {
+		return x.ConfigEnvironmentHash
+	}
+	return ""
+}
+
+func (x *Lifecycle) GetTimeouts() []*DependencyTimeout {
+	if x != nil {
+		return x.Timeouts
+	}
+	return nil
+}
+
+// DependencyTimeout limits how long a service waits for one of its dependencies.
+type DependencyTimeout struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`                               // one of Lifecycle.depends
+	TimeoutNs     int64                  `protobuf:"varint,2,opt,name=timeout_ns,json=timeoutNs,proto3" json:"timeout_ns,omitempty"` // from the entry to Waiting
+	Action        string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`                         // wait | skip | fail
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DependencyTimeout) Reset() {
+	*x = DependencyTimeout{}
+	mi := &file_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DependencyTimeout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DependencyTimeout) ProtoMessage() {}
+
+func (x *DependencyTimeout) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DependencyTimeout.ProtoReflect.Descriptor instead.
+func (*DependencyTimeout) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DependencyTimeout) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *DependencyTimeout) GetTimeoutNs() int64 {
+	if x != nil {
+		return x.TimeoutNs
+	}
+	return 0
+}
+
+func (x *DependencyTimeout) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+// ChangeSpec gives a service that is known a changed file or configuration.
+type ChangeSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lifecycle     *Lifecycle             `protobuf:"bytes,1,opt,name=lifecycle,proto3" json:"lifecycle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeSpec) Reset() {
+	*x = ChangeSpec{}
+	mi := &file_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeSpec) ProtoMessage() {}
+
+func (x *ChangeSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeSpec.ProtoReflect.Descriptor instead.
+func (*ChangeSpec) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ChangeSpec) GetLifecycle() *Lifecycle {
+	if x != nil {
+		return x.Lifecycle
+	}
+	return nil
+}
+
+// RemoveService stops a service whose file is gone.
+type RemoveService struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveService) Reset() {
+	*x = RemoveService{}
+	mi := &file_events_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveService) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveService) ProtoMessage() {}
+
+func (x *RemoveService) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveService.ProtoReflect.Descriptor instead.
+func (*RemoveService) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{6}
+}
+
+// ReportHealth brings the result of a health check.
+type ReportHealth struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Healthy       bool                   `protobuf:"varint,2,opt,name=healthy,proto3" json:"healthy,omitempty"`
+	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportHealth) Reset() {
+	*x = ReportHealth{}
+	mi := &file_events_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportHealth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportHealth) ProtoMessage() {}
+
+func (x *ReportHealth) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportHealth.ProtoReflect.Descriptor instead.
+func (*ReportHealth) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReportHealth) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ReportHealth) GetHealthy() bool {
+	if x != nil {
+		return x.Healthy
+	}
+	return false
+}
+
+func (x *ReportHealth) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// ReportConfigRefused: the changed configuration cannot be given to the running task.
+type ReportConfigRefused struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Problem       string                 `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportConfigRefused) Reset() {
+	*x = ReportConfigRefused{}
+	mi := &file_events_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportConfigRefused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportConfigRefused) ProtoMessage() {}
+
+func (x *ReportConfigRefused) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportConfigRefused.ProtoReflect.Descriptor instead.
+func (*ReportConfigRefused) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReportConfigRefused) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ReportConfigRefused) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 // LoadSpec gives a service its file. It is the first command of every run of the daemon.
 type LoadSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -682,7 +1095,7 @@ type LoadSpec struct {
 
 func (x *LoadSpec) Reset() {
 	*x = LoadSpec{}
-	mi := &file_events_proto_msgTypes[4]
+	mi := &file_events_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +1107,7 @@ func (x *LoadSpec) String() string {
 func (*LoadSpec) ProtoMessage() {}
 
 func (x *LoadSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[4]
+	mi := &file_events_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +1120,7 @@ func (x *LoadSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadSpec.ProtoReflect.Descriptor instead.
 func (*LoadSpec) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{4}
+	return file_events_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LoadSpec) GetLifecycle() *Lifecycle {
@@ -732,7 +1145,7 @@ type StartService struct {
 
 func (x *StartService) Reset() {
 	*x = StartService{}
-	mi := &file_events_proto_msgTypes[5]
+	mi := &file_events_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +1157,7 @@ func (x *StartService) String() string {
 func (*StartService) ProtoMessage() {}
 
 func (x *StartService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[5]
+	mi := &file_events_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +1170,7 @@ func (x *StartService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartService.ProtoReflect.Descriptor instead.
 func (*StartService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{5}
+	return file_events_proto_rawDescGZIP(), []int{10}
 }
 
 type StopService struct {
@@ -768,7 +1181,7 @@ type StopService struct {
 
 func (x *StopService) Reset() {
 	*x = StopService{}
-	mi := &file_events_proto_msgTypes[6]
+	mi := &file_events_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +1193,7 @@ func (x *StopService) String() string {
 func (*StopService) ProtoMessage() {}
 
 func (x *StopService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[6]
+	mi := &file_events_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +1206,7 @@ func (x *StopService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopService.ProtoReflect.Descriptor instead.
 func (*StopService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{6}
+	return file_events_proto_rawDescGZIP(), []int{11}
 }
 
 type RestartService struct {
@@ -804,7 +1217,7 @@ type RestartService struct {
 
 func (x *RestartService) Reset() {
 	*x = RestartService{}
-	mi := &file_events_proto_msgTypes[7]
+	mi := &file_events_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +1229,7 @@ func (x *RestartService) String() string {
 func (*RestartService) ProtoMessage() {}
 
 func (x *RestartService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[7]
+	mi := &file_events_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +1242,7 @@ func (x *RestartService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartService.ProtoReflect.Descriptor instead.
 func (*RestartService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{7}
+	return file_events_proto_rawDescGZIP(), []int{12}
 }
 
 // ShutdownService stops the service because the daemon goes down; what the person desired is unchanged.
@@ -842,7 +1255,7 @@ type ShutdownService struct {
 
 func (x *ShutdownService) Reset() {
 	*x = ShutdownService{}
-	mi := &file_events_proto_msgTypes[8]
+	mi := &file_events_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +1267,7 @@ func (x *ShutdownService) String() string {
 func (*ShutdownService) ProtoMessage() {}
 
 func (x *ShutdownService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[8]
+	mi := &file_events_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +1280,7 @@ func (x *ShutdownService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownService.ProtoReflect.Descriptor instead.
 func (*ShutdownService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{8}
+	return file_events_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ShutdownService) GetHurry() bool {
@@ -889,7 +1302,7 @@ type ObserveCondition struct {
 
 func (x *ObserveCondition) Reset() {
 	*x = ObserveCondition{}
-	mi := &file_events_proto_msgTypes[9]
+	mi := &file_events_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +1314,7 @@ func (x *ObserveCondition) String() string {
 func (*ObserveCondition) ProtoMessage() {}
 
 func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[9]
+	mi := &file_events_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +1327,7 @@ func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveCondition.ProtoReflect.Descriptor instead.
 func (*ObserveCondition) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{9}
+	return file_events_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ObserveCondition) GetKey() string {
@@ -942,13 +1355,14 @@ type ElapseTimer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Timer         Timer                  `protobuf:"varint,2,opt,name=timer,proto3,enum=extactor.events.v1.Timer" json:"timer,omitempty"`
+	Key           string                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"` // of the condition, for TIMER_DEPENDENCY
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ElapseTimer) Reset() {
 	*x = ElapseTimer{}
-	mi := &file_events_proto_msgTypes[10]
+	mi := &file_events_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1374,7 @@ func (x *ElapseTimer) String() string {
 func (*ElapseTimer) ProtoMessage() {}
 
 func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[10]
+	mi := &file_events_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1387,7 @@ func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ElapseTimer.ProtoReflect.Descriptor instead.
 func (*ElapseTimer) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{10}
+	return file_events_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ElapseTimer) GetAttempt() uint64 {
@@ -990,6 +1404,13 @@ func (x *ElapseTimer) GetTimer() Timer {
 	return Timer_TIMER_UNSPECIFIED
 }
 
+func (x *ElapseTimer) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 // ReportPrepared: everything that the container needs outside of containerd exists.
 type ReportPrepared struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1000,7 +1421,7 @@ type ReportPrepared struct {
 
 func (x *ReportPrepared) Reset() {
 	*x = ReportPrepared{}
-	mi := &file_events_proto_msgTypes[11]
+	mi := &file_events_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1012,7 +1433,7 @@ func (x *ReportPrepared) String() string {
 func (*ReportPrepared) ProtoMessage() {}
 
 func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[11]
+	mi := &file_events_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1025,7 +1446,7 @@ func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportPrepared.ProtoReflect.Descriptor instead.
 func (*ReportPrepared) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{11}
+	return file_events_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReportPrepared) GetAttempt() uint64 {
@@ -1040,13 +1461,14 @@ type ReportStarted struct {
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Pid           uint32                 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
 	Container     string                 `protobuf:"bytes,3,opt,name=container,proto3" json:"container,omitempty"`
+	Rootfs        string                 `protobuf:"bytes,4,opt,name=rootfs,proto3" json:"rootfs,omitempty"` // identity of the root file system and of the entrypoint: changes when they are replaced
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReportStarted) Reset() {
 	*x = ReportStarted{}
-	mi := &file_events_proto_msgTypes[12]
+	mi := &file_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1480,7 @@ func (x *ReportStarted) String() string {
 func (*ReportStarted) ProtoMessage() {}
 
 func (x *ReportStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[12]
+	mi := &file_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1493,7 @@ func (x *ReportStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStarted.ProtoReflect.Descriptor instead.
 func (*ReportStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{12}
+	return file_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReportStarted) GetAttempt() uint64 {
@@ -1095,6 +1517,13 @@ func (x *ReportStarted) GetContainer() string {
 	return ""
 }
 
+func (x *ReportStarted) GetRootfs() string {
+	if x != nil {
+		return x.Rootfs
+	}
+	return ""
+}
+
 type ReportStartFailed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -1105,7 +1534,7 @@ type ReportStartFailed struct {
 
 func (x *ReportStartFailed) Reset() {
 	*x = ReportStartFailed{}
-	mi := &file_events_proto_msgTypes[13]
+	mi := &file_events_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1546,7 @@ func (x *ReportStartFailed) String() string {
 func (*ReportStartFailed) ProtoMessage() {}
 
 func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[13]
+	mi := &file_events_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1559,7 @@ func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStartFailed.ProtoReflect.Descriptor instead.
 func (*ReportStartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{13}
+	return file_events_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReportStartFailed) GetAttempt() uint64 {
@@ -1157,7 +1586,7 @@ type ReportExited struct {
 
 func (x *ReportExited) Reset() {
 	*x = ReportExited{}
-	mi := &file_events_proto_msgTypes[14]
+	mi := &file_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1598,7 @@ func (x *ReportExited) String() string {
 func (*ReportExited) ProtoMessage() {}
 
 func (x *ReportExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[14]
+	mi := &file_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1611,7 @@ func (x *ReportExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportExited.ProtoReflect.Descriptor instead.
 func (*ReportExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{14}
+	return file_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReportExited) GetAttempt() uint64 {
@@ -1216,7 +1645,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1228,7 +1657,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1241,7 +1670,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{15}
+	return file_events_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Exit) GetKnown() bool {
@@ -1318,7 +1747,7 @@ type Observed struct {
 
 func (x *Observed) Reset() {
 	*x = Observed{}
-	mi := &file_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1759,7 @@ func (x *Observed) String() string {
 func (*Observed) ProtoMessage() {}
 
 func (x *Observed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1772,7 @@ func (x *Observed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observed.ProtoReflect.Descriptor instead.
 func (*Observed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{16}
+	return file_events_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Observed) GetStatus() TaskStatus {
@@ -1419,7 +1848,7 @@ type RecoverService struct {
 
 func (x *RecoverService) Reset() {
 	*x = RecoverService{}
-	mi := &file_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1431,7 +1860,7 @@ func (x *RecoverService) String() string {
 func (*RecoverService) ProtoMessage() {}
 
 func (x *RecoverService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1444,7 +1873,7 @@ func (x *RecoverService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverService.ProtoReflect.Descriptor instead.
 func (*RecoverService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{17}
+	return file_events_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RecoverService) GetObserved() *Observed {
@@ -1488,6 +1917,13 @@ type Event struct {
 	//	*Event_SpecRejected
 	//	*Event_ServiceQuarantined
 	//	*Event_Recovered
+	//	*Event_SpecChanged
+	//	*Event_HealthChanged
+	//	*Event_ConfigDelivered
+	//	*Event_DependencyTimedOut
+	//	*Event_CycleFound
+	//	*Event_ServiceRemoved
+	//	*Event_HostChanged
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1495,7 +1931,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1507,7 +1943,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1520,7 +1956,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{18}
+	return file_events_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Event) GetKind() isEvent_Kind {
@@ -1791,6 +2227,69 @@ func (x *Event) GetRecovered() *Recovered {
 	return nil
 }
 
+func (x *Event) GetSpecChanged() *SpecChanged {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_SpecChanged); ok {
+			return x.SpecChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetHealthChanged() *HealthChanged {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_HealthChanged); ok {
+			return x.HealthChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetConfigDelivered() *ConfigDelivered {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ConfigDelivered); ok {
+			return x.ConfigDelivered
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDependencyTimedOut() *DependencyTimedOut {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_DependencyTimedOut); ok {
+			return x.DependencyTimedOut
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCycleFound() *CycleFound {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CycleFound); ok {
+			return x.CycleFound
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetServiceRemoved() *ServiceRemoved {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ServiceRemoved); ok {
+			return x.ServiceRemoved
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetHostChanged() *HostChanged {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_HostChanged); ok {
+			return x.HostChanged
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -1912,6 +2411,34 @@ type Event_Recovered struct {
 	Recovered *Recovered `protobuf:"bytes,36,opt,name=recovered,proto3,oneof"`
 }
 
+type Event_SpecChanged struct {
+	SpecChanged *SpecChanged `protobuf:"bytes,37,opt,name=spec_changed,json=specChanged,proto3,oneof"`
+}
+
+type Event_HealthChanged struct {
+	HealthChanged *HealthChanged `protobuf:"bytes,38,opt,name=health_changed,json=healthChanged,proto3,oneof"`
+}
+
+type Event_ConfigDelivered struct {
+	ConfigDelivered *ConfigDelivered `protobuf:"bytes,39,opt,name=config_delivered,json=configDelivered,proto3,oneof"`
+}
+
+type Event_DependencyTimedOut struct {
+	DependencyTimedOut *DependencyTimedOut `protobuf:"bytes,40,opt,name=dependency_timed_out,json=dependencyTimedOut,proto3,oneof"`
+}
+
+type Event_CycleFound struct {
+	CycleFound *CycleFound `protobuf:"bytes,41,opt,name=cycle_found,json=cycleFound,proto3,oneof"`
+}
+
+type Event_ServiceRemoved struct {
+	ServiceRemoved *ServiceRemoved `protobuf:"bytes,42,opt,name=service_removed,json=serviceRemoved,proto3,oneof"`
+}
+
+type Event_HostChanged struct {
+	HostChanged *HostChanged `protobuf:"bytes,43,opt,name=host_changed,json=hostChanged,proto3,oneof"`
+}
+
 func (*Event_SpecLoaded) isEvent_Kind() {}
 
 func (*Event_DesiredChanged) isEvent_Kind() {}
@@ -1970,6 +2497,20 @@ func (*Event_ServiceQuarantined) isEvent_Kind() {}
 
 func (*Event_Recovered) isEvent_Kind() {}
 
+func (*Event_SpecChanged) isEvent_Kind() {}
+
+func (*Event_HealthChanged) isEvent_Kind() {}
+
+func (*Event_ConfigDelivered) isEvent_Kind() {}
+
+func (*Event_DependencyTimedOut) isEvent_Kind() {}
+
+func (*Event_CycleFound) isEvent_Kind() {}
+
+func (*Event_ServiceRemoved) isEvent_Kind() {}
+
+func (*Event_HostChanged) isEvent_Kind() {}
+
 type SpecLoaded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lifecycle     *Lifecycle             `protobuf:"bytes,1,opt,name=lifecycle,proto3" json:"lifecycle,omitempty"`
@@ -1980,7 +2521,7 @@ type SpecLoaded struct {
 
 func (x *SpecLoaded) Reset() {
 	*x = SpecLoaded{}
-	mi := &file_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2533,7 @@ func (x *SpecLoaded) String() string {
 func (*SpecLoaded) ProtoMessage() {}
 
 func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2546,7 @@ func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecLoaded.ProtoReflect.Descriptor instead.
 func (*SpecLoaded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{19}
+	return file_events_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SpecLoaded) GetLifecycle() *Lifecycle {
@@ -2026,13 +2567,14 @@ func (x *SpecLoaded) GetBootId() string {
 type DesiredChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Started       bool                   `protobuf:"varint,1,opt,name=started,proto3" json:"started,omitempty"`
+	WhileStopping bool                   `protobuf:"varint,2,opt,name=while_stopping,json=whileStopping,proto3" json:"while_stopping,omitempty"` // it changes what follows the stop under way
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DesiredChanged) Reset() {
 	*x = DesiredChanged{}
-	mi := &file_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2586,7 @@ func (x *DesiredChanged) String() string {
 func (*DesiredChanged) ProtoMessage() {}
 
 func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2599,7 @@ func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DesiredChanged.ProtoReflect.Descriptor instead.
 func (*DesiredChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{20}
+	return file_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DesiredChanged) GetStarted() bool {
@@ -2067,17 +2609,25 @@ func (x *DesiredChanged) GetStarted() bool {
 	return false
 }
 
+func (x *DesiredChanged) GetWhileStopping() bool {
+	if x != nil {
+		return x.WhileStopping
+	}
+	return false
+}
+
 // AttemptBegan enters Waiting.
 type AttemptBegan struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	BootNs        int64                  `protobuf:"varint,2,opt,name=boot_ns,json=bootNs,proto3" json:"boot_ns,omitempty"` // since when it waits
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AttemptBegan) Reset() {
 	*x = AttemptBegan{}
-	mi := &file_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2639,7 @@ func (x *AttemptBegan) String() string {
 func (*AttemptBegan) ProtoMessage() {}
 
 func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2102,7 +2652,7 @@ func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptBegan.ProtoReflect.Descriptor instead.
 func (*AttemptBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{21}
+	return file_events_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AttemptBegan) GetAttempt() uint64 {
@@ -2110,6 +2660,376 @@ func (x *AttemptBegan) GetAttempt() uint64 {
 		return x.Attempt
 	}
 	return 0
+}
+
+func (x *AttemptBegan) GetBootNs() int64 {
+	if x != nil {
+		return x.BootNs
+	}
+	return 0
+}
+
+// SpecChanged replaces the file or the configuration of a service that is known.
+type SpecChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lifecycle     *Lifecycle             `protobuf:"bytes,1,opt,name=lifecycle,proto3" json:"lifecycle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpecChanged) Reset() {
+	*x = SpecChanged{}
+	mi := &file_events_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpecChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpecChanged) ProtoMessage() {}
+
+func (x *SpecChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpecChanged.ProtoReflect.Descriptor instead.
+func (*SpecChanged) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SpecChanged) GetLifecycle() *Lifecycle {
+	if x != nil {
+		return x.Lifecycle
+	}
+	return nil
+}
+
+// HealthChanged is what the health check says of a running task.
+type HealthChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Healthy       bool                   `protobuf:"varint,1,opt,name=healthy,proto3" json:"healthy,omitempty"`
+	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Repeated      bool                   `protobuf:"varint,3,opt,name=repeated,proto3" json:"repeated,omitempty"` // only the message is new
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthChanged) Reset() {
+	*x = HealthChanged{}
+	mi := &file_events_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthChanged) ProtoMessage() {}
+
+func (x *HealthChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthChanged.ProtoReflect.Descriptor instead.
+func (*HealthChanged) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *HealthChanged) GetHealthy() bool {
+	if x != nil {
+		return x.Healthy
+	}
+	return false
+}
+
+func (x *HealthChanged) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *HealthChanged) GetRepeated() bool {
+	if x != nil {
+		return x.Repeated
+	}
+	return false
+}
+
+// ConfigDelivered: the running task was given changed configuration files and a signal.
+type ConfigDelivered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Signal        string                 `protobuf:"bytes,2,opt,name=signal,proto3" json:"signal,omitempty"`
+	Hash          string                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"` // of what runs now
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigDelivered) Reset() {
+	*x = ConfigDelivered{}
+	mi := &file_events_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigDelivered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigDelivered) ProtoMessage() {}
+
+func (x *ConfigDelivered) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigDelivered.ProtoReflect.Descriptor instead.
+func (*ConfigDelivered) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ConfigDelivered) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ConfigDelivered) GetSignal() string {
+	if x != nil {
+		return x.Signal
+	}
+	return ""
+}
+
+func (x *ConfigDelivered) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+// DependencyTimedOut: a dependency was not met in time, and the service waits on.
+type DependencyTimedOut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	TimeoutNs     int64                  `protobuf:"varint,3,opt,name=timeout_ns,json=timeoutNs,proto3" json:"timeout_ns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DependencyTimedOut) Reset() {
+	*x = DependencyTimedOut{}
+	mi := &file_events_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DependencyTimedOut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DependencyTimedOut) ProtoMessage() {}
+
+func (x *DependencyTimedOut) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DependencyTimedOut.ProtoReflect.Descriptor instead.
+func (*DependencyTimedOut) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *DependencyTimedOut) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *DependencyTimedOut) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *DependencyTimedOut) GetTimeoutNs() int64 {
+	if x != nil {
+		return x.TimeoutNs
+	}
+	return 0
+}
+
+// CycleFound: services wait for each other, so that none of them can start. Empty: no longer.
+type CycleFound struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          []string               `protobuf:"bytes,1,rep,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CycleFound) Reset() {
+	*x = CycleFound{}
+	mi := &file_events_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CycleFound) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CycleFound) ProtoMessage() {}
+
+func (x *CycleFound) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CycleFound.ProtoReflect.Descriptor instead.
+func (*CycleFound) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CycleFound) GetPath() []string {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+// ServiceRemoved ends the history of a service whose file is gone.
+type ServiceRemoved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServiceRemoved) Reset() {
+	*x = ServiceRemoved{}
+	mi := &file_events_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServiceRemoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServiceRemoved) ProtoMessage() {}
+
+func (x *ServiceRemoved) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServiceRemoved.ProtoReflect.Descriptor instead.
+func (*ServiceRemoved) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{32}
+}
+
+// HostChanged is the state of a service that is the host's.
+type HostChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Up            bool                   `protobuf:"varint,1,opt,name=up,proto3" json:"up,omitempty"`
+	Detail        string                 `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostChanged) Reset() {
+	*x = HostChanged{}
+	mi := &file_events_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostChanged) ProtoMessage() {}
+
+func (x *HostChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostChanged.ProtoReflect.Descriptor instead.
+func (*HostChanged) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *HostChanged) GetUp() bool {
+	if x != nil {
+		return x.Up
+	}
+	return false
+}
+
+func (x *HostChanged) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
 }
 
 type ConditionChanged struct {
@@ -2123,7 +3043,7 @@ type ConditionChanged struct {
 
 func (x *ConditionChanged) Reset() {
 	*x = ConditionChanged{}
-	mi := &file_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2135,7 +3055,7 @@ func (x *ConditionChanged) String() string {
 func (*ConditionChanged) ProtoMessage() {}
 
 func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2148,7 +3068,7 @@ func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionChanged.ProtoReflect.Descriptor instead.
 func (*ConditionChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{22}
+	return file_events_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ConditionChanged) GetKey() string {
@@ -2182,7 +3102,7 @@ type UnmetChanged struct {
 
 func (x *UnmetChanged) Reset() {
 	*x = UnmetChanged{}
-	mi := &file_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +3114,7 @@ func (x *UnmetChanged) String() string {
 func (*UnmetChanged) ProtoMessage() {}
 
 func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +3127,7 @@ func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnmetChanged.ProtoReflect.Descriptor instead.
 func (*UnmetChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{23}
+	return file_events_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UnmetChanged) GetUnmet() []string {
@@ -2226,7 +3146,7 @@ type PreparationStarted struct {
 
 func (x *PreparationStarted) Reset() {
 	*x = PreparationStarted{}
-	mi := &file_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2238,7 +3158,7 @@ func (x *PreparationStarted) String() string {
 func (*PreparationStarted) ProtoMessage() {}
 
 func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2251,7 +3171,7 @@ func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreparationStarted.ProtoReflect.Descriptor instead.
 func (*PreparationStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{24}
+	return file_events_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PreparationStarted) GetAttempt() uint64 {
@@ -2264,13 +3184,14 @@ func (x *PreparationStarted) GetAttempt() uint64 {
 type RunnerCreated struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Hash          string                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"` // of what is started: TaskHash
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RunnerCreated) Reset() {
 	*x = RunnerCreated{}
-	mi := &file_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2282,7 +3203,7 @@ func (x *RunnerCreated) String() string {
 func (*RunnerCreated) ProtoMessage() {}
 
 func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2295,7 +3216,7 @@ func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerCreated.ProtoReflect.Descriptor instead.
 func (*RunnerCreated) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{25}
+	return file_events_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RunnerCreated) GetAttempt() uint64 {
@@ -2305,19 +3226,27 @@ func (x *RunnerCreated) GetAttempt() uint64 {
 	return 0
 }
 
+func (x *RunnerCreated) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
 type TaskStarted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Pid           uint32                 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
 	Container     string                 `protobuf:"bytes,3,opt,name=container,proto3" json:"container,omitempty"`
 	At            *Instant               `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	Rootfs        string                 `protobuf:"bytes,5,opt,name=rootfs,proto3" json:"rootfs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskStarted) Reset() {
 	*x = TaskStarted{}
-	mi := &file_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2329,7 +3258,7 @@ func (x *TaskStarted) String() string {
 func (*TaskStarted) ProtoMessage() {}
 
 func (x *TaskStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2342,7 +3271,7 @@ func (x *TaskStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStarted.ProtoReflect.Descriptor instead.
 func (*TaskStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{26}
+	return file_events_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *TaskStarted) GetAttempt() uint64 {
@@ -2373,6 +3302,13 @@ func (x *TaskStarted) GetAt() *Instant {
 	return nil
 }
 
+func (x *TaskStarted) GetRootfs() string {
+	if x != nil {
+		return x.Rootfs
+	}
+	return ""
+}
+
 type StartFailed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -2384,7 +3320,7 @@ type StartFailed struct {
 
 func (x *StartFailed) Reset() {
 	*x = StartFailed{}
-	mi := &file_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2396,7 +3332,7 @@ func (x *StartFailed) String() string {
 func (*StartFailed) ProtoMessage() {}
 
 func (x *StartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2409,7 +3345,7 @@ func (x *StartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailed.ProtoReflect.Descriptor instead.
 func (*StartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{27}
+	return file_events_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *StartFailed) GetAttempt() uint64 {
@@ -2444,7 +3380,7 @@ type TaskExited struct {
 
 func (x *TaskExited) Reset() {
 	*x = TaskExited{}
-	mi := &file_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +3392,7 @@ func (x *TaskExited) String() string {
 func (*TaskExited) ProtoMessage() {}
 
 func (x *TaskExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +3405,7 @@ func (x *TaskExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExited.ProtoReflect.Descriptor instead.
 func (*TaskExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{28}
+	return file_events_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TaskExited) GetAttempt() uint64 {
@@ -2507,7 +3443,7 @@ type RestartScheduled struct {
 
 func (x *RestartScheduled) Reset() {
 	*x = RestartScheduled{}
-	mi := &file_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2519,7 +3455,7 @@ func (x *RestartScheduled) String() string {
 func (*RestartScheduled) ProtoMessage() {}
 
 func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2532,7 +3468,7 @@ func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartScheduled.ProtoReflect.Descriptor instead.
 func (*RestartScheduled) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{29}
+	return file_events_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RestartScheduled) GetAttempt() uint64 {
@@ -2573,13 +3509,14 @@ func (x *RestartScheduled) GetFailures() uint32 {
 type BackoffElapsed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	BootNs        int64                  `protobuf:"varint,2,opt,name=boot_ns,json=bootNs,proto3" json:"boot_ns,omitempty"` // since when it waits for its dependencies
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BackoffElapsed) Reset() {
 	*x = BackoffElapsed{}
-	mi := &file_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2591,7 +3528,7 @@ func (x *BackoffElapsed) String() string {
 func (*BackoffElapsed) ProtoMessage() {}
 
 func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2604,12 +3541,19 @@ func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackoffElapsed.ProtoReflect.Descriptor instead.
 func (*BackoffElapsed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{30}
+	return file_events_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *BackoffElapsed) GetAttempt() uint64 {
 	if x != nil {
 		return x.Attempt
+	}
+	return 0
+}
+
+func (x *BackoffElapsed) GetBootNs() int64 {
+	if x != nil {
+		return x.BootNs
 	}
 	return 0
 }
@@ -2624,7 +3568,7 @@ type StopBegan struct {
 
 func (x *StopBegan) Reset() {
 	*x = StopBegan{}
-	mi := &file_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2636,7 +3580,7 @@ func (x *StopBegan) String() string {
 func (*StopBegan) ProtoMessage() {}
 
 func (x *StopBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2649,7 +3593,7 @@ func (x *StopBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopBegan.ProtoReflect.Descriptor instead.
 func (*StopBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{31}
+	return file_events_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *StopBegan) GetReason() StopReason {
@@ -2677,7 +3621,7 @@ type SignalSent struct {
 
 func (x *SignalSent) Reset() {
 	*x = SignalSent{}
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2689,7 +3633,7 @@ func (x *SignalSent) String() string {
 func (*SignalSent) ProtoMessage() {}
 
 func (x *SignalSent) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2702,7 +3646,7 @@ func (x *SignalSent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalSent.ProtoReflect.Descriptor instead.
 func (*SignalSent) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{32}
+	return file_events_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SignalSent) GetSignal() string {
@@ -2735,7 +3679,7 @@ type ServiceFinished struct {
 
 func (x *ServiceFinished) Reset() {
 	*x = ServiceFinished{}
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2747,7 +3691,7 @@ func (x *ServiceFinished) String() string {
 func (*ServiceFinished) ProtoMessage() {}
 
 func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2760,7 +3704,7 @@ func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFinished.ProtoReflect.Descriptor instead.
 func (*ServiceFinished) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{33}
+	return file_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ServiceFinished) GetStopped() StopReason {
@@ -2779,7 +3723,7 @@ type ServiceFailed struct {
 
 func (x *ServiceFailed) Reset() {
 	*x = ServiceFailed{}
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2791,7 +3735,7 @@ func (x *ServiceFailed) String() string {
 func (*ServiceFailed) ProtoMessage() {}
 
 func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2804,7 +3748,7 @@ func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFailed.ProtoReflect.Descriptor instead.
 func (*ServiceFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{34}
+	return file_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ServiceFailed) GetReason() string {
@@ -2823,7 +3767,7 @@ type ServiceSkipped struct {
 
 func (x *ServiceSkipped) Reset() {
 	*x = ServiceSkipped{}
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2835,7 +3779,7 @@ func (x *ServiceSkipped) String() string {
 func (*ServiceSkipped) ProtoMessage() {}
 
 func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2848,7 +3792,7 @@ func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceSkipped.ProtoReflect.Descriptor instead.
 func (*ServiceSkipped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{35}
+	return file_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ServiceSkipped) GetReason() string {
@@ -2865,13 +3809,14 @@ type TaskAdopted struct {
 	Pid           uint32                 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
 	Container     string                 `protobuf:"bytes,3,opt,name=container,proto3" json:"container,omitempty"`
 	Started       *Instant               `protobuf:"bytes,4,opt,name=started,proto3" json:"started,omitempty"`
+	Hash          string                 `protobuf:"bytes,5,opt,name=hash,proto3" json:"hash,omitempty"` // of what runs
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskAdopted) Reset() {
 	*x = TaskAdopted{}
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2883,7 +3828,7 @@ func (x *TaskAdopted) String() string {
 func (*TaskAdopted) ProtoMessage() {}
 
 func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2896,7 +3841,7 @@ func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskAdopted.ProtoReflect.Descriptor instead.
 func (*TaskAdopted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{36}
+	return file_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *TaskAdopted) GetAttempt() uint64 {
@@ -2927,6 +3872,13 @@ func (x *TaskAdopted) GetStarted() *Instant {
 	return nil
 }
 
+func (x *TaskAdopted) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
 // TaskLost: the journal knows a task that containerd does not.
 type TaskLost struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2937,7 +3889,7 @@ type TaskLost struct {
 
 func (x *TaskLost) Reset() {
 	*x = TaskLost{}
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2949,7 +3901,7 @@ func (x *TaskLost) String() string {
 func (*TaskLost) ProtoMessage() {}
 
 func (x *TaskLost) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2962,7 +3914,7 @@ func (x *TaskLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLost.ProtoReflect.Descriptor instead.
 func (*TaskLost) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{37}
+	return file_events_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TaskLost) GetAttempt() uint64 {
@@ -2983,7 +3935,7 @@ type Recovered struct {
 
 func (x *Recovered) Reset() {
 	*x = Recovered{}
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2995,7 +3947,7 @@ func (x *Recovered) String() string {
 func (*Recovered) ProtoMessage() {}
 
 func (x *Recovered) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3008,7 +3960,7 @@ func (x *Recovered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recovered.ProtoReflect.Descriptor instead.
 func (*Recovered) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{38}
+	return file_events_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Recovered) GetRow() string {
@@ -3036,7 +3988,7 @@ type TaskDiscarded struct {
 
 func (x *TaskDiscarded) Reset() {
 	*x = TaskDiscarded{}
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3048,7 +4000,7 @@ func (x *TaskDiscarded) String() string {
 func (*TaskDiscarded) ProtoMessage() {}
 
 func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3061,7 +4013,7 @@ func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDiscarded.ProtoReflect.Descriptor instead.
 func (*TaskDiscarded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{39}
+	return file_events_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *TaskDiscarded) GetAttempt() uint64 {
@@ -3103,13 +4055,19 @@ type Snapshot struct {
 	Restarts       uint64                 `protobuf:"varint,20,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	LastExit       *Exit                  `protobuf:"bytes,21,opt,name=last_exit,json=lastExit,proto3" json:"last_exit,omitempty"`
 	Created        bool                   `protobuf:"varint,22,opt,name=created,proto3" json:"created,omitempty"` // the container was asked for, not only what it needs
+	Applied        string                 `protobuf:"bytes,23,opt,name=applied,proto3" json:"applied,omitempty"`  // hash of what runs
+	WaitingBootNs  int64                  `protobuf:"varint,24,opt,name=waiting_boot_ns,json=waitingBootNs,proto3" json:"waiting_boot_ns,omitempty"`
+	HealthKnown    bool                   `protobuf:"varint,25,opt,name=health_known,json=healthKnown,proto3" json:"health_known,omitempty"`
+	Healthy        bool                   `protobuf:"varint,26,opt,name=healthy,proto3" json:"healthy,omitempty"`
+	HealthMessage  string                 `protobuf:"bytes,27,opt,name=health_message,json=healthMessage,proto3" json:"health_message,omitempty"`
+	Rootfs         string                 `protobuf:"bytes,28,opt,name=rootfs,proto3" json:"rootfs,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3121,7 +4079,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3134,7 +4092,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{40}
+	return file_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Snapshot) GetState() string {
@@ -3291,6 +4249,48 @@ func (x *Snapshot) GetCreated() bool {
 	return false
 }
 
+func (x *Snapshot) GetApplied() string {
+	if x != nil {
+		return x.Applied
+	}
+	return ""
+}
+
+func (x *Snapshot) GetWaitingBootNs() int64 {
+	if x != nil {
+		return x.WaitingBootNs
+	}
+	return 0
+}
+
+func (x *Snapshot) GetHealthKnown() bool {
+	if x != nil {
+		return x.HealthKnown
+	}
+	return false
+}
+
+func (x *Snapshot) GetHealthy() bool {
+	if x != nil {
+		return x.Healthy
+	}
+	return false
+}
+
+func (x *Snapshot) GetHealthMessage() string {
+	if x != nil {
+		return x.HealthMessage
+	}
+	return ""
+}
+
+func (x *Snapshot) GetRootfs() string {
+	if x != nil {
+		return x.Rootfs
+	}
+	return ""
+}
+
 // ConditionState is the last that was reported of one condition.
 type ConditionState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3304,7 +4304,7 @@ type ConditionState struct {
 
 func (x *ConditionState) Reset() {
 	*x = ConditionState{}
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3316,7 +4316,7 @@ func (x *ConditionState) String() string {
 func (*ConditionState) ProtoMessage() {}
 
 func (x *ConditionState) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3329,7 +4329,7 @@ func (x *ConditionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
 func (*ConditionState) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{41}
+	return file_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ConditionState) GetKey() string {
@@ -3371,7 +4371,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +4383,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +4396,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{42}
+	return file_events_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Gap) GetFrom() uint64 {
@@ -3424,7 +4424,7 @@ type DaemonStarted struct {
 
 func (x *DaemonStarted) Reset() {
 	*x = DaemonStarted{}
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3436,7 +4436,7 @@ func (x *DaemonStarted) String() string {
 func (*DaemonStarted) ProtoMessage() {}
 
 func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3449,7 +4449,7 @@ func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStarted.ProtoReflect.Descriptor instead.
 func (*DaemonStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{43}
+	return file_events_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *DaemonStarted) GetVersion() string {
@@ -3482,7 +4482,7 @@ type DaemonStopped struct {
 
 func (x *DaemonStopped) Reset() {
 	*x = DaemonStopped{}
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3494,7 +4494,7 @@ func (x *DaemonStopped) String() string {
 func (*DaemonStopped) ProtoMessage() {}
 
 func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3507,7 +4507,7 @@ func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStopped.ProtoReflect.Descriptor instead.
 func (*DaemonStopped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{44}
+	return file_events_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *DaemonStopped) GetReason() string {
@@ -3527,7 +4527,7 @@ type RuntimeConnected struct {
 
 func (x *RuntimeConnected) Reset() {
 	*x = RuntimeConnected{}
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3539,7 +4539,7 @@ func (x *RuntimeConnected) String() string {
 func (*RuntimeConnected) ProtoMessage() {}
 
 func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3552,7 +4552,7 @@ func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeConnected.ProtoReflect.Descriptor instead.
 func (*RuntimeConnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{45}
+	return file_events_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RuntimeConnected) GetAddress() string {
@@ -3578,7 +4578,7 @@ type RuntimeDisconnected struct {
 
 func (x *RuntimeDisconnected) Reset() {
 	*x = RuntimeDisconnected{}
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3590,7 +4590,7 @@ func (x *RuntimeDisconnected) String() string {
 func (*RuntimeDisconnected) ProtoMessage() {}
 
 func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3603,7 +4603,7 @@ func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeDisconnected.ProtoReflect.Descriptor instead.
 func (*RuntimeDisconnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{46}
+	return file_events_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RuntimeDisconnected) GetProblem() string {
@@ -3623,7 +4623,7 @@ type SpecRejected struct {
 
 func (x *SpecRejected) Reset() {
 	*x = SpecRejected{}
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3635,7 +4635,7 @@ func (x *SpecRejected) String() string {
 func (*SpecRejected) ProtoMessage() {}
 
 func (x *SpecRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3648,7 +4648,7 @@ func (x *SpecRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecRejected.ProtoReflect.Descriptor instead.
 func (*SpecRejected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{47}
+	return file_events_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SpecRejected) GetFile() string {
@@ -3675,7 +4675,7 @@ type ServiceQuarantined struct {
 
 func (x *ServiceQuarantined) Reset() {
 	*x = ServiceQuarantined{}
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3687,7 +4687,7 @@ func (x *ServiceQuarantined) String() string {
 func (*ServiceQuarantined) ProtoMessage() {}
 
 func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3700,7 +4700,7 @@ func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceQuarantined.ProtoReflect.Descriptor instead.
 func (*ServiceQuarantined) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{48}
+	return file_events_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ServiceQuarantined) GetProblem() string {
@@ -3721,7 +4721,8 @@ const file_events_proto_rawDesc = "" +
 	"\x06Origin\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x10\n" +
-	"\x03via\x18\x03 \x01(\tR\x03via\"\x86\b\n" +
+	"\x03via\x18\x03 \x01(\tR\x03via\"\xbd\n" +
+	"\n" +
 	"\aCommand\x12+\n" +
 	"\x02at\x18\x01 \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\x122\n" +
 	"\x06origin\x18\x02 \x01(\v2\x1a.extactor.events.v1.OriginR\x06origin\x12;\n" +
@@ -3737,8 +4738,13 @@ const file_events_proto_rawDesc = "" +
 	"\x0ereport_started\x18\x12 \x01(\v2!.extactor.events.v1.ReportStartedH\x00R\rreportStarted\x12W\n" +
 	"\x13report_start_failed\x18\x13 \x01(\v2%.extactor.events.v1.ReportStartFailedH\x00R\x11reportStartFailed\x12G\n" +
 	"\rreport_exited\x18\x14 \x01(\v2 .extactor.events.v1.ReportExitedH\x00R\freportExited\x12M\n" +
-	"\x0frecover_service\x18\x15 \x01(\v2\".extactor.events.v1.RecoverServiceH\x00R\x0erecoverServiceB\x06\n" +
-	"\x04kind\"\xef\x03\n" +
+	"\x0frecover_service\x18\x15 \x01(\v2\".extactor.events.v1.RecoverServiceH\x00R\x0erecoverService\x12A\n" +
+	"\vchange_spec\x18\x16 \x01(\v2\x1e.extactor.events.v1.ChangeSpecH\x00R\n" +
+	"changeSpec\x12J\n" +
+	"\x0eremove_service\x18\x17 \x01(\v2!.extactor.events.v1.RemoveServiceH\x00R\rremoveService\x12G\n" +
+	"\rreport_health\x18\x18 \x01(\v2 .extactor.events.v1.ReportHealthH\x00R\freportHealth\x12]\n" +
+	"\x15report_config_refused\x18\x19 \x01(\v2'.extactor.events.v1.ReportConfigRefusedH\x00R\x13reportConfigRefusedB\x06\n" +
+	"\x04kind\"\xb3\a\n" +
 	"\tLifecycle\x12\x18\n" +
 	"\arestart\x18\x01 \x01(\tR\arestart\x12\x18\n" +
 	"\adepends\x18\x02 \x03(\tR\adepends\x12\x1f\n" +
@@ -3749,14 +4755,41 @@ const file_events_proto_rawDesc = "" +
 	"\tspec_hash\x18\x06 \x01(\tR\bspecHash\x12P\n" +
 	"\venvironment\x18\a \x03(\v2..extactor.events.v1.Lifecycle.EnvironmentEntryR\venvironment\x12>\n" +
 	"\x05files\x18\b \x03(\v2(.extactor.events.v1.Lifecycle.FilesEntryR\x05files\x12\x16\n" +
-	"\x06source\x18\t \x01(\tR\x06source\x1a>\n" +
+	"\x06source\x18\t \x01(\tR\x06source\x12,\n" +
+	"\x12backoff_initial_ns\x18\n" +
+	" \x01(\x03R\x10backoffInitialNs\x12$\n" +
+	"\x0ebackoff_max_ns\x18\v \x01(\x03R\fbackoffMaxNs\x12(\n" +
+	"\x10backoff_reset_ns\x18\f \x01(\x03R\x0ebackoffResetNs\x12!\n" +
+	"\fhealth_check\x18\r \x01(\bR\vhealthCheck\x12+\n" +
+	"\x11restart_unhealthy\x18\x0e \x01(\bR\x10restartUnhealthy\x12(\n" +
+	"\x10on_config_change\x18\x0f \x01(\tR\x0eonConfigChange\x12#\n" +
+	"\rconfig_signal\x18\x10 \x01(\tR\fconfigSignal\x12*\n" +
+	"\x11config_files_hash\x18\x11 \x01(\tR\x0fconfigFilesHash\x126\n" +
+	"\x17config_environment_hash\x18\x12 \x01(\tR\x15configEnvironmentHash\x12A\n" +
+	"\btimeouts\x18\x13 \x03(\v2%.extactor.events.v1.DependencyTimeoutR\btimeouts\x1a>\n" +
 	"\x10EnvironmentEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a8\n" +
 	"\n" +
 	"FilesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"`\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\\\n" +
+	"\x11DependencyTimeout\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1d\n" +
+	"\n" +
+	"timeout_ns\x18\x02 \x01(\x03R\ttimeoutNs\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\"I\n" +
+	"\n" +
+	"ChangeSpec\x12;\n" +
+	"\tlifecycle\x18\x01 \x01(\v2\x1d.extactor.events.v1.LifecycleR\tlifecycle\"\x0f\n" +
+	"\rRemoveService\"\\\n" +
+	"\fReportHealth\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x18\n" +
+	"\ahealthy\x18\x02 \x01(\bR\ahealthy\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"I\n" +
+	"\x13ReportConfigRefused\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x18\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\"`\n" +
 	"\bLoadSpec\x12;\n" +
 	"\tlifecycle\x18\x01 \x01(\v2\x1d.extactor.events.v1.LifecycleR\tlifecycle\x12\x17\n" +
 	"\aboot_id\x18\x02 \x01(\tR\x06bootId\"\x0e\n" +
@@ -3768,16 +4801,18 @@ const file_events_proto_rawDesc = "" +
 	"\x10ObserveCondition\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03met\x18\x02 \x01(\bR\x03met\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"X\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"j\n" +
 	"\vElapseTimer\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12/\n" +
-	"\x05timer\x18\x02 \x01(\x0e2\x19.extactor.events.v1.TimerR\x05timer\"*\n" +
+	"\x05timer\x18\x02 \x01(\x0e2\x19.extactor.events.v1.TimerR\x05timer\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\"*\n" +
 	"\x0eReportPrepared\x12\x18\n" +
-	"\aattempt\x18\x01 \x01(\x04R\aattempt\"Y\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\"q\n" +
 	"\rReportStarted\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x1c\n" +
-	"\tcontainer\x18\x03 \x01(\tR\tcontainer\"G\n" +
+	"\tcontainer\x18\x03 \x01(\tR\tcontainer\x12\x16\n" +
+	"\x06rootfs\x18\x04 \x01(\tR\x06rootfs\"G\n" +
 	"\x11ReportStartFailed\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x18\n" +
 	"\aproblem\x18\x02 \x01(\tR\aproblem\"V\n" +
@@ -3806,7 +4841,7 @@ const file_events_proto_rawDesc = "" +
 	"\astarted\x18\b \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12+\n" +
 	"\x02at\x18\t \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\"J\n" +
 	"\x0eRecoverService\x128\n" +
-	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\xf8\x10\n" +
+	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\x90\x15\n" +
 	"\x05Event\x12A\n" +
 	"\vspec_loaded\x18\x01 \x01(\v2\x1e.extactor.events.v1.SpecLoadedH\x00R\n" +
 	"specLoaded\x12M\n" +
@@ -3841,16 +4876,48 @@ const file_events_proto_rawDesc = "" +
 	"\x14runtime_disconnected\x18! \x01(\v2'.extactor.events.v1.RuntimeDisconnectedH\x00R\x13runtimeDisconnected\x12G\n" +
 	"\rspec_rejected\x18\" \x01(\v2 .extactor.events.v1.SpecRejectedH\x00R\fspecRejected\x12Y\n" +
 	"\x13service_quarantined\x18# \x01(\v2&.extactor.events.v1.ServiceQuarantinedH\x00R\x12serviceQuarantined\x12=\n" +
-	"\trecovered\x18$ \x01(\v2\x1d.extactor.events.v1.RecoveredH\x00R\trecoveredB\x06\n" +
+	"\trecovered\x18$ \x01(\v2\x1d.extactor.events.v1.RecoveredH\x00R\trecovered\x12D\n" +
+	"\fspec_changed\x18% \x01(\v2\x1f.extactor.events.v1.SpecChangedH\x00R\vspecChanged\x12J\n" +
+	"\x0ehealth_changed\x18& \x01(\v2!.extactor.events.v1.HealthChangedH\x00R\rhealthChanged\x12P\n" +
+	"\x10config_delivered\x18' \x01(\v2#.extactor.events.v1.ConfigDeliveredH\x00R\x0fconfigDelivered\x12Z\n" +
+	"\x14dependency_timed_out\x18( \x01(\v2&.extactor.events.v1.DependencyTimedOutH\x00R\x12dependencyTimedOut\x12A\n" +
+	"\vcycle_found\x18) \x01(\v2\x1e.extactor.events.v1.CycleFoundH\x00R\n" +
+	"cycleFound\x12M\n" +
+	"\x0fservice_removed\x18* \x01(\v2\".extactor.events.v1.ServiceRemovedH\x00R\x0eserviceRemoved\x12D\n" +
+	"\fhost_changed\x18+ \x01(\v2\x1f.extactor.events.v1.HostChangedH\x00R\vhostChangedB\x06\n" +
 	"\x04kind\"b\n" +
 	"\n" +
 	"SpecLoaded\x12;\n" +
 	"\tlifecycle\x18\x01 \x01(\v2\x1d.extactor.events.v1.LifecycleR\tlifecycle\x12\x17\n" +
-	"\aboot_id\x18\x02 \x01(\tR\x06bootId\"*\n" +
+	"\aboot_id\x18\x02 \x01(\tR\x06bootId\"Q\n" +
 	"\x0eDesiredChanged\x12\x18\n" +
-	"\astarted\x18\x01 \x01(\bR\astarted\"(\n" +
+	"\astarted\x18\x01 \x01(\bR\astarted\x12%\n" +
+	"\x0ewhile_stopping\x18\x02 \x01(\bR\rwhileStopping\"A\n" +
 	"\fAttemptBegan\x12\x18\n" +
-	"\aattempt\x18\x01 \x01(\x04R\aattempt\"J\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x17\n" +
+	"\aboot_ns\x18\x02 \x01(\x03R\x06bootNs\"J\n" +
+	"\vSpecChanged\x12;\n" +
+	"\tlifecycle\x18\x01 \x01(\v2\x1d.extactor.events.v1.LifecycleR\tlifecycle\"_\n" +
+	"\rHealthChanged\x12\x18\n" +
+	"\ahealthy\x18\x01 \x01(\bR\ahealthy\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
+	"\brepeated\x18\x03 \x01(\bR\brepeated\"W\n" +
+	"\x0fConfigDelivered\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x16\n" +
+	"\x06signal\x18\x02 \x01(\tR\x06signal\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\tR\x04hash\"Y\n" +
+	"\x12DependencyTimedOut\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1d\n" +
+	"\n" +
+	"timeout_ns\x18\x03 \x01(\x03R\ttimeoutNs\" \n" +
+	"\n" +
+	"CycleFound\x12\x12\n" +
+	"\x04path\x18\x01 \x03(\tR\x04path\"\x10\n" +
+	"\x0eServiceRemoved\"5\n" +
+	"\vHostChanged\x12\x0e\n" +
+	"\x02up\x18\x01 \x01(\bR\x02up\x12\x16\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"J\n" +
 	"\x10ConditionChanged\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03met\x18\x02 \x01(\bR\x03met\x12\x12\n" +
@@ -3858,14 +4925,16 @@ const file_events_proto_rawDesc = "" +
 	"\fUnmetChanged\x12\x14\n" +
 	"\x05unmet\x18\x01 \x03(\tR\x05unmet\".\n" +
 	"\x12PreparationStarted\x12\x18\n" +
-	"\aattempt\x18\x01 \x01(\x04R\aattempt\")\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\"=\n" +
 	"\rRunnerCreated\x12\x18\n" +
-	"\aattempt\x18\x01 \x01(\x04R\aattempt\"\x84\x01\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\tR\x04hash\"\x9c\x01\n" +
 	"\vTaskStarted\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x1c\n" +
 	"\tcontainer\x18\x03 \x01(\tR\tcontainer\x12+\n" +
-	"\x02at\x18\x04 \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\"_\n" +
+	"\x02at\x18\x04 \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\x12\x16\n" +
+	"\x06rootfs\x18\x05 \x01(\tR\x06rootfs\"_\n" +
 	"\vStartFailed\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x18\n" +
 	"\aproblem\x18\x02 \x01(\tR\aproblem\x12\x1c\n" +
@@ -3880,9 +4949,10 @@ const file_events_proto_rawDesc = "" +
 	"\bdelay_ns\x18\x02 \x01(\x03R\adelayNs\x12\"\n" +
 	"\runtil_boot_ns\x18\x03 \x01(\x03R\vuntilBootNs\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfailures\x18\x05 \x01(\rR\bfailures\"*\n" +
+	"\bfailures\x18\x05 \x01(\rR\bfailures\"C\n" +
 	"\x0eBackoffElapsed\x12\x18\n" +
-	"\aattempt\x18\x01 \x01(\x04R\aattempt\"g\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x17\n" +
+	"\aboot_ns\x18\x02 \x01(\x03R\x06bootNs\"g\n" +
 	"\tStopBegan\x126\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1e.extactor.events.v1.StopReasonR\x06reason\x12\"\n" +
 	"\runtil_boot_ns\x18\x02 \x01(\x03R\vuntilBootNs\"Z\n" +
@@ -3896,12 +4966,13 @@ const file_events_proto_rawDesc = "" +
 	"\rServiceFailed\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"(\n" +
 	"\x0eServiceSkipped\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x8e\x01\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xa2\x01\n" +
 	"\vTaskAdopted\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x1c\n" +
 	"\tcontainer\x18\x03 \x01(\tR\tcontainer\x125\n" +
-	"\astarted\x18\x04 \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\"$\n" +
+	"\astarted\x18\x04 \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12\x12\n" +
+	"\x04hash\x18\x05 \x01(\tR\x04hash\"$\n" +
 	"\bTaskLost\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\"5\n" +
 	"\tRecovered\x12\x10\n" +
@@ -3909,7 +4980,7 @@ const file_events_proto_rawDesc = "" +
 	"\x06resume\x18\x02 \x01(\bR\x06resume\"A\n" +
 	"\rTaskDiscarded\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xca\x06\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x88\b\n" +
 	"\bSnapshot\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12'\n" +
 	"\x0fdesired_stopped\x18\x02 \x01(\bR\x0edesiredStopped\x12\x18\n" +
@@ -3939,7 +5010,13 @@ const file_events_proto_rawDesc = "" +
 	"\x04live\x18\x13 \x01(\bR\x04live\x12\x1a\n" +
 	"\brestarts\x18\x14 \x01(\x04R\brestarts\x125\n" +
 	"\tlast_exit\x18\x15 \x01(\v2\x18.extactor.events.v1.ExitR\blastExit\x12\x18\n" +
-	"\acreated\x18\x16 \x01(\bR\acreated\"^\n" +
+	"\acreated\x18\x16 \x01(\bR\acreated\x12\x18\n" +
+	"\aapplied\x18\x17 \x01(\tR\aapplied\x12&\n" +
+	"\x0fwaiting_boot_ns\x18\x18 \x01(\x03R\rwaitingBootNs\x12!\n" +
+	"\fhealth_known\x18\x19 \x01(\bR\vhealthKnown\x12\x18\n" +
+	"\ahealthy\x18\x1a \x01(\bR\ahealthy\x12%\n" +
+	"\x0ehealth_message\x18\x1b \x01(\tR\rhealthMessage\x12\x16\n" +
+	"\x06rootfs\x18\x1c \x01(\tR\x06rootfs\"^\n" +
 	"\x0eConditionState\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12\x10\n" +
@@ -3963,26 +5040,30 @@ const file_events_proto_rawDesc = "" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x1a\n" +
 	"\bproblems\x18\x02 \x03(\tR\bproblems\".\n" +
 	"\x12ServiceQuarantined\x12\x18\n" +
-	"\aproblem\x18\x01 \x01(\tR\aproblem*A\n" +
+	"\aproblem\x18\x01 \x01(\tR\aproblem*W\n" +
 	"\x05Timer\x12\x15\n" +
 	"\x11TIMER_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rTIMER_BACKOFF\x10\x01\x12\x0e\n" +
 	"\n" +
-	"TIMER_STOP\x10\x02*\x89\x01\n" +
+	"TIMER_STOP\x10\x02\x12\x14\n" +
+	"\x10TIMER_DEPENDENCY\x10\x03*\x89\x01\n" +
 	"\n" +
 	"TaskStatus\x12\x1b\n" +
 	"\x17TASK_STATUS_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10TASK_STATUS_NONE\x10\x01\x12\x17\n" +
 	"\x13TASK_STATUS_CREATED\x10\x02\x12\x17\n" +
 	"\x13TASK_STATUS_RUNNING\x10\x03\x12\x16\n" +
-	"\x12TASK_STATUS_EXITED\x10\x04*\x8a\x01\n" +
+	"\x12TASK_STATUS_EXITED\x10\x04*\xd3\x01\n" +
 	"\n" +
 	"StopReason\x12\x1b\n" +
 	"\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12STOP_REASON_PERSON\x10\x01\x12\x17\n" +
 	"\x13STOP_REASON_RESTART\x10\x02\x12\x18\n" +
 	"\x14STOP_REASON_SHUTDOWN\x10\x03\x12\x14\n" +
-	"\x10STOP_REASON_SPEC\x10\x04B%Z#github.com/extactor/extactor/eventsb\x06proto3"
+	"\x10STOP_REASON_SPEC\x10\x04\x12\x16\n" +
+	"\x12STOP_REASON_CONFIG\x10\x05\x12\x16\n" +
+	"\x12STOP_REASON_HEALTH\x10\x06\x12\x17\n" +
+	"\x13STOP_REASON_REMOVED\x10\aB%Z#github.com/extactor/extactor/eventsb\x06proto3"
 
 var (
 	file_events_proto_rawDescOnce sync.Once
@@ -3997,7 +5078,7 @@ func file_events_proto_rawDescGZIP() []byte {
 }
 
 var file_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_events_proto_goTypes = []any{
 	(Timer)(0),                  // 0: extactor.events.v1.Timer
 	(TaskStatus)(0),             // 1: extactor.events.v1.TaskStatus
@@ -4006,126 +5087,152 @@ var file_events_proto_goTypes = []any{
 	(*Origin)(nil),              // 4: extactor.events.v1.Origin
 	(*Command)(nil),             // 5: extactor.events.v1.Command
 	(*Lifecycle)(nil),           // 6: extactor.events.v1.Lifecycle
-	(*LoadSpec)(nil),            // 7: extactor.events.v1.LoadSpec
-	(*StartService)(nil),        // 8: extactor.events.v1.StartService
-	(*StopService)(nil),         // 9: extactor.events.v1.StopService
-	(*RestartService)(nil),      // 10: extactor.events.v1.RestartService
-	(*ShutdownService)(nil),     // 11: extactor.events.v1.ShutdownService
-	(*ObserveCondition)(nil),    // 12: extactor.events.v1.ObserveCondition
-	(*ElapseTimer)(nil),         // 13: extactor.events.v1.ElapseTimer
-	(*ReportPrepared)(nil),      // 14: extactor.events.v1.ReportPrepared
-	(*ReportStarted)(nil),       // 15: extactor.events.v1.ReportStarted
-	(*ReportStartFailed)(nil),   // 16: extactor.events.v1.ReportStartFailed
-	(*ReportExited)(nil),        // 17: extactor.events.v1.ReportExited
-	(*Exit)(nil),                // 18: extactor.events.v1.Exit
-	(*Observed)(nil),            // 19: extactor.events.v1.Observed
-	(*RecoverService)(nil),      // 20: extactor.events.v1.RecoverService
-	(*Event)(nil),               // 21: extactor.events.v1.Event
-	(*SpecLoaded)(nil),          // 22: extactor.events.v1.SpecLoaded
-	(*DesiredChanged)(nil),      // 23: extactor.events.v1.DesiredChanged
-	(*AttemptBegan)(nil),        // 24: extactor.events.v1.AttemptBegan
-	(*ConditionChanged)(nil),    // 25: extactor.events.v1.ConditionChanged
-	(*UnmetChanged)(nil),        // 26: extactor.events.v1.UnmetChanged
-	(*PreparationStarted)(nil),  // 27: extactor.events.v1.PreparationStarted
-	(*RunnerCreated)(nil),       // 28: extactor.events.v1.RunnerCreated
-	(*TaskStarted)(nil),         // 29: extactor.events.v1.TaskStarted
-	(*StartFailed)(nil),         // 30: extactor.events.v1.StartFailed
-	(*TaskExited)(nil),          // 31: extactor.events.v1.TaskExited
-	(*RestartScheduled)(nil),    // 32: extactor.events.v1.RestartScheduled
-	(*BackoffElapsed)(nil),      // 33: extactor.events.v1.BackoffElapsed
-	(*StopBegan)(nil),           // 34: extactor.events.v1.StopBegan
-	(*SignalSent)(nil),          // 35: extactor.events.v1.SignalSent
-	(*ServiceFinished)(nil),     // 36: extactor.events.v1.ServiceFinished
-	(*ServiceFailed)(nil),       // 37: extactor.events.v1.ServiceFailed
-	(*ServiceSkipped)(nil),      // 38: extactor.events.v1.ServiceSkipped
-	(*TaskAdopted)(nil),         // 39: extactor.events.v1.TaskAdopted
-	(*TaskLost)(nil),            // 40: extactor.events.v1.TaskLost
-	(*Recovered)(nil),           // 41: extactor.events.v1.Recovered
-	(*TaskDiscarded)(nil),       // 42: extactor.events.v1.TaskDiscarded
-	(*Snapshot)(nil),            // 43: extactor.events.v1.Snapshot
-	(*ConditionState)(nil),      // 44: extactor.events.v1.ConditionState
-	(*Gap)(nil),                 // 45: extactor.events.v1.Gap
-	(*DaemonStarted)(nil),       // 46: extactor.events.v1.DaemonStarted
-	(*DaemonStopped)(nil),       // 47: extactor.events.v1.DaemonStopped
-	(*RuntimeConnected)(nil),    // 48: extactor.events.v1.RuntimeConnected
-	(*RuntimeDisconnected)(nil), // 49: extactor.events.v1.RuntimeDisconnected
-	(*SpecRejected)(nil),        // 50: extactor.events.v1.SpecRejected
-	(*ServiceQuarantined)(nil),  // 51: extactor.events.v1.ServiceQuarantined
-	nil,                         // 52: extactor.events.v1.Lifecycle.EnvironmentEntry
-	nil,                         // 53: extactor.events.v1.Lifecycle.FilesEntry
+	(*DependencyTimeout)(nil),   // 7: extactor.events.v1.DependencyTimeout
+	(*ChangeSpec)(nil),          // 8: extactor.events.v1.ChangeSpec
+	(*RemoveService)(nil),       // 9: extactor.events.v1.RemoveService
+	(*ReportHealth)(nil),        // 10: extactor.events.v1.ReportHealth
+	(*ReportConfigRefused)(nil), // 11: extactor.events.v1.ReportConfigRefused
+	(*LoadSpec)(nil),            // 12: extactor.events.v1.LoadSpec
+	(*StartService)(nil),        // 13: extactor.events.v1.StartService
+	(*StopService)(nil),         // 14: extactor.events.v1.StopService
+	(*RestartService)(nil),      // 15: extactor.events.v1.RestartService
+	(*ShutdownService)(nil),     // 16: extactor.events.v1.ShutdownService
+	(*ObserveCondition)(nil),    // 17: extactor.events.v1.ObserveCondition
+	(*ElapseTimer)(nil),         // 18: extactor.events.v1.ElapseTimer
+	(*ReportPrepared)(nil),      // 19: extactor.events.v1.ReportPrepared
+	(*ReportStarted)(nil),       // 20: extactor.events.v1.ReportStarted
+	(*ReportStartFailed)(nil),   // 21: extactor.events.v1.ReportStartFailed
+	(*ReportExited)(nil),        // 22: extactor.events.v1.ReportExited
+	(*Exit)(nil),                // 23: extactor.events.v1.Exit
+	(*Observed)(nil),            // 24: extactor.events.v1.Observed
+	(*RecoverService)(nil),      // 25: extactor.events.v1.RecoverService
+	(*Event)(nil),               // 26: extactor.events.v1.Event
+	(*SpecLoaded)(nil),          // 27: extactor.events.v1.SpecLoaded
+	(*DesiredChanged)(nil),      // 28: extactor.events.v1.DesiredChanged
+	(*AttemptBegan)(nil),        // 29: extactor.events.v1.AttemptBegan
+	(*SpecChanged)(nil),         // 30: extactor.events.v1.SpecChanged
+	(*HealthChanged)(nil),       // 31: extactor.events.v1.HealthChanged
+	(*ConfigDelivered)(nil),     // 32: extactor.events.v1.ConfigDelivered
+	(*DependencyTimedOut)(nil),  // 33: extactor.events.v1.DependencyTimedOut
+	(*CycleFound)(nil),          // 34: extactor.events.v1.CycleFound
+	(*ServiceRemoved)(nil),      // 35: extactor.events.v1.ServiceRemoved
+	(*HostChanged)(nil),         // 36: extactor.events.v1.HostChanged
+	(*ConditionChanged)(nil),    // 37: extactor.events.v1.ConditionChanged
+	(*UnmetChanged)(nil),        // 38: extactor.events.v1.UnmetChanged
+	(*PreparationStarted)(nil),  // 39: extactor.events.v1.PreparationStarted
+	(*RunnerCreated)(nil),       // 40: extactor.events.v1.RunnerCreated
+	(*TaskStarted)(nil),         // 41: extactor.events.v1.TaskStarted
+	(*StartFailed)(nil),         // 42: extactor.events.v1.StartFailed
+	(*TaskExited)(nil),          // 43: extactor.events.v1.TaskExited
+	(*RestartScheduled)(nil),    // 44: extactor.events.v1.RestartScheduled
+	(*BackoffElapsed)(nil),      // 45: extactor.events.v1.BackoffElapsed
+	(*StopBegan)(nil),           // 46: extactor.events.v1.StopBegan
+	(*SignalSent)(nil),          // 47: extactor.events.v1.SignalSent
+	(*ServiceFinished)(nil),     // 48: extactor.events.v1.ServiceFinished
+	(*ServiceFailed)(nil),       // 49: extactor.events.v1.ServiceFailed
+	(*ServiceSkipped)(nil),      // 50: extactor.events.v1.ServiceSkipped
+	(*TaskAdopted)(nil),         // 51: extactor.events.v1.TaskAdopted
+	(*TaskLost)(nil),            // 52: extactor.events.v1.TaskLost
+	(*Recovered)(nil),           // 53: extactor.events.v1.Recovered
+	(*TaskDiscarded)(nil),       // 54: extactor.events.v1.TaskDiscarded
+	(*Snapshot)(nil),            // 55: extactor.events.v1.Snapshot
+	(*ConditionState)(nil),      // 56: extactor.events.v1.ConditionState
+	(*Gap)(nil),                 // 57: extactor.events.v1.Gap
+	(*DaemonStarted)(nil),       // 58: extactor.events.v1.DaemonStarted
+	(*DaemonStopped)(nil),       // 59: extactor.events.v1.DaemonStopped
+	(*RuntimeConnected)(nil),    // 60: extactor.events.v1.RuntimeConnected
+	(*RuntimeDisconnected)(nil), // 61: extactor.events.v1.RuntimeDisconnected
+	(*SpecRejected)(nil),        // 62: extactor.events.v1.SpecRejected
+	(*ServiceQuarantined)(nil),  // 63: extactor.events.v1.ServiceQuarantined
+	nil,                         // 64: extactor.events.v1.Lifecycle.EnvironmentEntry
+	nil,                         // 65: extactor.events.v1.Lifecycle.FilesEntry
 }
 var file_events_proto_depIdxs = []int32{
 	3,  // 0: extactor.events.v1.Command.at:type_name -> extactor.events.v1.Instant
 	4,  // 1: extactor.events.v1.Command.origin:type_name -> extactor.events.v1.Origin
-	7,  // 2: extactor.events.v1.Command.load_spec:type_name -> extactor.events.v1.LoadSpec
-	8,  // 3: extactor.events.v1.Command.start_service:type_name -> extactor.events.v1.StartService
-	9,  // 4: extactor.events.v1.Command.stop_service:type_name -> extactor.events.v1.StopService
-	10, // 5: extactor.events.v1.Command.restart_service:type_name -> extactor.events.v1.RestartService
-	11, // 6: extactor.events.v1.Command.shutdown_service:type_name -> extactor.events.v1.ShutdownService
-	12, // 7: extactor.events.v1.Command.observe_condition:type_name -> extactor.events.v1.ObserveCondition
-	13, // 8: extactor.events.v1.Command.elapse_timer:type_name -> extactor.events.v1.ElapseTimer
-	14, // 9: extactor.events.v1.Command.report_prepared:type_name -> extactor.events.v1.ReportPrepared
-	15, // 10: extactor.events.v1.Command.report_started:type_name -> extactor.events.v1.ReportStarted
-	16, // 11: extactor.events.v1.Command.report_start_failed:type_name -> extactor.events.v1.ReportStartFailed
-	17, // 12: extactor.events.v1.Command.report_exited:type_name -> extactor.events.v1.ReportExited
-	20, // 13: extactor.events.v1.Command.recover_service:type_name -> extactor.events.v1.RecoverService
-	52, // 14: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
-	53, // 15: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
-	6,  // 16: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	0,  // 17: extactor.events.v1.ElapseTimer.timer:type_name -> extactor.events.v1.Timer
-	18, // 18: extactor.events.v1.ReportExited.exit:type_name -> extactor.events.v1.Exit
-	3,  // 19: extactor.events.v1.Exit.at:type_name -> extactor.events.v1.Instant
-	1,  // 20: extactor.events.v1.Observed.status:type_name -> extactor.events.v1.TaskStatus
-	18, // 21: extactor.events.v1.Observed.exit:type_name -> extactor.events.v1.Exit
-	3,  // 22: extactor.events.v1.Observed.started:type_name -> extactor.events.v1.Instant
-	3,  // 23: extactor.events.v1.Observed.at:type_name -> extactor.events.v1.Instant
-	19, // 24: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
-	22, // 25: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
-	23, // 26: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
-	24, // 27: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
-	25, // 28: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
-	26, // 29: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
-	27, // 30: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
-	28, // 31: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
-	29, // 32: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
-	30, // 33: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
-	31, // 34: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
-	32, // 35: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
-	33, // 36: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
-	34, // 37: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
-	35, // 38: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
-	36, // 39: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
-	37, // 40: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
-	38, // 41: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
-	39, // 42: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
-	40, // 43: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
-	42, // 44: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
-	43, // 45: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
-	45, // 46: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
-	46, // 47: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
-	47, // 48: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
-	48, // 49: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
-	49, // 50: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
-	50, // 51: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
-	51, // 52: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
-	41, // 53: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
-	6,  // 54: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	3,  // 55: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
-	18, // 56: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
-	2,  // 57: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
-	2,  // 58: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
-	3,  // 59: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
-	6,  // 60: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	44, // 61: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
-	3,  // 62: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
-	2,  // 63: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
-	2,  // 64: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
-	18, // 65: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
-	66, // [66:66] is the sub-list for method output_type
-	66, // [66:66] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	12, // 2: extactor.events.v1.Command.load_spec:type_name -> extactor.events.v1.LoadSpec
+	13, // 3: extactor.events.v1.Command.start_service:type_name -> extactor.events.v1.StartService
+	14, // 4: extactor.events.v1.Command.stop_service:type_name -> extactor.events.v1.StopService
+	15, // 5: extactor.events.v1.Command.restart_service:type_name -> extactor.events.v1.RestartService
+	16, // 6: extactor.events.v1.Command.shutdown_service:type_name -> extactor.events.v1.ShutdownService
+	17, // 7: extactor.events.v1.Command.observe_condition:type_name -> extactor.events.v1.ObserveCondition
+	18, // 8: extactor.events.v1.Command.elapse_timer:type_name -> extactor.events.v1.ElapseTimer
+	19, // 9: extactor.events.v1.Command.report_prepared:type_name -> extactor.events.v1.ReportPrepared
+	20, // 10: extactor.events.v1.Command.report_started:type_name -> extactor.events.v1.ReportStarted
+	21, // 11: extactor.events.v1.Command.report_start_failed:type_name -> extactor.events.v1.ReportStartFailed
+	22, // 12: extactor.events.v1.Command.report_exited:type_name -> extactor.events.v1.ReportExited
+	25, // 13: extactor.events.v1.Command.recover_service:type_name -> extactor.events.v1.RecoverService
+	8,  // 14: extactor.events.v1.Command.change_spec:type_name -> extactor.events.v1.ChangeSpec
+	9,  // 15: extactor.events.v1.Command.remove_service:type_name -> extactor.events.v1.RemoveService
+	10, // 16: extactor.events.v1.Command.report_health:type_name -> extactor.events.v1.ReportHealth
+	11, // 17: extactor.events.v1.Command.report_config_refused:type_name -> extactor.events.v1.ReportConfigRefused
+	64, // 18: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
+	65, // 19: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
+	7,  // 20: extactor.events.v1.Lifecycle.timeouts:type_name -> extactor.events.v1.DependencyTimeout
+	6,  // 21: extactor.events.v1.ChangeSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 22: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	0,  // 23: extactor.events.v1.ElapseTimer.timer:type_name -> extactor.events.v1.Timer
+	23, // 24: extactor.events.v1.ReportExited.exit:type_name -> extactor.events.v1.Exit
+	3,  // 25: extactor.events.v1.Exit.at:type_name -> extactor.events.v1.Instant
+	1,  // 26: extactor.events.v1.Observed.status:type_name -> extactor.events.v1.TaskStatus
+	23, // 27: extactor.events.v1.Observed.exit:type_name -> extactor.events.v1.Exit
+	3,  // 28: extactor.events.v1.Observed.started:type_name -> extactor.events.v1.Instant
+	3,  // 29: extactor.events.v1.Observed.at:type_name -> extactor.events.v1.Instant
+	24, // 30: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
+	27, // 31: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
+	28, // 32: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
+	29, // 33: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
+	37, // 34: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
+	38, // 35: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
+	39, // 36: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
+	40, // 37: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
+	41, // 38: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
+	42, // 39: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
+	43, // 40: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
+	44, // 41: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
+	45, // 42: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
+	46, // 43: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
+	47, // 44: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
+	48, // 45: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
+	49, // 46: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
+	50, // 47: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
+	51, // 48: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
+	52, // 49: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
+	54, // 50: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
+	55, // 51: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
+	57, // 52: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
+	58, // 53: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
+	59, // 54: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
+	60, // 55: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
+	61, // 56: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
+	62, // 57: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
+	63, // 58: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
+	53, // 59: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
+	30, // 60: extactor.events.v1.Event.spec_changed:type_name -> extactor.events.v1.SpecChanged
+	31, // 61: extactor.events.v1.Event.health_changed:type_name -> extactor.events.v1.HealthChanged
+	32, // 62: extactor.events.v1.Event.config_delivered:type_name -> extactor.events.v1.ConfigDelivered
+	33, // 63: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
+	34, // 64: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
+	35, // 65: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
+	36, // 66: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
+	6,  // 67: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 68: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	3,  // 69: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
+	23, // 70: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
+	2,  // 71: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
+	2,  // 72: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
+	3,  // 73: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
+	6,  // 74: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	56, // 75: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
+	3,  // 76: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
+	2,  // 77: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
+	2,  // 78: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
+	23, // 79: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
+	80, // [80:80] is the sub-list for method output_type
+	80, // [80:80] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_events_proto_init() }
@@ -4146,8 +5253,12 @@ func file_events_proto_init() {
 		(*Command_ReportStartFailed)(nil),
 		(*Command_ReportExited)(nil),
 		(*Command_RecoverService)(nil),
+		(*Command_ChangeSpec)(nil),
+		(*Command_RemoveService)(nil),
+		(*Command_ReportHealth)(nil),
+		(*Command_ReportConfigRefused)(nil),
 	}
-	file_events_proto_msgTypes[18].OneofWrappers = []any{
+	file_events_proto_msgTypes[23].OneofWrappers = []any{
 		(*Event_SpecLoaded)(nil),
 		(*Event_DesiredChanged)(nil),
 		(*Event_AttemptBegan)(nil),
@@ -4177,6 +5288,13 @@ func file_events_proto_init() {
 		(*Event_SpecRejected)(nil),
 		(*Event_ServiceQuarantined)(nil),
 		(*Event_Recovered)(nil),
+		(*Event_SpecChanged)(nil),
+		(*Event_HealthChanged)(nil),
+		(*Event_ConfigDelivered)(nil),
+		(*Event_DependencyTimedOut)(nil),
+		(*Event_CycleFound)(nil),
+		(*Event_ServiceRemoved)(nil),
+		(*Event_HostChanged)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4184,7 +5302,7 @@ func file_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_events_proto_rawDesc), len(file_events_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   51,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

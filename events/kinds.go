@@ -48,6 +48,13 @@ func (x *RuntimeDisconnected) event() *Event { return &Event{Kind: &Event_Runtim
 func (x *SpecRejected) event() *Event        { return &Event{Kind: &Event_SpecRejected{x}} }
 func (x *ServiceQuarantined) event() *Event  { return &Event{Kind: &Event_ServiceQuarantined{x}} }
 func (x *Recovered) event() *Event           { return &Event{Kind: &Event_Recovered{x}} }
+func (x *SpecChanged) event() *Event         { return &Event{Kind: &Event_SpecChanged{x}} }
+func (x *HealthChanged) event() *Event       { return &Event{Kind: &Event_HealthChanged{x}} }
+func (x *ConfigDelivered) event() *Event     { return &Event{Kind: &Event_ConfigDelivered{x}} }
+func (x *DependencyTimedOut) event() *Event  { return &Event{Kind: &Event_DependencyTimedOut{x}} }
+func (x *CycleFound) event() *Event          { return &Event{Kind: &Event_CycleFound{x}} }
+func (x *ServiceRemoved) event() *Event      { return &Event{Kind: &Event_ServiceRemoved{x}} }
+func (x *HostChanged) event() *Event         { return &Event{Kind: &Event_HostChanged{x}} }
 
 func (x *LoadSpec) command() *Command          { return &Command{Kind: &Command_LoadSpec{x}} }
 func (x *StartService) command() *Command      { return &Command{Kind: &Command_StartService{x}} }
@@ -61,6 +68,12 @@ func (x *ReportStarted) command() *Command     { return &Command{Kind: &Command_
 func (x *ReportStartFailed) command() *Command { return &Command{Kind: &Command_ReportStartFailed{x}} }
 func (x *ReportExited) command() *Command      { return &Command{Kind: &Command_ReportExited{x}} }
 func (x *RecoverService) command() *Command    { return &Command{Kind: &Command_RecoverService{x}} }
+func (x *ChangeSpec) command() *Command        { return &Command{Kind: &Command_ChangeSpec{x}} }
+func (x *RemoveService) command() *Command     { return &Command{Kind: &Command_RemoveService{x}} }
+func (x *ReportHealth) command() *Command      { return &Command{Kind: &Command_ReportHealth{x}} }
+func (x *ReportConfigRefused) command() *Command {
+	return &Command{Kind: &Command_ReportConfigRefused{x}}
+}
 
 // KindName names the event as the journal does: the name of its message, "TaskStarted"; empty for a kind that this version
 // does not know.

@@ -45,7 +45,55 @@ func Text(id string, event *Event) string {
 	case *Event_ServiceSkipped:
 		return "Service skipped: " + kind.ServiceSkipped.GetReason()
 	default:
+		return changeText(id, event)
+	}
+}
+
+// changeText words what changes while a service lives: its configuration, its health, what it waits for.
+func changeText(id string, event *Event) string {
+	switch kind := event.GetKind().(type) {
+	case *Event_DesiredChanged:
+		return desiredText(kind.DesiredChanged)
+	case *Event_ConfigDelivered:
+		return fmt.Sprintf("Configuration changed, sending %s to task %s", kind.ConfigDelivered.GetSignal(), id)
+	case *Event_HealthChanged:
+		return healthText(kind.HealthChanged)
+	case *Event_DependencyTimedOut:
+		return fmt.Sprintf("Still waiting for %s after %s", kind.DependencyTimedOut.GetText(), time.Duration(kind.DependencyTimedOut.GetTimeoutNs()))
+	case *Event_CycleFound:
+		if len(kind.CycleFound.GetPath()) == 0 {
+			return ""
+		}
+
+		return "Never starts, because services wait for each other: " + strings.Join(kind.CycleFound.GetPath(), " -> ")
+	case *Event_HostChanged:
+		return "Host service: " + kind.HostChanged.GetDetail()
+	default:
 		return recoveryText(id, event)
+	}
+}
+
+// desiredText is silent where what follows says it.
+func desiredText(changed *DesiredChanged) string {
+	switch {
+	case !changed.GetWhileStopping():
+		return ""
+	case changed.GetStarted():
+		return "Start requested, once it has stopped"
+	default:
+		return "Stop requested"
+	}
+}
+
+// healthText is silent where only the message of the same verdict is new.
+func healthText(changed *HealthChanged) string {
+	switch {
+	case changed.GetRepeated():
+		return ""
+	case changed.GetHealthy():
+		return "Health check successful"
+	default:
+		return "Health check failed: " + changed.GetMessage()
 	}
 }
 
@@ -131,6 +179,12 @@ func stopText(reason StopReason) string {
 		return "Stopping for the daemon's shutdown"
 	case StopReason_STOP_REASON_SPEC:
 		return "Restarting with the changed service file"
+	case StopReason_STOP_REASON_CONFIG:
+		return "Restarting with the changed configuration"
+	case StopReason_STOP_REASON_HEALTH:
+		return "Restarting because it is unhealthy"
+	case StopReason_STOP_REASON_REMOVED:
+		return "Stopping because the service file is gone"
 	default:
 		return "Stop requested"
 	}
@@ -142,6 +196,8 @@ func finishedText(stopped StopReason) string {
 		return "Service finished successfully"
 	case StopReason_STOP_REASON_SHUTDOWN:
 		return "Service was stopped for the daemon's shutdown"
+	case StopReason_STOP_REASON_REMOVED:
+		return "Service was stopped because its file is gone"
 	default:
 		return "Service was stopped"
 	}

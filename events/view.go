@@ -24,8 +24,11 @@ type View struct {
 	LogToConsole bool
 	Source       string // the service file
 	BootID       string
-	Recent       []Line // oldest first, at most RecentLines
-	Revision     uint64 // sequence of the last record in the view
+	Cycle        []string // ids that wait for each other, the first one again at the end; empty where there is none
+	Applied      string   // TaskHash of what runs
+	Wanted       string   // TaskHash of what should run
+	Recent       []Line   // oldest first, at most RecentLines
+	Revision     uint64   // sequence of the last record in the view
 }
 
 // Moment is a record's time on both clocks; BootNS counts within BootID only.
@@ -68,6 +71,11 @@ const (
 // NewView returns the view of a service of which nothing is recorded.
 func NewView(id string) View {
 	return View{ID: id, State: StateInitialized, Desired: DesiredStarted, Health: Health{Unknown: true}}
+}
+
+// RestartPending tells whether the task runs with an older configuration than it has now.
+func (v View) RestartPending() bool {
+	return v.State == StateRunning && v.Applied != "" && v.Applied != v.Wanted
 }
 
 // Waiting lists the dependencies that hold the service up now, in the order of "Waiting for".
@@ -136,15 +144,15 @@ func (v View) fold(event *Event, at Moment) View {
 		v.PID, v.Container, v.Problem = kind.TaskStarted.GetPid(), kind.TaskStarted.GetContainer(), ""
 	case *Event_TaskAdopted:
 		v.PID, v.Container, v.Problem = kind.TaskAdopted.GetPid(), kind.TaskAdopted.GetContainer(), ""
-		v.NextRetry = 0
+		v.NextRetry, v.Applied, v.Health = 0, kind.TaskAdopted.GetHash(), Health{Unknown: true}
 	case *Event_StartFailed:
 		if !kind.StartFailed.GetCancelled() {
 			v.Problem = kind.StartFailed.GetProblem()
 		}
 	case *Event_TaskExited:
-		v.PID, v.Container, v.LastExit = 0, "", kind.TaskExited.GetExit()
+		v.PID, v.Container, v.LastExit, v.Health = 0, "", kind.TaskExited.GetExit(), Health{Unknown: true}
 	case *Event_TaskLost:
-		v.PID, v.Container, v.LastExit = 0, "", &Exit{}
+		v.PID, v.Container, v.LastExit, v.Health = 0, "", &Exit{}, Health{Unknown: true}
 	case *Event_RestartScheduled:
 		v.NextRetry, v.Problem = kind.RestartScheduled.GetUntilBootNs(), kind.RestartScheduled.GetReason()
 		v.Restarts++
@@ -162,14 +170,59 @@ func (v View) fold(event *Event, at Moment) View {
 		v.Health, v.Problem = Health{Healthy: true}, ""
 	case *Event_Snapshot:
 		return v.restore(kind.Snapshot, at)
+	default:
+		return v.foldChange(event, at)
 	}
 
 	return v
 }
 
+// foldChange folds what changes while a service lives.
+func (v View) foldChange(event *Event, at Moment) View {
+	switch kind := event.GetKind().(type) {
+	case *Event_SpecChanged:
+		v = v.describe(kind.SpecChanged.GetLifecycle())
+		v.Conditions = retainConditions(v.Conditions, kind.SpecChanged.GetLifecycle().GetDepends(), at)
+	case *Event_RunnerCreated:
+		v.Applied = kind.RunnerCreated.GetHash()
+	case *Event_ConfigDelivered:
+		v.Applied = kind.ConfigDelivered.GetHash()
+	case *Event_HealthChanged:
+		v.Health = Health{Healthy: kind.HealthChanged.GetHealthy(), LastMessage: kind.HealthChanged.GetMessage()}
+	case *Event_CycleFound:
+		v.Cycle = kind.CycleFound.GetPath()
+	case *Event_HostChanged:
+		v.Health = Health{Healthy: kind.HostChanged.GetUp(), LastMessage: kind.HostChanged.GetDetail()}
+	}
+
+	return v
+}
+
+// describe takes over what a service's file says and status shows.
+func (v View) describe(lifecycle *Lifecycle) View {
+	v.LogToConsole, v.Source, v.Wanted = lifecycle.GetLogToConsole(), lifecycle.GetSource(), TaskHash(lifecycle)
+
+	return v
+}
+
+func retainConditions(conditions []ConditionView, keys []string, at Moment) []ConditionView {
+	kept := make([]ConditionView, 0, len(keys))
+
+	for _, key := range keys {
+		index := slices.IndexFunc(conditions, func(condition ConditionView) bool { return condition.Key == key })
+		if index < 0 {
+			kept = append(kept, ConditionView{Key: key, Since: at})
+		} else {
+			kept = append(kept, conditions[index])
+		}
+	}
+
+	return kept
+}
+
 // load follows a new run of the daemon: what was known of the conditions is void, and a new boot begins a new life.
 func (v View) load(loaded *SpecLoaded, at Moment) View {
-	v.LogToConsole, v.Source = loaded.GetLifecycle().GetLogToConsole(), loaded.GetLifecycle().GetSource()
+	v = v.describe(loaded.GetLifecycle())
 
 	v.Conditions = make([]ConditionView, 0, len(loaded.GetLifecycle().GetDepends()))
 	for _, key := range loaded.GetLifecycle().GetDepends() {
@@ -205,7 +258,10 @@ func (v View) restore(snapshot *Snapshot, at Moment) View {
 	v.Desired = desired(snapshot.GetDesiredStopped())
 	v.Restarts, v.PID, v.Container = snapshot.GetRestarts(), snapshot.GetPid(), snapshot.GetContainer()
 	v.LastExit, v.BootID = snapshot.GetLastExit(), snapshot.GetBootId()
-	v.LogToConsole, v.Source = snapshot.GetLifecycle().GetLogToConsole(), snapshot.GetLifecycle().GetSource()
+	v = v.describe(snapshot.GetLifecycle())
+	v.Applied = snapshot.GetApplied()
+
+	v.Health = Health{Unknown: !snapshot.GetHealthKnown(), Healthy: snapshot.GetHealthy(), LastMessage: snapshot.GetHealthMessage()}
 
 	v.NextRetry = 0
 	if snapshot.GetBackingOff() {

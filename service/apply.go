@@ -23,6 +23,7 @@ func Apply(state State, event *events.Event) State {
 		}
 
 		state = waiting(state, kind.AttemptBegan.GetAttempt())
+		state.WaitingSince = kind.AttemptBegan.GetBootNs()
 	case *events.Event_ConditionChanged:
 		state.Conditions = applyCondition(state.Conditions, kind.ConditionChanged)
 	case *events.Event_UnmetChanged:
@@ -30,7 +31,7 @@ func Apply(state State, event *events.Event) State {
 	case *events.Event_PreparationStarted:
 		state.Name, state.Live = events.StatePreparing, true
 	case *events.Event_RunnerCreated:
-		state.Created = true
+		state.Created, state.Applied = true, kind.RunnerCreated.GetHash()
 	case *events.Event_RestartScheduled:
 		scheduled := kind.RestartScheduled
 		state = waiting(state, scheduled.GetAttempt())
@@ -38,6 +39,7 @@ func Apply(state State, event *events.Event) State {
 		state.Restarts++
 	case *events.Event_BackoffElapsed:
 		state.BackingOff, state.RetryAt = false, 0
+		state.WaitingSince = kind.BackoffElapsed.GetBootNs()
 	case *events.Event_ServiceFinished:
 		state = ended(state, events.StateFinished)
 		state.FinishedBy = kind.ServiceFinished.GetStopped()
@@ -45,6 +47,9 @@ func Apply(state State, event *events.Event) State {
 		state = ended(state, events.StateFailed)
 	case *events.Event_ServiceSkipped:
 		state = ended(state, events.StateSkipped)
+	case *events.Event_SpecChanged:
+		state.Lifecycle = kind.SpecChanged.GetLifecycle()
+		state.Conditions = retained(state.Conditions, state.Lifecycle.GetDepends())
 	case *events.Event_Snapshot:
 		return restore(state.ID, kind.Snapshot)
 	default:
@@ -59,11 +64,18 @@ func applyTask(state State, event *events.Event) State {
 	switch kind := event.GetKind().(type) {
 	case *events.Event_TaskStarted:
 		state = running(state, kind.TaskStarted.GetPid(), kind.TaskStarted.GetContainer())
-		state.Started = kind.TaskStarted.GetAt()
+		state.Started, state.Rootfs = kind.TaskStarted.GetAt(), kind.TaskStarted.GetRootfs()
 	case *events.Event_TaskAdopted:
 		state = running(state, kind.TaskAdopted.GetPid(), kind.TaskAdopted.GetContainer())
 		state.Attempt, state.Started = kind.TaskAdopted.GetAttempt(), kind.TaskAdopted.GetStarted()
+		state.Applied = kind.TaskAdopted.GetHash()
+		state.HealthKnown, state.Healthy, state.HealthMessage = false, false, ""
 		state.BackingOff, state.RetryAt = false, 0
+	case *events.Event_HealthChanged:
+		state.HealthKnown, state.Healthy = true, kind.HealthChanged.GetHealthy()
+		state.HealthMessage = kind.HealthChanged.GetMessage()
+	case *events.Event_ConfigDelivered:
+		state.Applied = kind.ConfigDelivered.GetHash()
 	case *events.Event_TaskExited:
 		state.Attempt = max(state.Attempt, kind.TaskExited.GetAttempt())
 		state.PID, state.Container, state.LastExit = 0, "", kind.TaskExited.GetExit()
@@ -92,7 +104,13 @@ func applyTask(state State, event *events.Event) State {
 
 // restarts tells whether a stop for this reason is followed by a start.
 func restarts(reason events.StopReason) bool {
-	return reason == events.StopReason_STOP_REASON_RESTART || reason == events.StopReason_STOP_REASON_SPEC
+	switch reason {
+	case events.StopReason_STOP_REASON_RESTART, events.StopReason_STOP_REASON_SPEC,
+		events.StopReason_STOP_REASON_CONFIG, events.StopReason_STOP_REASON_HEALTH:
+		return true
+	default:
+		return false
+	}
 }
 
 // applySpec begins a run of the daemon: what was known of the conditions is void. A new boot begins a new life; only the
@@ -116,6 +134,22 @@ func applySpec(state State, loaded *events.SpecLoaded) State {
 	}
 
 	return state
+}
+
+// retained keeps what is known of the conditions that are still awaited.
+func retained(conditions []Condition, keys []string) []Condition {
+	kept := make([]Condition, 0, len(keys))
+
+	for _, key := range keys {
+		index := slices.IndexFunc(conditions, func(condition Condition) bool { return condition.Key == key })
+		if index < 0 {
+			kept = append(kept, Condition{Key: key})
+		} else {
+			kept = append(kept, conditions[index])
+		}
+	}
+
+	return kept
 }
 
 func applyCondition(conditions []Condition, changed *events.ConditionChanged) []Condition {
@@ -149,7 +183,9 @@ func settled(state State) State {
 	state.Live, state.Created = false, false
 	state.BackingOff, state.RetryAt = false, 0
 	state.StopReason, state.StopUntil, state.Killed, state.StartAfterStop = 0, 0, false, false
-	state.FinishedBy = 0
+	state.FinishedBy, state.WaitingSince = 0, 0
+	state.Applied, state.Rootfs = "", ""
+	state.HealthKnown, state.Healthy, state.HealthMessage = false, false, ""
 
 	return state
 }

@@ -35,13 +35,21 @@ func Decide(state State, command *events.Command) ([]*events.Event, error) {
 	case *events.Command_ElapseTimer:
 		decision.elapse(kind.ElapseTimer)
 	case *events.Command_ReportPrepared:
-		decision.prepared(kind.ReportPrepared.GetAttempt())
+		decision.prepared(kind.ReportPrepared)
 	case *events.Command_ReportStarted:
 		decision.started(kind.ReportStarted)
 	case *events.Command_ReportStartFailed:
 		decision.startFailed(kind.ReportStartFailed)
 	case *events.Command_ReportExited:
 		decision.exited(kind.ReportExited)
+	case *events.Command_ChangeSpec:
+		decision.change(kind.ChangeSpec.GetLifecycle())
+	case *events.Command_RemoveService:
+		decision.remove()
+	case *events.Command_ReportHealth:
+		decision.health(kind.ReportHealth)
+	case *events.Command_ReportConfigRefused:
+		decision.configRefused(kind.ReportConfigRefused)
 	case *events.Command_RecoverService:
 		return Recover(state, kind.RecoverService.GetObserved(), command.GetAt()), nil
 	default:
@@ -70,8 +78,7 @@ func decideLoad(state State, load *events.LoadSpec, at *events.Instant) []*event
 	d := decision{state: state, at: at}
 	d.emit(&events.SpecLoaded{Lifecycle: load.GetLifecycle(), BootId: load.GetBootId()})
 
-	byShutdown := d.state.Name == events.StateFinished && d.state.FinishedBy == events.StopReason_STOP_REASON_SHUTDOWN
-	if !d.state.DesiredStopped && (d.state.Name == events.StateInitialized || byShutdown) {
+	if !d.state.DesiredStopped && (d.state.Name == events.StateInitialized || d.state.endedByDaemon()) {
 		d.begin()
 	}
 
@@ -80,7 +87,7 @@ func decideLoad(state State, load *events.LoadSpec, at *events.Instant) []*event
 
 // begin enters Waiting anew and starts at once where nothing is awaited.
 func (d *decision) begin() {
-	d.emit(&events.AttemptBegan{Attempt: d.state.Attempt + 1})
+	d.emit(&events.AttemptBegan{Attempt: d.state.Attempt + 1, BootNs: d.at.GetBootNs()})
 	d.advance()
 }
 
@@ -100,7 +107,7 @@ func (d *decision) advance() {
 
 func (d *decision) desire(started bool) {
 	if d.state.DesiredStopped == started {
-		d.emit(&events.DesiredChanged{Started: started})
+		d.emit(&events.DesiredChanged{Started: started, WhileStopping: d.state.Name == events.StateStopping})
 	}
 }
 
@@ -152,7 +159,7 @@ func (d *decision) shutdown(hurry bool) {
 		}
 	}
 
-	if hurry && d.state.Name == events.StateStopping && !d.state.Killed {
+	if hurry && d.state.Name == events.StateStopping {
 		d.kill()
 	}
 }
@@ -193,11 +200,13 @@ func (d *decision) elapse(elapsed *events.ElapseTimer) {
 
 	switch {
 	case elapsed.GetTimer() == events.Timer_TIMER_BACKOFF && d.state.BackingOff:
-		d.emit(&events.BackoffElapsed{Attempt: d.state.Attempt})
+		d.emit(&events.BackoffElapsed{Attempt: d.state.Attempt, BootNs: d.at.GetBootNs()})
 		d.advance()
-	case elapsed.GetTimer() == events.Timer_TIMER_STOP && d.state.Name == events.StateStopping:
+	case elapsed.GetTimer() == events.Timer_TIMER_STOP && d.state.Name == events.StateStopping && d.state.Live:
 		if d.at.GetBootNs() >= d.state.StopUntil {
 			d.kill()
 		}
+	case elapsed.GetTimer() == events.Timer_TIMER_DEPENDENCY && d.state.Name == events.StateWaiting && !d.state.BackingOff:
+		d.timeOut(elapsed.GetKey())
 	}
 }

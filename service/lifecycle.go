@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/extactor/extactor/condition"
@@ -16,90 +17,168 @@ import (
 const Runtime = "containerd"
 
 // Conditions lists what a service waits for in the order in which it is announced: the runtime, the other services in
-// file order, the environment file, then the rest in file order.
+// file order, the environment file, then the rest in file order; each once.
 func Conditions(file *spec.Service) []condition.Condition {
 	conditions := []condition.Condition{{Kind: condition.Service, Name: Runtime}}
-	add := func(kind condition.Kind, name string) {
-		added := condition.Condition{Kind: kind, Name: name}
-		for _, present := range conditions {
-			if present == added {
-				return
+	add := func(added ...condition.Condition) {
+		for _, one := range added {
+			if !slices.Contains(conditions, one) {
+				conditions = append(conditions, one)
 			}
 		}
-
-		conditions = append(conditions, added)
 	}
 
 	for _, dependency := range file.Depends {
 		if dependency.Service != "" {
-			add(condition.Service, dependency.Service)
+			add(conditionsOf(file, dependency)...)
 		}
 	}
 
 	if file.Container.EnvironmentFile != "" {
-		add(condition.EnvironmentFile, file.Container.EnvironmentFile)
+		add(condition.Condition{Kind: condition.EnvironmentFile, Name: file.Container.EnvironmentFile})
 	}
 
 	for _, dependency := range file.Depends {
-		switch {
-		case dependency.Path != "":
-			add(condition.Path, dependency.Path)
-		case dependency.Time:
-			add(condition.Time, "")
-		case dependency.Configuration:
-			add(condition.Configuration, file.Name)
-		}
-
-		for _, check := range dependency.Network {
-			add(condition.Network, check)
+		if dependency.Service == "" {
+			add(conditionsOf(file, dependency)...)
 		}
 	}
 
 	return conditions
 }
 
-// Lifecycle is what the journal keeps of a service file. Values of the environment enter it only as keyed hashes, so
-// that nobody who reads the journal can try values against them.
-func Lifecycle(file *spec.Service, key []byte) *events.Lifecycle {
+// serviceKind tells how far a service that is depended on must be.
+func serviceKind(file *spec.Service, id string) condition.Kind {
+	for _, options := range file.Extactor.Depends {
+		if options.Dependency.Service == id && options.Until == spec.UntilCompleted {
+			return condition.Completed
+		}
+	}
+
+	return condition.Service
+}
+
+// Lifecycle is what the journal keeps of a service file and of the configuration that belongs to it, which may be nil.
+// Values of the environment and contents of files enter it only as keyed hashes, so that nobody who reads the journal
+// can try values against them.
+func Lifecycle(file *spec.Service, config *spec.Config, key []byte) *events.Lifecycle {
+	additions := file.Extactor
 	lifecycle := &events.Lifecycle{
-		Restart:       string(file.Restart),
-		StopSignal:    file.Extactor.Stop.Signal,
-		StopTimeoutNs: int64(file.Extactor.Stop.Timeout),
-		LogToConsole:  file.LogToConsole,
-		SpecHash:      specHash(file, key),
-		Source:        file.Source,
+		Restart:          string(file.Restart),
+		StopSignal:       additions.Stop.Signal,
+		StopTimeoutNs:    int64(additions.Stop.Timeout),
+		LogToConsole:     file.LogToConsole,
+		SpecHash:         specHash(file, key),
+		Source:           file.Source,
+		BackoffInitialNs: int64(additions.Backoff.Initial),
+		BackoffMaxNs:     int64(additions.Backoff.Max),
+		BackoffResetNs:   int64(additions.Backoff.ResetAfter),
+		HealthCheck:      additions.Health != nil,
+		RestartUnhealthy: additions.Health != nil && additions.Health.OnFailure == spec.HealthFailureRestart,
+		OnConfigChange:   string(additions.OnConfigChange),
+		ConfigSignal:     additions.ConfigSignal,
+		Timeouts:         timeouts(file),
 	}
 
 	for _, awaited := range Conditions(file) {
 		lifecycle.Depends = append(lifecycle.Depends, awaited.Key())
 	}
 
-	for _, entry := range file.Container.Environment {
-		name, value, _ := strings.Cut(entry, "=")
+	names := make(map[string]string)
+	hashEnvironment(names, file.Container.Environment, key)
 
-		if lifecycle.Environment == nil {
-			lifecycle.Environment = make(map[string]string)
-		}
+	if config != nil {
+		hashEnvironment(names, config.Environment, key)
+		addConfig(lifecycle, config, key)
+	}
 
-		lifecycle.Environment[name] = keyedHash(key, []byte(value))
+	if len(names) > 0 {
+		lifecycle.Environment = names
 	}
 
 	return lifecycle
 }
 
+func hashEnvironment(names map[string]string, environment []string, key []byte) {
+	for _, entry := range environment {
+		name, value, _ := strings.Cut(entry, "=")
+		names[name] = keyedHash(key, []byte(value))
+	}
+}
+
+func addConfig(lifecycle *events.Lifecycle, config *spec.Config, key []byte) {
+	if len(config.Files) > 0 {
+		lifecycle.ConfigFilesHash = hashOf(config.Files, key)
+		lifecycle.Files = make(map[string]string, len(config.Files))
+	}
+
+	for _, file := range config.Files {
+		lifecycle.Files[file.MountPath] = keyedHash(key, []byte(file.Content))
+	}
+
+	if len(config.Environment) > 0 {
+		lifecycle.ConfigEnvironmentHash = hashOf(config.Environment, key)
+	}
+}
+
+// timeouts are those of all conditions that a dependency stands for: a network item may name several checks.
+func timeouts(file *spec.Service) []*events.DependencyTimeout {
+	var limits []*events.DependencyTimeout
+
+	for _, options := range file.Extactor.Depends {
+		if options.Timeout == 0 {
+			continue
+		}
+
+		for _, awaited := range conditionsOf(file, options.Dependency) {
+			limits = append(limits, &events.DependencyTimeout{
+				Key: awaited.Key(), TimeoutNs: int64(options.Timeout), Action: string(options.OnTimeout),
+			})
+		}
+	}
+
+	return limits
+}
+
+// conditionsOf lists the conditions that one dependency stands for.
+func conditionsOf(file *spec.Service, dependency spec.Dependency) []condition.Condition {
+	switch {
+	case dependency.Service != "":
+		return []condition.Condition{{Kind: serviceKind(file, dependency.Service), Name: dependency.Service}}
+	case dependency.Path != "":
+		return []condition.Condition{{Kind: condition.Path, Name: dependency.Path}}
+	case dependency.Time:
+		return []condition.Condition{{Kind: condition.Time}}
+	case dependency.Configuration:
+		return []condition.Condition{{Kind: condition.Configuration, Name: file.Name}}
+	}
+
+	checks := make([]condition.Condition, 0, len(dependency.Network))
+	for _, check := range dependency.Network {
+		checks = append(checks, condition.Condition{Kind: condition.Network, Name: check})
+	}
+
+	return checks
+}
+
 // specHash is over what decides what runs in the container, never over the OCI spec that is made of it: a new default
 // there must not restart services at an upgrade. The version changes when the normal form does.
 func specHash(file *spec.Service, key []byte) string {
-	normal, err := json.Marshal(struct {
+	return "v1:" + hashOf(struct {
 		Name      string
 		Container spec.Container
 		Resources spec.Resources
-	}{file.Name, file.Container, file.Extactor.Resources})
+	}{file.Name, file.Container, file.Extactor.Resources}, key)
+}
+
+// hashOf is over the value's normal form.
+func hashOf(value any, key []byte) string {
+	normal, err := json.Marshal(value)
 	if err != nil {
 		panic("service: a parsed file cannot be encoded: " + err.Error()) // strings and numbers only: cannot happen
 	}
 
-	return "v1:" + keyedHash(key, normal)
+	return keyedHash(key, normal)
 }
 
 func keyedHash(key, content []byte) string {

@@ -81,7 +81,7 @@ func TestConditionsAreInTheOrderOfTheReference(t *testing.T) {
 		t.Error(diff)
 	}
 
-	if diff := cmp.Diff(want, service.Lifecycle(full(), testKey).GetDepends()); diff != "" {
+	if diff := cmp.Diff(want, service.Lifecycle(full(), nil, testKey).GetDepends()); diff != "" {
 		t.Error(diff)
 	}
 
@@ -92,7 +92,7 @@ func TestConditionsAreInTheOrderOfTheReference(t *testing.T) {
 }
 
 func TestLifecycleHoldsEverySetting(t *testing.T) {
-	made := service.Lifecycle(full(), testKey)
+	made := service.Lifecycle(full(), nil, testKey)
 	if made.GetRestart() != "always" || made.GetStopSignal() != "SIGTERM" || made.GetStopTimeoutNs() != int64(10*time.Second) ||
 		!made.GetLogToConsole() || made.GetSource() != full().Source {
 		t.Errorf("not every setting is in %v", made)
@@ -113,8 +113,8 @@ func TestLifecycleHoldsEverySetting(t *testing.T) {
 // TestHashFollowsTheContainer changes every field of a service file in turn, found by reflection so that a new one cannot
 // be forgotten: the hash follows the name and everything in the container, and nothing else.
 func TestHashFollowsTheContainer(t *testing.T) {
-	before := service.Lifecycle(full(), testKey).GetSpecHash()
-	if again := service.Lifecycle(full(), testKey).GetSpecHash(); again != before || !strings.HasPrefix(before, "v1:") {
+	before := service.Lifecycle(full(), nil, testKey).GetSpecHash()
+	if again := service.Lifecycle(full(), nil, testKey).GetSpecHash(); again != before || !strings.HasPrefix(before, "v1:") {
 		t.Fatalf("hash %q, then %q", before, again)
 	}
 
@@ -128,7 +128,7 @@ func TestHashFollowsTheContainer(t *testing.T) {
 		mutateLeaf(t, reflect.ValueOf(file).Elem(), path)
 
 		follows := path == ".Name" || strings.HasPrefix(path, ".Container.") || strings.HasPrefix(path, ".Extactor.Resources.")
-		if changed := service.Lifecycle(file, testKey).GetSpecHash() != before; changed != follows {
+		if changed := service.Lifecycle(file, nil, testKey).GetSpecHash() != before; changed != follows {
 			t.Errorf("after a change of %s the hash changed: %t, want %t", path, changed, follows)
 		}
 	}
@@ -139,11 +139,11 @@ func TestHashFollowsTheContainer(t *testing.T) {
 	empty := full()
 	empty.Container.Security.MaskedPaths = []string{}
 
-	if service.Lifecycle(unset, testKey).GetSpecHash() == service.Lifecycle(empty, testKey).GetSpecHash() {
+	if service.Lifecycle(unset, nil, testKey).GetSpecHash() == service.Lifecycle(empty, nil, testKey).GetSpecHash() {
 		t.Error("absent masked paths (the defaults) and empty ones (none) have one hash")
 	}
 
-	if service.Lifecycle(full(), []byte("another key")).GetSpecHash() == before {
+	if service.Lifecycle(full(), nil, []byte("another key")).GetSpecHash() == before {
 		t.Error("the hash does not depend on the key")
 	}
 }
@@ -233,7 +233,7 @@ func TestEveryFieldOfAFileIsSet(t *testing.T) {
 }
 
 func TestValuesNeverEnterTheLifecycle(t *testing.T) {
-	bytes, err := proto.Marshal(service.Lifecycle(full(), testKey))
+	bytes, err := proto.Marshal(service.Lifecycle(full(), nil, testKey))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestValuesNeverEnterTheLifecycle(t *testing.T) {
 		t.Error("the name of the variable does not stand in the lifecycle")
 	}
 
-	this, other := service.Lifecycle(full(), testKey).GetEnvironment(), service.Lifecycle(full(), []byte("x")).GetEnvironment()
+	this, other := service.Lifecycle(full(), nil, testKey).GetEnvironment(), service.Lifecycle(full(), nil, []byte("x")).GetEnvironment()
 	if this["TOKEN"] == other["TOKEN"] {
 		t.Error("the hash of a value does not depend on the key: whoever reads the journal could try values against it")
 	}
@@ -259,7 +259,7 @@ func TestBackoff(t *testing.T) {
 		0: 100 * time.Millisecond, 1: 100 * time.Millisecond, 2: 200 * time.Millisecond, 9: 25600 * time.Millisecond,
 		10: 30 * time.Second, 11: 30 * time.Second, 1 << 31: 30 * time.Second,
 	} {
-		if got := service.Backoff(failures); got != want {
+		if got := service.Backoff(100*time.Millisecond, 30*time.Second, failures); got != want {
 			t.Errorf("after %d failures: %s, want %s", failures, got, want)
 		}
 	}

@@ -7,41 +7,40 @@ import (
 	"github.com/extactor/extactor/spec"
 )
 
-// How long to wait before the next start. Talos waits 5 s whatever happened.
+// How long to wait before the next start, where the file says nothing else. Talos waits 5 s whatever happened.
 const (
 	firstBackoff = 100 * time.Millisecond
 	mostBackoff  = 30 * time.Second
-	cleanBackoff = 5 * time.Second  // after a clean exit under "always"
 	steadyAfter  = 60 * time.Second // a task that ran so long has no failures before it
+	cleanBackoff = 5 * time.Second  // after a clean exit under "always"
 	killInterval = 30 * time.Second // at least, between one SIGKILL and the next
 )
 
 const sigkill = "SIGKILL"
 
-// Backoff is the wait after so many failures in a row, 1 for the first: 100 ms, doubling to 30 s.
-func Backoff(failures uint32) time.Duration {
-	if failures == 0 {
-		failures = 1
+// Backoff is the wait after so many failures in a row, 1 for the first: initial, doubled with each further one, at most
+// max.
+func Backoff(initial, most time.Duration, failures uint32) time.Duration {
+	wait := initial
+	for ; failures > 1 && wait < most; failures-- {
+		wait *= 2
 	}
 
-	const doublings = 9 // 100 ms * 2^9 is above 30 s
-	if failures > doublings {
-		return mostBackoff
-	}
-
-	return min(firstBackoff<<(failures-1), mostBackoff)
+	return min(wait, most)
 }
 
 // prepared follows the pre state: the container is made next, unless somebody has stopped the service meanwhile or a
 // condition has ceased to hold.
-func (d *decision) prepared(attempt uint64) {
+func (d *decision) prepared(report *events.ReportPrepared) {
+	attempt := report.GetAttempt()
+
 	switch {
 	case attempt != d.state.Attempt || d.state.PID != 0 || d.state.Created:
 	case d.state.Name == events.StatePreparing && !d.state.met():
 		d.emit(&events.StartFailed{Attempt: attempt, Cancelled: true})
 		d.begin()
 	case d.state.Name == events.StatePreparing:
-		d.emit(&events.RunnerCreated{Attempt: attempt})
+		d.emit(&events.RunnerCreated{Attempt: attempt, Hash: events.TaskHash(d.state.Lifecycle)})
 	case d.state.Name == events.StateStopping:
 		d.emit(&events.StartFailed{Attempt: attempt, Cancelled: true})
 		d.conclude()
@@ -57,7 +56,9 @@ func (d *decision) started(report *events.ReportStarted) {
 		return
 	}
 
-	d.emit(&events.TaskStarted{Attempt: report.GetAttempt(), Pid: report.GetPid(), Container: report.GetContainer(), At: d.at})
+	d.emit(&events.TaskStarted{
+		Attempt: report.GetAttempt(), Pid: report.GetPid(), Container: report.GetContainer(), At: d.at, Rootfs: report.GetRootfs(),
+	})
 
 	switch {
 	case d.state.Name != events.StateStopping:
@@ -106,7 +107,8 @@ func (d *decision) follow(exit *Exit, started *events.Instant) {
 		ended = exit.GetAt()
 	}
 
-	if started != nil && time.Duration(ended.GetBootNs()-started.GetBootNs()) >= steadyAfter {
+	steady := or(time.Duration(d.state.Lifecycle.GetBackoffResetNs()), steadyAfter)
+	if started != nil && time.Duration(ended.GetBootNs()-started.GetBootNs()) >= steady {
 		d.state.Failures = 0 // only for counting on; the event that follows records the new count
 	}
 
@@ -130,8 +132,17 @@ func (d *decision) retry(reason string) {
 		return
 	}
 
-	failures := d.state.Failures + 1
-	d.schedule(Backoff(failures), failures, reason)
+	lifecycle, failures := d.state.Lifecycle, d.state.Failures+1
+	most := or(time.Duration(lifecycle.GetBackoffMaxNs()), mostBackoff)
+	d.schedule(Backoff(or(time.Duration(lifecycle.GetBackoffInitialNs()), firstBackoff), most, failures), failures, reason)
+}
+
+func or(value, otherwise time.Duration) time.Duration {
+	if value == 0 {
+		return otherwise
+	}
+
+	return value
 }
 
 func (d *decision) schedule(delay time.Duration, failures uint32, reason string) {
@@ -143,7 +154,12 @@ func (d *decision) schedule(delay time.Duration, failures uint32, reason string)
 
 // conclude ends a stop: the service starts again where that is desired, else it is finished.
 func (d *decision) conclude() {
-	if d.state.StartAfterStop {
+	switch {
+	case d.state.StartAfterStop && d.state.StopReason == events.StopReason_STOP_REASON_HEALTH:
+		d.retry("it was unhealthy")
+
+		return
+	case d.state.StartAfterStop:
 		d.begin()
 
 		return

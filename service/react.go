@@ -1,6 +1,10 @@
 package service
 
-import "github.com/extactor/extactor/events"
+import (
+	"slices"
+
+	"github.com/extactor/extactor/events"
+)
 
 // Effect is what others must do because of an event. It is sealed: the types below are all there are.
 type Effect interface{ effect() }
@@ -12,6 +16,7 @@ type (
 	ArmTimer struct {
 		Attempt uint64
 		Timer   events.Timer
+		Key     string // of the condition, for TIMER_DEPENDENCY
 		At      int64
 	}
 	// PrepareTask asks for ReportPrepared or ReportStartFailed.
@@ -29,6 +34,14 @@ type (
 	}
 	// KillTask sends SIGKILL to all processes of the task.
 	KillTask struct{ Attempt uint64 }
+	// UpdateConfig gives a running task its changed configuration files and then a signal; it asks for
+	// ReportConfigRefused where that cannot be done.
+	UpdateConfig struct {
+		Attempt uint64
+		Signal  string
+	}
+	// MonitorHealth asks for ReportHealth for as long as the task runs.
+	MonitorHealth struct{ Attempt uint64 }
 	// DeleteTask removes what is left of an attempt, killing it first if it still runs.
 	DeleteTask struct{ Attempt uint64 }
 )
@@ -41,6 +54,8 @@ func (CancelStart) effect()     {}
 func (AwaitExit) effect()       {}
 func (SignalTask) effect()      {}
 func (KillTask) effect()        {}
+func (UpdateConfig) effect()    {}
+func (MonitorHealth) effect()   {}
 func (DeleteTask) effect()      {}
 
 // React says what must be done because of an event; state is the state after it.
@@ -48,12 +63,18 @@ func React(state State, event *events.Event) []Effect {
 	switch kind := event.GetKind().(type) {
 	case *events.Event_SpecLoaded:
 		return append([]Effect{WatchConditions{Keys: state.Lifecycle.GetDepends()}}, timers(state)...)
+	case *events.Event_SpecChanged:
+		return slices.Concat([]Effect{WatchConditions{Keys: state.Lifecycle.GetDepends()}}, timers(state), monitor(state))
+	case *events.Event_AttemptBegan, *events.Event_BackoffElapsed:
+		return timers(state)
+	case *events.Event_ConfigDelivered:
+		return []Effect{UpdateConfig{Attempt: state.Attempt, Signal: kind.ConfigDelivered.GetSignal()}}
 	case *events.Event_PreparationStarted:
 		return []Effect{PrepareTask{Attempt: state.Attempt}}
 	case *events.Event_RunnerCreated:
 		return []Effect{StartTask{Attempt: state.Attempt}}
 	case *events.Event_TaskStarted:
-		return []Effect{AwaitExit{Attempt: state.Attempt}}
+		return append([]Effect{AwaitExit{Attempt: state.Attempt}}, monitor(state)...)
 	case *events.Event_TaskAdopted:
 		return resume(state)
 	case *events.Event_RestartScheduled:
@@ -92,9 +113,35 @@ func timers(state State) []Effect {
 		return []Effect{ArmTimer{Attempt: state.Attempt, Timer: events.Timer_TIMER_BACKOFF, At: state.RetryAt}}
 	case state.Name == events.StateStopping:
 		return []Effect{ArmTimer{Attempt: state.Attempt, Timer: events.Timer_TIMER_STOP, At: state.StopUntil}}
+	case state.Name == events.StateWaiting:
+		return limits(state)
 	default:
 		return nil
 	}
+}
+
+// limits are the timers of the dependencies that are awaited.
+func limits(state State) []Effect {
+	var effects []Effect
+
+	for _, limit := range state.Lifecycle.GetTimeouts() {
+		if awaited, known := state.condition(limit.GetKey()); known && !awaited.Met {
+			effects = append(effects, ArmTimer{
+				Attempt: state.Attempt, Timer: events.Timer_TIMER_DEPENDENCY, Key: limit.GetKey(),
+				At: state.WaitingSince + limit.GetTimeoutNs(),
+			})
+		}
+	}
+
+	return effects
+}
+
+func monitor(state State) []Effect {
+	if state.Name != events.StateRunning || !state.Lifecycle.GetHealthCheck() {
+		return nil
+	}
+
+	return []Effect{MonitorHealth{Attempt: state.Attempt}}
 }
 
 func signal(state State, sent *events.SignalSent) []Effect {
@@ -113,7 +160,7 @@ func signal(state State, sent *events.SignalSent) []Effect {
 // resume issues again what was in flight for a task when the connection, or the daemon, went away. The timer too: the
 // task may be of a later attempt than the one for which it was armed.
 func resume(state State) []Effect {
-	effects := append([]Effect{AwaitExit{Attempt: state.Attempt}}, timers(state)...)
+	effects := slices.Concat([]Effect{AwaitExit{Attempt: state.Attempt}}, timers(state), monitor(state))
 
 	switch {
 	case state.Name != events.StateStopping:

@@ -100,6 +100,7 @@ func (r *recovery) takeActive() string {
 		return "stopping, running: go on stopping"
 	case r.sameHash():
 		r.resume = !r.adoptUnlessKnown()
+		r.adjust()
 
 		return "running, same hash: adopt"
 	default:
@@ -146,8 +147,9 @@ func (r *recovery) takeEnded() string {
 
 func (r *recovery) shows(status events.TaskStatus) bool { return r.observed.GetStatus() == status }
 
+// sameHash: what runs is what should run, but for the configuration, whose changes have a policy of their own.
 func (r *recovery) sameHash() bool {
-	return r.observed.GetSpecHash() == r.state.Lifecycle.GetSpecHash()
+	return events.Compare(r.observed.GetSpecHash(), events.TaskHash(r.state.Lifecycle)) < events.ContainerDiffers
 }
 
 // startInFlight: this run of the daemon asked for a start whose outcome has not come yet.
@@ -180,6 +182,7 @@ func (r *recovery) adopt() {
 
 	r.emit(&events.TaskAdopted{
 		Attempt: r.observed.GetAttempt(), Pid: r.observed.GetPid(), Container: r.observed.GetContainer(), Started: started,
+		Hash: r.observed.GetSpecHash(),
 	})
 }
 

@@ -175,7 +175,7 @@ func (s *script) block() string {
 func describeEffect(effect service.Effect, now time.Duration) string {
 	switch effect := effect.(type) {
 	case service.ArmTimer:
-		return fmt.Sprintf("ArmTimer %s in %s (attempt %d)", effect.Timer, time.Duration(effect.At)-now, effect.Attempt)
+		return strings.TrimSpace(fmt.Sprintf("ArmTimer %s in %s (attempt %d) %s", effect.Timer, time.Duration(effect.At)-now, effect.Attempt, effect.Key))
 	case service.WatchConditions:
 		return "WatchConditions " + strings.Join(effect.Keys, " ")
 	default:
@@ -195,6 +195,19 @@ func order(t *testing.T, state service.State, data *datadriven.TestData) events.
 	switch data.Cmd {
 	case "load":
 		return loadOrder(t, data)
+	case "change":
+		return &events.ChangeSpec{Lifecycle: loadOrder(t, data).Lifecycle}
+	case "remove":
+		return &events.RemoveService{}
+	case "healthy", "unhealthy":
+		report := &events.ReportHealth{Attempt: attempt, Healthy: data.Cmd == "healthy"}
+		if data.HasArg("message") {
+			report.Message = text(t, data, "message")
+		}
+
+		return report
+	case "config-refused":
+		return &events.ReportConfigRefused{Attempt: attempt}
 	case "start":
 		return &events.StartService{}
 	case "stop":
@@ -207,8 +220,8 @@ func order(t *testing.T, state service.State, data *datadriven.TestData) events.
 		return observeOrder(t, data)
 	case "timer":
 		return &events.ElapseTimer{Attempt: attempt, Timer: map[string]events.Timer{
-			"backoff": events.Timer_TIMER_BACKOFF, "stop": events.Timer_TIMER_STOP,
-		}[data.CmdArgs[0].Key]}
+			"backoff": events.Timer_TIMER_BACKOFF, "stop": events.Timer_TIMER_STOP, "dependency": events.Timer_TIMER_DEPENDENCY,
+		}[data.CmdArgs[0].Key], Key: strings.Join(data.CmdArgs[0].Vals, "")}
 	case "prepared":
 		return &events.ReportPrepared{Attempt: attempt}
 	case "started":
@@ -226,7 +239,7 @@ func order(t *testing.T, state service.State, data *datadriven.TestData) events.
 	}
 }
 
-func loadOrder(t *testing.T, data *datadriven.TestData) events.Order {
+func loadOrder(t *testing.T, data *datadriven.TestData) *events.LoadSpec {
 	t.Helper()
 
 	lifecycle := &events.Lifecycle{
@@ -245,6 +258,23 @@ func loadOrder(t *testing.T, data *datadriven.TestData) events.Order {
 			boot = arg.Vals[0]
 		case "hash":
 			lifecycle.SpecHash = arg.Vals[0]
+		case "files":
+			lifecycle.ConfigFilesHash = arg.Vals[0]
+		case "environment":
+			lifecycle.ConfigEnvironmentHash = arg.Vals[0]
+		case "on-config-change":
+			lifecycle.OnConfigChange, lifecycle.ConfigSignal = arg.Vals[0], "SIGHUP"
+		case "health":
+			lifecycle.HealthCheck, lifecycle.RestartUnhealthy = true, arg.Vals[0] == "restart"
+		case "timeout":
+			limit, err := time.ParseDuration(arg.Vals[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			lifecycle.Timeouts = append(lifecycle.Timeouts, &events.DependencyTimeout{
+				Key: arg.Vals[0], TimeoutNs: int64(limit), Action: arg.Vals[2],
+			})
 		default:
 			t.Fatalf("load: unknown argument %q", arg.Key)
 		}
@@ -281,7 +311,7 @@ func recoverOrder(t *testing.T, state service.State, data *datadriven.TestData, 
 	}[data.CmdArgs[0].Key]
 
 	observed := &events.Observed{
-		Status: status, Attempt: attempt, SpecHash: state.Lifecycle.GetSpecHash(), BootId: state.BootID, Container: state.ID,
+		Status: status, Attempt: attempt, SpecHash: events.TaskHash(state.Lifecycle), BootId: state.BootID, Container: state.ID,
 		At: &events.Instant{BootNs: int64(time.Hour * 24 * 365)},
 	}
 	if data.HasArg("hash") {

@@ -39,6 +39,15 @@ type State struct {
 	Killed         bool  // SIGKILL was sent
 	StartAfterStop bool
 
+	Applied string // TaskHash of what was started, to compare with what should run
+	Rootfs  string // identity of what was started
+
+	HealthKnown   bool
+	Healthy       bool
+	HealthMessage string
+
+	WaitingSince int64 // CLOCK_BOOTTIME nanoseconds; dependencies time out from here
+
 	FinishedBy events.StopReason // unspecified: it ended by itself
 	Restarts   uint64
 	LastExit   *Exit
@@ -78,11 +87,39 @@ func (s State) unmet() []string {
 	return texts
 }
 
+func (s State) condition(key string) (Condition, bool) {
+	index := slices.IndexFunc(s.Conditions, func(condition Condition) bool { return condition.Key == key })
+	if index < 0 {
+		return Condition{}, false
+	}
+
+	return s.Conditions[index], true
+}
+
+// describe words a condition, also one of which nothing was reported yet.
+func (c Condition) describe() string {
+	if c.Text == "" {
+		return c.Key
+	}
+
+	return c.Text
+}
+
 // Met tells whether the condition of this key is known to hold.
 func (s State) Met(key string) bool {
 	return slices.ContainsFunc(s.Conditions, func(condition Condition) bool {
 		return condition.Key == key && condition.Known && condition.Met
 	})
+}
+
+// Up tells whether those who depend on the service may start: it runs and, where it has a health check, is healthy.
+func (s State) Up() bool {
+	return s.Name == events.StateRunning && (!s.Lifecycle.GetHealthCheck() || s.HealthKnown && s.Healthy)
+}
+
+// Completed tells whether the service has ended by itself and without error.
+func (s State) Completed() bool {
+	return s.Name == events.StateFinished && s.FinishedBy == events.StopReason_STOP_REASON_UNSPECIFIED
 }
 
 // Ended tells whether nothing of the service runs and nothing will start by itself.
@@ -95,6 +132,12 @@ func (s State) Ended() bool {
 	}
 }
 
+// endedByDaemon tells whether it was the daemon's own doing that the service has ended, so that the next one starts it.
+func (s State) endedByDaemon() bool {
+	return s.Name == events.StateFinished &&
+		(s.FinishedBy == events.StopReason_STOP_REASON_SHUTDOWN || s.FinishedBy == events.StopReason_STOP_REASON_REMOVED)
+}
+
 // Snapshot is the whole state as one fact; Apply of it restores the state.
 func (s State) Snapshot() *events.Snapshot {
 	snapshot := &events.Snapshot{
@@ -103,6 +146,8 @@ func (s State) Snapshot() *events.Snapshot {
 		BackingOff: s.BackingOff, RetryBootNs: s.RetryAt, Failures: s.Failures,
 		StopReason: s.StopReason, StopBootNs: s.StopUntil, Killed: s.Killed, StartAfterStop: s.StartAfterStop,
 		FinishedBy: s.FinishedBy, Restarts: s.Restarts, LastExit: s.LastExit, Created: s.Created,
+		Applied: s.Applied, Rootfs: s.Rootfs, WaitingBootNs: s.WaitingSince,
+		HealthKnown: s.HealthKnown, Healthy: s.Healthy, HealthMessage: s.HealthMessage,
 	}
 	for _, condition := range s.Conditions {
 		snapshot.Conditions = append(snapshot.Conditions, &events.ConditionState{
@@ -122,6 +167,8 @@ func restore(id string, snapshot *events.Snapshot) State {
 		StopReason: snapshot.GetStopReason(), StopUntil: snapshot.GetStopBootNs(), Killed: snapshot.GetKilled(),
 		StartAfterStop: snapshot.GetStartAfterStop(), FinishedBy: snapshot.GetFinishedBy(),
 		Restarts: snapshot.GetRestarts(), LastExit: snapshot.GetLastExit(), Created: snapshot.GetCreated(),
+		Applied: snapshot.GetApplied(), Rootfs: snapshot.GetRootfs(), WaitingSince: snapshot.GetWaitingBootNs(),
+		HealthKnown: snapshot.GetHealthKnown(), Healthy: snapshot.GetHealthy(), HealthMessage: snapshot.GetHealthMessage(),
 	}
 	for _, condition := range snapshot.GetConditions() {
 		state.Conditions = append(state.Conditions, Condition{

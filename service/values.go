@@ -22,8 +22,8 @@ type StartRequest struct {
 	Attempt uint64        // label of the container; the runtime refuses to touch another attempt's
 	BootID  string        // label of the container
 	Hash    string        // label of the container: spec hash
-	Spec    *spec.Service // the file as it was loaded
-	Config  *spec.Config  // the service's configuration document; nil: there is none
+	Spec    *spec.Service // the file as it is now
+	Config  *spec.Config  // its configuration; nil where there is none
 }
 
 // Task names one attempt's container in calls to the runtime.
