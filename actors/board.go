@@ -28,6 +28,15 @@ func (b *board) publish(view events.View) {
 	b.changed = make(chan struct{})
 }
 
+func (b *board) remove(id string) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+
+	delete(b.views, id)
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
 func (b *board) all() []events.View {
 	b.mutex.Lock()
 

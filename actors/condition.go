@@ -55,7 +55,7 @@ func (c *conditionActor) start(self *actor.PID) {
 	c.stop = func() { stopTimer() }
 
 	switch c.condition.Kind {
-	case condition.Service, condition.Configuration:
+	case condition.Service, condition.Completed, condition.Configuration:
 		return
 	}
 

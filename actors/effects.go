@@ -23,6 +23,7 @@ var (
 	viaTimer     = &events.Origin{Via: "timer"}
 	viaRuntime   = &events.Origin{Via: "runtime"}
 	viaCondition = &events.Origin{Via: "condition"}
+	viaHealth    = &events.Origin{Via: "health"}
 )
 
 // call is one call to the container runtime. Its outcome, where there is one, comes back as a command.
@@ -39,7 +40,7 @@ func (s *serviceActor) perform(effect service.Effect) {
 	case service.WatchConditions:
 		s.watch(effect.Keys)
 	case service.ArmTimer:
-		s.arm(effect.Attempt, effect.Timer, effect.At)
+		s.arm(timerFired{attempt: effect.Attempt, timer: effect.Timer, key: effect.Key, at: effect.At})
 	case service.PrepareTask:
 		s.enqueue(call{run: s.prepareCall(effect.Attempt), start: true})
 	case service.StartTask:
@@ -52,6 +53,10 @@ func (s *serviceActor) perform(effect service.Effect) {
 		s.enqueue(call{run: s.signalCall(effect.Attempt, effect.Signal)})
 	case service.KillTask:
 		s.kill(effect.Attempt)
+	case service.UpdateConfig:
+		s.enqueue(call{run: s.updateCall(effect.Attempt, effect.Signal)})
+	case service.MonitorHealth:
+		s.monitor(effect.Attempt)
 	case service.DeleteTask:
 		s.enqueue(call{run: s.deleteCall(effect.Attempt)})
 	}
@@ -82,28 +87,35 @@ func (s *serviceActor) watch(keys []string) {
 	s.watched = wanted
 }
 
-// arm sets the one timer of its kind; an earlier one is stale by now.
-func (s *serviceActor) arm(attempt uint64, timer events.Timer, at int64) {
-	if stop := s.timers[timer]; stop != nil {
+// arm sets the one timer of its kind and key; an earlier one is stale by now.
+func (s *serviceActor) arm(timer timerFired) {
+	slot := timerSlot{timer: timer.timer, key: timer.key}
+	if stop := s.timers[slot]; stop != nil {
 		stop()
 	}
 
-	wait := max(time.Duration(at-s.world.clock.Now().GetBootNs()), 0)
+	wait := max(time.Duration(timer.at-s.world.clock.Now().GetBootNs()), 0)
 	self := s.self
-	s.timers[timer] = s.world.clock.AfterFunc(wait, func() {
-		s.world.send(self, timerFired{attempt: attempt, timer: timer, at: at})
-	})
+	s.timers[slot] = s.world.clock.AfterFunc(wait, func() { s.world.send(self, timer) })
+}
+
+// timerSlot is the place of one timer.
+type timerSlot struct {
+	timer events.Timer
+	key   string
 }
 
 // fire passes a timer on once its moment has come by the boot clock, from which the timer's own clock may differ.
 func (s *serviceActor) fire(fired timerFired) {
 	if s.world.clock.Now().GetBootNs() < fired.at {
-		s.arm(fired.attempt, fired.timer, fired.at)
+		s.arm(fired)
 
 		return
 	}
 
-	s.take(take{order: &events.ElapseTimer{Attempt: fired.attempt, Timer: fired.timer}, origin: viaTimer, cause: s.last})
+	s.take(take{
+		order: &events.ElapseTimer{Attempt: fired.attempt, Timer: fired.timer, Key: fired.key}, origin: viaTimer, cause: s.last,
+	})
 }
 
 // enqueue runs calls one after the other, in the order of the decisions that asked for them.
@@ -172,7 +184,8 @@ func (s *serviceActor) cancelStart() {
 
 func (s *serviceActor) request(attempt uint64) service.StartRequest {
 	return service.StartRequest{
-		ID: s.state.ID, Attempt: attempt, BootID: s.world.bootID, Hash: s.state.Lifecycle.GetSpecHash(), Spec: s.file,
+		ID: s.state.ID, Attempt: attempt, BootID: s.world.bootID, Hash: events.TaskHash(s.state.Lifecycle),
+		Spec: s.file, Config: s.config,
 	}
 }
 
@@ -197,7 +210,7 @@ func (s *serviceActor) startCall(attempt uint64) func(context.Context) events.Or
 			return &events.ReportStartFailed{Attempt: attempt, Problem: err.Error()}
 		}
 
-		return &events.ReportStarted{Attempt: attempt, Pid: started.PID, Container: started.Container}
+		return &events.ReportStarted{Attempt: attempt, Pid: started.PID, Container: started.Container, Rootfs: started.Rootfs}
 	}
 }
 
@@ -214,6 +227,40 @@ func (s *serviceActor) signalCall(attempt uint64, signal string) func(context.Co
 
 		return nil
 	}
+}
+
+// updateCall gives the running task its configuration and then the signal to read it.
+func (s *serviceActor) updateCall(attempt uint64, signal string) func(context.Context) events.Order {
+	task, config := service.Task{ID: s.state.ID, Attempt: attempt}, s.config
+	send := s.signalCall(attempt, signal)
+
+	return func(ctx context.Context) events.Order {
+		if err := s.world.runtime.UpdateConfig(ctx, task, config); err != nil {
+			return &events.ReportConfigRefused{Attempt: attempt, Problem: err.Error()}
+		}
+
+		return send(ctx)
+	}
+}
+
+// monitor has one goroutine check the health of the attempt's task, by the file as it is now.
+func (s *serviceActor) monitor(attempt uint64) {
+	s.endMonitor()
+
+	if s.file.Extactor.Health == nil {
+		return
+	}
+
+	ctx, cancel := context.WithCancel(s.world.ctx)
+	s.endMonitor = cancel
+
+	self, task, health := s.self, service.Task{ID: s.state.ID, Attempt: attempt}, *s.file.Extactor.Health
+
+	go s.world.prober.MonitorHealth(ctx, task, health, func(healthy bool, message string) {
+		s.world.send(self, take{
+			order: &events.ReportHealth{Attempt: attempt, Healthy: healthy, Message: message}, origin: viaHealth,
+		})
+	})
 }
 
 func (s *serviceActor) deleteCall(attempt uint64) func(context.Context) events.Order {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/extactor/extactor/condition"
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/spec"
 )
 
 // Messages are plain values; they never leave the process.
@@ -51,7 +52,8 @@ type waitAgain struct{ attempt uint64 }
 type timerFired struct {
 	attempt uint64
 	timer   events.Timer
-	at      int64 // CLOCK_BOOTTIME nanoseconds for which it was armed
+	key     string // of the condition, for TIMER_DEPENDENCY
+	at      int64  // CLOCK_BOOTTIME nanoseconds for which it was armed
 }
 
 // subscribe and unsubscribe tell root which conditions a service wants to hear of.
@@ -75,9 +77,12 @@ type serviceChanged struct {
 // status is what others need to know of a service.
 type status struct {
 	up    bool // running, and healthy where it has a health check
+	done  bool // finished by itself and without error
 	ended bool // nothing runs and nothing starts by itself
 	idle  bool // no call to the container runtime is under way
 	told  bool // it knows that the daemon goes down
+
+	removed bool // it knows that its file is gone
 
 	quarantined bool
 }
@@ -124,6 +129,30 @@ type runtimeDown struct{ seq uint64 }
 
 // shutdown asks root to stop all services; hurry kills what has not stopped yet.
 type shutdown struct{ hurry bool }
+
+// reload tells root what the files say now.
+type reload struct {
+	desired Desired
+	reply   chan<- []Change // room for one
+}
+
+// reshape gives a service its changed file or configuration.
+type reshape struct {
+	file   *spec.Service
+	config *spec.Config
+}
+
+// reject tells a service that its changed file has problems, and so does not count.
+type reject struct{ rejected *events.SpecRejected }
+
+// cycle tells a service that it waits for itself by way of others; an empty path, that it no longer does.
+type cycle struct{ path []string }
+
+// hostSeen brings the state of a host service to its actor.
+type hostSeen struct {
+	up     bool
+	detail string
+}
 
 // takeSnapshots asks root that every service record its whole state, takeSnapshot asks one service; done is called once.
 type takeSnapshots struct{ done func() }

@@ -7,6 +7,7 @@ import (
 	"github.com/extactor/extactor/condition"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/spec"
 )
 
 // Journal is the event store as the actors need it.
@@ -38,6 +39,9 @@ type Runtime interface {
 	// Wait blocks until the task ended. An error means that the connection was lost or the context ended: never that
 	// the task ended.
 	Wait(ctx context.Context, task service.Task) (*service.Exit, error)
+	// UpdateConfig gives a running task its changed configuration files. An error means that it still has the old ones,
+	// in part at least, and must be made anew.
+	UpdateConfig(ctx context.Context, task service.Task, config *spec.Config) error
 	// Signal sends the signal ("SIGTERM") to PID 1 of the task; a task that has ended is no error.
 	Signal(ctx context.Context, task service.Task, signal string) error
 	// Kill sends SIGKILL to every process of the task's cgroup; a task that has ended is no error.
@@ -45,6 +49,17 @@ type Runtime interface {
 	// Delete kills what is left of the task and removes it with all that belongs to it; a task that is gone is no
 	// error. A container with another attempt's label is left alone.
 	Delete(ctx context.Context, task service.Task) error
+}
+
+// Prober tells how what extactor does not run itself is: services of the host, and the health of tasks.
+type Prober interface {
+	// KnowsHost tells whether a name is that of a service of the host.
+	KnowsHost(name string) bool
+	// WatchHost pushes whether a service of the host is up, with a word on why, and each change, until stop is called.
+	// It never blocks; push may be called from any goroutine, one call at a time.
+	WatchHost(name string, push func(up bool, detail string)) (stop func())
+	// MonitorHealth checks a running task until the context ends. It reports the first result, and each change of it.
+	MonitorHealth(ctx context.Context, task service.Task, health spec.Health, report func(healthy bool, message string))
 }
 
 // Started tells about a task that was started. It lives in service because implementations must not import actors.

@@ -16,6 +16,18 @@ func newRecorder(world *world, id string) recorder {
 	return recorder{world: world, view: events.NewView(id)}
 }
 
+// recall brings back the last lines of what is not event-sourced: the link and the services of the host.
+func (r *recorder) recall() {
+	records, err := r.world.journal.Tail(r.view.ID, events.RecentLines)
+	if err != nil {
+		r.world.logger.Error("cannot read the history", "service", r.view.ID, "error", err)
+	}
+
+	for _, record := range records {
+		r.view = r.view.Apply(record)
+	}
+}
+
 // persist appends the decision; recorded and buffered both allow its effects.
 func (r *recorder) persist(decision events.Decision) {
 	receipt := r.world.journal.Append(decision)

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,11 +19,12 @@ import (
 type rootActor struct {
 	recorder
 
-	files      []*spec.Service
-	rejected   []*events.SpecRejected
+	self       *actor.PID
+	desired    Desired
 	services   map[string]*member
+	hosts      map[string]*host
 	conditions map[condition.Condition]*shared
-	spawned    uint64 // condition actors so far
+	spawned    uint64 // conditions and hosts so far
 	runtimeUp  bool
 	stopping   bool
 	hurry      bool
@@ -33,10 +33,28 @@ type rootActor struct {
 
 // member is one service as root knows it.
 type member struct {
-	pid    *actor.PID
-	needs  []string // ids of the services it depends on
-	status status
-	asked  bool // to shut down
+	pid      *actor.PID
+	file     *spec.Service
+	config   *spec.Config         // nil where there is none
+	rejected *events.SpecRejected // its file has changed to one with problems; nil otherwise
+	cycle    []string             // the services that wait for each other, where it is one of them
+	status   status
+	asked    bool          // to shut down
+	removing bool          // its file is gone; it is stopping
+	again    *spec.Service // its file is there again; it is loaded anew once the old one has ended
+}
+
+// needs are the ids of the services that the member depends on.
+func (m *member) needs() []string {
+	var ids []string
+
+	for _, dependency := range m.file.Depends {
+		if dependency.Service != "" {
+			ids = append(ids, dependency.Service)
+		}
+	}
+
+	return ids
 }
 
 // shared is one condition actor with those who want its reports.
@@ -45,10 +63,10 @@ type shared struct {
 	subscribers map[string]bool
 }
 
-func newRootActor(world *world, files []*spec.Service, stopped func()) *rootActor {
+func newRootActor(world *world, desired Desired, stopped func()) *rootActor {
 	return &rootActor{
-		recorder: newRecorder(world, ""), files: files, stopped: stopped,
-		services: make(map[string]*member), conditions: make(map[condition.Condition]*shared),
+		recorder: newRecorder(world, ""), desired: desired, stopped: stopped,
+		services: make(map[string]*member), hosts: make(map[string]*host), conditions: make(map[condition.Condition]*shared),
 	}
 }
 
@@ -56,7 +74,12 @@ func newRootActor(world *world, files []*spec.Service, stopped func()) *rootActo
 func (r *rootActor) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
 	case *actor.Started:
+		r.self = ctx.Self()
 		r.start(ctx)
+	case *actor.Terminated:
+		r.forget(ctx, message.Who)
+	case reload:
+		message.reply <- r.reload(ctx, message.desired)
 	case give:
 		r.give(message)
 	case subscribe:
@@ -64,9 +87,12 @@ func (r *rootActor) Receive(ctx actor.Context) {
 	case unsubscribe:
 		r.unsubscribe(ctx, message)
 	case serviceChanged:
-		r.change(message)
+		r.change(ctx, message)
+	case hostChanged:
+		r.hosts[message.name].up = message.up
+		r.tellService(message.name, message.seq)
 	case runtimeUp:
-		r.connect(message)
+		r.connect(ctx, message)
 	case runtimeDown:
 		r.runtimeUp = false
 		r.tellService(service.Runtime, message.seq)
@@ -100,28 +126,34 @@ func (r *rootActor) snapshot(done func()) {
 func (r *rootActor) start(ctx actor.Context) {
 	r.note("", 0, &events.DaemonStarted{Version: r.world.version, BootId: r.world.bootID, Pid: r.world.pid})
 
-	for _, rejected := range r.rejected {
+	for _, rejected := range r.desired.Rejected {
 		r.note("", 0, rejected)
 	}
 
-	for _, file := range r.files {
-		id := file.ID()
-		known := &member{}
-
-		for _, dependency := range file.Depends {
-			if dependency.Service != "" {
-				known.needs = append(known.needs, dependency.Service)
-			}
-		}
-
-		self := ctx.Self()
-		known.pid = r.world.spawn(ctx, id, func() actor.Actor { return newServiceActor(r.world, self, file) })
-		r.services[id] = known
-		r.tellService(id, 0)
+	for _, file := range r.desired.sorted() {
+		r.load(ctx, file)
 	}
 
-	self := ctx.Self()
-	r.world.spawn(ctx, "runtime", func() actor.Actor { return newRuntimeActor(r.world, self) })
+	r.observeHosts(ctx)
+	r.findCycles()
+	r.world.spawn(ctx, "runtime", func() actor.Actor { return newRuntimeActor(r.world, r.self) })
+}
+
+// load spawns the actor of a service.
+func (r *rootActor) load(ctx actor.Context, file *spec.Service) {
+	known := &member{file: file, config: r.desired.config(file.Name)}
+	known.pid = r.world.spawn(ctx, file.ID(), func() actor.Actor {
+		return newServiceActor(r.world, r.self, file, known.config)
+	})
+	r.services[file.ID()] = known
+	r.tellService(file.ID(), 0)
+}
+
+// spawn gives the actor of a condition or of a host service a name of its own: the last one for it may still be ending.
+func (r *rootActor) spawn(ctx actor.Context, name string, produce actor.Producer) *actor.PID {
+	r.spawned++
+
+	return r.world.spawn(ctx, fmt.Sprintf("%d/%s", r.spawned, name), produce)
 }
 
 func (r *rootActor) ids() []string { return slices.Sorted(maps.Keys(r.services)) }
@@ -132,8 +164,12 @@ func (r *rootActor) give(message give) {
 	switch {
 	case known == nil && message.id == service.Runtime:
 		message.reply <- answer{err: fmt.Errorf("cannot control service %q: it is built in", message.id)}
+	case known == nil && r.hosts[message.id] != nil:
+		message.reply <- answer{err: fmt.Errorf("cannot control service %q: it is the host's", message.id)}
 	case known == nil:
 		message.reply <- answer{err: unknown(message.id, r.ids())}
+	case known.removing:
+		message.reply <- answer{err: fmt.Errorf("cannot control service %q: its file is gone, it is being removed", message.id)}
 	case r.stopping:
 		message.reply <- answer{err: fmt.Errorf("cannot control service %q: the daemon is shutting down", message.id)}
 	default:
@@ -162,17 +198,16 @@ func (r *rootActor) subscribe(ctx actor.Context, message subscribe) {
 	wanted := r.conditions[message.wanted]
 	if wanted == nil {
 		wanted = &shared{subscribers: make(map[string]bool)}
-		r.spawned++ // part of the name: the last actor of this condition may still be ending
-		wanted.pid = r.world.spawn(ctx, fmt.Sprintf("condition/%d/%s", r.spawned, message.wanted.Key()), func() actor.Actor {
+		wanted.pid = r.spawn(ctx, "condition/"+message.wanted.Key(), func() actor.Actor {
 			return &conditionActor{world: r.world, condition: message.wanted, subscribers: make(map[string]*actor.PID)}
 		})
 		r.conditions[message.wanted] = wanted
 
 		switch message.wanted.Kind {
-		case condition.Service:
+		case condition.Service, condition.Completed:
 			r.tellService(message.wanted.Name, 0)
 		case condition.Configuration:
-			r.world.send(wanted.pid, factSeen{fact: condition.ConfigurationFact{}})
+			r.tellConfig(message.wanted.Name)
 		}
 	}
 
@@ -197,28 +232,41 @@ func (r *rootActor) unsubscribe(ctx actor.Context, message unsubscribe) {
 
 // tellService brings the state of a service to those who depend on it.
 func (r *rootActor) tellService(id string, cause uint64) {
-	dependents := r.conditions[condition.Condition{Kind: condition.Service, Name: id}]
-	if dependents == nil {
-		return
-	}
-
 	var fact condition.ServiceFact
 
-	if known := r.services[id]; known != nil {
-		fact = condition.ServiceFact{Registered: true, Up: known.status.up}
-	} else if id == service.Runtime {
+	switch known, host := r.services[id], r.hosts[id]; {
+	case known != nil:
+		fact = condition.ServiceFact{Registered: true, Up: known.status.up, Completed: known.status.done}
+	case id == service.Runtime:
 		fact = condition.ServiceFact{Registered: true, Up: r.runtimeUp}
+	case host != nil:
+		fact = condition.ServiceFact{Registered: true, Up: host.up}
 	}
 
-	r.world.send(dependents.pid, factSeen{fact: fact, cause: cause})
+	for _, kind := range []condition.Kind{condition.Service, condition.Completed} {
+		if dependents := r.conditions[condition.Condition{Kind: kind, Name: id}]; dependents != nil {
+			r.world.send(dependents.pid, factSeen{fact: fact, cause: cause})
+		}
+	}
 }
 
-func (r *rootActor) change(message serviceChanged) {
+// tellConfig brings the existence of a configuration to the service that waits for it.
+func (r *rootActor) tellConfig(name string) {
+	if waiting := r.conditions[condition.Condition{Kind: condition.Configuration, Name: name}]; waiting != nil {
+		r.world.send(waiting.pid, factSeen{fact: condition.ConfigurationFact{Exists: r.desired.config(name) != nil}})
+	}
+}
+
+func (r *rootActor) change(ctx actor.Context, message serviceChanged) {
 	known := r.services[message.id]
+	if known == nil {
+		return // it was removed meanwhile
+	}
+
 	before := known.status
 	known.status = message.status
 
-	if before.up != known.status.up {
+	if before.up != known.status.up || before.done != known.status.done {
 		r.tellService(message.id, message.seq)
 	}
 
@@ -227,13 +275,17 @@ func (r *rootActor) change(message serviceChanged) {
 		known.asked = false
 	}
 
+	if known.removing && known.status.removed && known.status.ended && known.status.idle {
+		r.unload(ctx, message.id)
+	}
+
 	if r.stopping {
 		r.stopNext()
 	}
 }
 
 // connect compares what the runtime shows with what each service's journal says, and only then lets anything start.
-func (r *rootActor) connect(message runtimeUp) {
+func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
 	for _, id := range r.ids() {
 		observed := message.tasks[id]
 		if observed == nil {
@@ -248,8 +300,8 @@ func (r *rootActor) connect(message runtimeUp) {
 	}
 
 	for _, id := range slices.Sorted(maps.Keys(message.tasks)) {
-		if r.services[id] == nil {
-			r.removeOrphan(service.Task{ID: id, Attempt: message.tasks[id].GetAttempt()})
+		if r.services[id] == nil && !r.stopping {
+			r.removeOrphan(ctx, id, message)
 		}
 	}
 
@@ -257,66 +309,19 @@ func (r *rootActor) connect(message runtimeUp) {
 	r.tellService(service.Runtime, message.seq)
 }
 
-// removeOrphan ends a container whose service file is no longer there.
-func (r *rootActor) removeOrphan(task service.Task) {
-	r.world.logger.Warn("removing a container whose service file is gone", "service", task.ID)
+// removeOrphan ends a container whose service file is no longer there as it would have ended with the file gone before
+// its eyes: with its stop signal and its time to end, and every step recorded.
+func (r *rootActor) removeOrphan(ctx actor.Context, id string, message runtimeUp) {
+	observed := message.tasks[id]
+	observed.At = message.at
 
-	go func() {
-		if err := r.world.runtime.Delete(r.world.ctx, task); err != nil {
-			r.world.logger.Warn("cannot delete the container", "service", task.ID, "error", err)
-		}
-	}()
-}
-
-// shutdown stops services in reverse order of dependency: each one once those that need it have ended.
-func (r *rootActor) shutdown(message shutdown) {
-	r.stopping = true
-	r.hurry = r.hurry || message.hurry
-
-	if message.hurry {
-		for _, known := range r.services {
-			known.asked = false
-		}
-	}
-
-	r.stopNext()
-}
-
-func (r *rootActor) stopNext() {
-	var open []string
-
-	for _, id := range r.ids() {
-		if known := r.services[id]; !known.status.ended || !known.status.idle || !known.status.told {
-			open = append(open, id)
-		}
-	}
-
-	if len(open) == 0 {
-		r.stopped()
-
-		return
-	}
-
-	ready := slices.DeleteFunc(slices.Clone(open), func(id string) bool { return !r.hurry && r.needed(id, open) })
-	if len(ready) == 0 {
-		ready = open // a cycle: nobody can be last
-	}
-
-	for _, id := range ready {
-		if known := r.services[id]; !known.asked {
-			known.asked = true
-			r.world.send(known.pid, take{order: &events.ShutdownService{Hurry: r.hurry}, origin: daemon})
-		}
-	}
-}
-
-// needed tells whether another service that has not ended depends on this one.
-func (r *rootActor) needed(id string, open []string) bool {
-	return slices.ContainsFunc(open, func(other string) bool {
-		return other != id && slices.Contains(r.services[other].needs, id)
+	r.load(ctx, &spec.Service{
+		Name: strings.TrimPrefix(id, "ext-"), Restart: spec.RestartNever,
+		Extactor: spec.Extactor{Stop: spec.Stop{Signal: spec.DefaultStopSignal, Timeout: spec.DefaultStopTimeout}},
 	})
-}
 
-func sortByID(files []*spec.Service) []*spec.Service {
-	return slices.SortedFunc(slices.Values(files), func(a, b *spec.Service) int { return cmp.Compare(a.ID(), b.ID()) })
+	known := r.services[id]
+	known.removing = true
+	r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon})
+	r.world.send(known.pid, take{order: &events.RecoverService{Observed: observed}, origin: viaRuntime, cause: message.seq})
 }

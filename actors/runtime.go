@@ -52,15 +52,7 @@ func (r *runtimeActor) Receive(ctx actor.Context) {
 }
 
 func (r *runtimeActor) start() {
-	records, err := r.world.journal.Tail(service.Runtime, events.RecentLines)
-	if err != nil {
-		r.world.logger.Error("cannot read the history of the link", "error", err)
-	}
-
-	for _, record := range records {
-		r.view = r.view.Apply(record)
-	}
-
+	r.recall()
 	r.note(events.StateWaiting, 0, &events.RuntimeDisconnected{Problem: "not connected yet"})
 
 	self := r.self

@@ -16,25 +16,29 @@ import (
 type serviceActor struct {
 	recorder
 
-	file  *spec.Service
-	root  *actor.PID
-	self  *actor.PID
-	state service.State
+	file   *spec.Service
+	config *spec.Config // nil where there is none
+	root   *actor.PID
+	self   *actor.PID
+	state  service.State
 
 	watched     map[condition.Condition]bool
-	timers      map[events.Timer]func() bool
+	timers      map[timerSlot]func() bool
+	endMonitor  func() // of the health check; never nil
 	calls       []call // to the container runtime, in order; the first one is under way
 	awaiting    uint64 // attempt whose exit a goroutine waits for, 0 for none
 	reported    status
 	quarantined bool
 	abandoned   bool // quarantined, and its container deleted
 	told        bool // it knows that the daemon goes down
+	removed     bool // it knows that its file is gone
 }
 
-func newServiceActor(world *world, root *actor.PID, file *spec.Service) *serviceActor {
+func newServiceActor(world *world, root *actor.PID, file *spec.Service, config *spec.Config) *serviceActor {
 	return &serviceActor{
-		recorder: newRecorder(world, file.ID()), file: file, root: root, state: service.New(file.ID()),
-		watched: make(map[condition.Condition]bool), timers: make(map[events.Timer]func() bool),
+		recorder: newRecorder(world, file.ID()), file: file, config: config, root: root, state: service.New(file.ID()),
+		watched: make(map[condition.Condition]bool), timers: make(map[timerSlot]func() bool),
+		endMonitor: func() {},
 	}
 }
 
@@ -63,6 +67,12 @@ func (s *serviceActor) Receive(ctx actor.Context) {
 		s.awaitAgain(message.attempt)
 	case timerFired:
 		s.fire(message)
+	case reshape:
+		s.reshape(message)
+	case reject:
+		s.note(s.state.Name, s.last, message.rejected)
+	case cycle:
+		s.note(s.state.Name, s.last, &events.CycleFound{Path: message.path})
 	case takeSnapshot:
 		defer message.done() // the others must not wait for this one if it panics
 
@@ -87,15 +97,25 @@ func (s *serviceActor) load() {
 	}
 
 	s.take(take{
-		order:  &events.LoadSpec{Lifecycle: service.Lifecycle(s.file, s.world.key), BootId: s.world.bootID},
+		order:  &events.LoadSpec{Lifecycle: service.Lifecycle(s.file, s.config, s.world.key), BootId: s.world.bootID},
 		origin: daemon,
 	})
 }
 
+// reshape takes over a changed file or configuration. It is used from the next start on, also where it changes nothing
+// for what runs.
+func (s *serviceActor) reshape(message reshape) {
+	s.file, s.config = message.file, message.config
+	s.take(take{order: &events.ChangeSpec{Lifecycle: service.Lifecycle(s.file, s.config, s.world.key)}, origin: daemon})
+}
+
 // take carries a command through: decide, append, and only then follow.
 func (s *serviceActor) take(message take) {
-	if _, ok := message.order.(*events.ShutdownService); ok {
+	switch message.order.(type) {
+	case *events.ShutdownService:
 		s.told = true
+	case *events.RemoveService:
+		s.removed = true
 	}
 
 	if s.quarantined {
@@ -112,6 +132,10 @@ func (s *serviceActor) take(message take) {
 		for _, effect := range step.Effects {
 			s.perform(effect)
 		}
+
+		if s.state.Name != events.StateRunning {
+			s.endMonitor()
+		}
 	}
 
 	if message.reply != nil {
@@ -124,8 +148,8 @@ func (s *serviceActor) take(message take) {
 // report tells root when what others need to know of the service has changed.
 func (s *serviceActor) report() {
 	now := status{
-		up: s.state.Name == events.StateRunning, ended: s.state.Ended() || s.abandoned, idle: len(s.calls) == 0,
-		told: s.told, quarantined: s.quarantined,
+		up: s.state.Up(), done: s.state.Completed(), ended: s.state.Ended() || s.abandoned, idle: len(s.calls) == 0,
+		told: s.told, removed: s.removed, quarantined: s.quarantined,
 	}
 	if now == s.reported {
 		return
@@ -180,7 +204,7 @@ func (s *serviceActor) takeQuarantined(message take) {
 	var err error
 
 	switch message.order.(type) {
-	case *events.StopService, *events.ShutdownService:
+	case *events.StopService, *events.ShutdownService, *events.RemoveService:
 		s.abandoned = true
 		s.cancelStart()
 		s.enqueue(call{run: s.deleteCall(s.state.Attempt)})

@@ -10,7 +10,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/extactor/extactor/events"
-	"github.com/extactor/extactor/spec"
 )
 
 // ErrUnknownService is wrapped by errors about a service that does not exist.
@@ -18,13 +17,13 @@ var ErrUnknownService = errors.New("no such service")
 
 // Config is what a System needs. Every field but Fatal and Mailbox is required.
 type Config struct {
-	Journal  Journal
-	Runtime  Runtime
-	Watcher  Watcher
-	Clock    Clock
-	Logger   *slog.Logger
-	Services []*spec.Service
-	Rejected []*events.SpecRejected // files that were skipped, for the journal
+	Journal Journal
+	Runtime Runtime
+	Watcher Watcher
+	Prober  Prober
+	Clock   Clock
+	Logger  *slog.Logger
+	Desired Desired // what the files say at the start
 
 	BootID  string // kernel boot id
 	Version string // of the program
@@ -43,6 +42,7 @@ type world struct {
 	journal Journal
 	runtime Runtime
 	watcher Watcher
+	prober  Prober
 	clock   Clock
 	logger  *slog.Logger
 	board   *board
@@ -88,7 +88,7 @@ type System struct {
 func Start(config Config) (*System, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	world := &world{
-		journal: config.Journal, runtime: config.Runtime, watcher: config.Watcher, clock: config.Clock, logger: config.Logger,
+		journal: config.Journal, runtime: config.Runtime, watcher: config.Watcher, prober: config.Prober, clock: config.Clock, logger: config.Logger,
 		board: newBoard(), bootID: config.BootID, version: config.Version, pid: config.PID, key: config.Key,
 		mailbox: config.Mailbox, ctx: ctx,
 		system: actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
@@ -110,12 +110,9 @@ func Start(config Config) (*System, error) {
 
 	var once sync.Once
 
-	files := sortByID(config.Services)
 	props := world.props(
 		func() actor.Actor {
-			root := newRootActor(world, files, func() { once.Do(func() { close(system.stopped) }) })
-			root.rejected = config.Rejected
-
+			root := newRootActor(world, config.Desired, func() { once.Do(func() { close(system.stopped) }) })
 			return root
 		},
 		actor.WithGuardian(actor.NewOneForOneStrategy(0, 0, decide)),
@@ -162,6 +159,19 @@ func (s *System) Command(ctx context.Context, id string, order events.Order, ori
 		return answer.seq, nil
 	case <-ctx.Done():
 		return 0, fmt.Errorf("cannot control service %q: %w", id, context.Cause(ctx))
+	}
+}
+
+// Reload makes what runs follow the files, and returns what was done, sorted by id.
+func (s *System) Reload(ctx context.Context, desired Desired) ([]Change, error) {
+	reply := make(chan []Change, 1)
+	s.world.send(s.root, reload{desired: desired, reply: reply})
+
+	select {
+	case changes := <-reply:
+		return changes, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("cannot reload the services: %w", context.Cause(ctx))
 	}
 }
 

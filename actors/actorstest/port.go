@@ -9,9 +9,10 @@ import (
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/spec"
 )
 
-var methods = []string{"Observe", "Prepare", "Start", "Wait", "Signal", "Kill", "Delete"}
+var methods = []string{"Observe", "Prepare", "Start", "Wait", "Signal", "Kill", "Delete", "UpdateConfig"}
 
 // port is the fake runtime as one run of the daemon sees it: every call is traced and judged, and begins and returns in
 // instants that no other call shares.
@@ -167,5 +168,12 @@ func (p *port) Kill(ctx context.Context, task service.Task) error {
 func (p *port) Delete(ctx context.Context, task service.Task) error {
 	return p.carry(Call{Method: "Delete", ID: task.ID, Attempt: task.Attempt}, func() error {
 		return p.fake.Delete(ctx, task)
+	})
+}
+
+// UpdateConfig gives a running task its changed configuration files.
+func (p *port) UpdateConfig(ctx context.Context, task service.Task, config *spec.Config) error {
+	return p.carry(Call{Method: "UpdateConfig", ID: task.ID, Attempt: task.Attempt}, func() error {
+		return p.fake.UpdateConfig(ctx, task, config)
 	})
 }

@@ -24,6 +24,7 @@ type World struct {
 	Runtime *FakeRuntime
 	Journal *Journal
 	Watcher *Watcher
+	Prober  *FakeProber
 	Clock   *Clock
 	BootID  string
 	Fatals  []string // what Fatal was called with
@@ -52,7 +53,7 @@ func NewWorld(t testing.TB, seed uint64) *World {
 		T: t, seed: seed, trace: newTrace(), audit: newAudit(), Journal: NewJournal(), Clock: newClock(), BootID: "boot-1",
 		Random: rand.New(rand.NewPCG(seed, 0)), wake: make(chan struct{}, 1),
 	}
-	w.Watcher = newWatcher(w.trace)
+	w.Watcher, w.Prober = newWatcher(w.trace), NewFakeProber()
 	w.Watcher.began = func() { w.audit.effect("a watch began") }
 	w.Clock.armed = func() { w.audit.effect("a timer was armed") }
 	w.Runtime = NewFakeRuntime(w.delay, w.Clock.Now)
@@ -119,8 +120,8 @@ func (w *World) Boot(files ...*spec.Service) {
 
 	config := actors.Config{
 		Journal: w.Journal, Runtime: &port{world: w, fake: w.Runtime, run: w.runs}, Watcher: w.Watcher, Clock: w.Clock,
-		Logger:   slog.New(slog.NewTextHandler(logTrace{w.trace}, &slog.HandlerOptions{ReplaceAttr: steadyLog})),
-		Services: files, BootID: w.BootID, Version: "1.0", PID: int32(w.runs), Key: []byte("key"),
+		Logger:  slog.New(slog.NewTextHandler(logTrace{w.trace}, &slog.HandlerOptions{ReplaceAttr: steadyLog})),
+		Desired: actors.Desired{Services: files}, Prober: w.Prober, BootID: w.BootID, Version: "1.0", PID: int32(w.runs), Key: []byte("key"),
 		Mailbox: w.mailboxes.Mailbox, Fatal: w.fatal,
 	}
 	if w.Config != nil {

@@ -71,7 +71,8 @@ func startSystem(b *testing.B, j *journal.Journal, files []*spec.Service) *actor
 	runtime.Connect()
 
 	system, err := actors.Start(actors.Config{
-		Journal: j, Runtime: runtime, Watcher: watchers, Clock: clock, Logger: slog.New(slog.DiscardHandler), Services: files,
+		Journal: j, Runtime: runtime, Watcher: watchers, Clock: clock, Logger: slog.New(slog.DiscardHandler),
+		Desired: actors.Desired{Services: files}, Prober: actorstest.NewFakeProber(),
 		BootID: boot, Version: "bench", PID: 1, Key: []byte("key"),
 	})
 	if err != nil {

@@ -1,0 +1,110 @@
+package actorstest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/extactor/extactor/actors"
+	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/spec"
+)
+
+// FakeProber lets a test say how services of the host and running tasks are.
+type FakeProber struct {
+	mu      sync.Mutex
+	hosts   map[string]hostState
+	watches map[string]map[*func(up bool, detail string)]bool
+	health  map[service.Task]func(healthy bool, message string)
+}
+
+type hostState struct {
+	up     bool
+	detail string
+}
+
+var _ actors.Prober = (*FakeProber)(nil)
+
+// NewFakeProber returns a prober that knows no host service.
+func NewFakeProber() *FakeProber {
+	return &FakeProber{
+		hosts: make(map[string]hostState), watches: make(map[string]map[*func(bool, string)]bool),
+		health: make(map[service.Task]func(bool, string)),
+	}
+}
+
+// SetHost makes a service of the host known, and says how it is.
+func (f *FakeProber) SetHost(name string, up bool, detail string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	f.hosts[name] = hostState{up: up, detail: detail}
+	for push := range f.watches[name] {
+		(*push)(up, detail)
+	}
+}
+
+// Watched tells how many watch a service of the host.
+func (f *FakeProber) Watched(name string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return len(f.watches[name])
+}
+
+// Report says how a task is that is monitored; it tells whether it is.
+func (f *FakeProber) Report(task service.Task, healthy bool, message string) bool {
+	f.mu.Lock()
+	report := f.health[task]
+	f.mu.Unlock()
+
+	if report == nil {
+		return false
+	}
+
+	report(healthy, message)
+
+	return true
+}
+
+// KnowsHost implements actors.Prober.
+func (f *FakeProber) KnowsHost(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	_, known := f.hosts[name]
+
+	return known
+}
+
+// WatchHost implements actors.Prober.
+func (f *FakeProber) WatchHost(name string, push func(up bool, detail string)) func() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	if f.watches[name] == nil {
+		f.watches[name] = make(map[*func(bool, string)]bool)
+	}
+
+	f.watches[name][&push] = true
+	push(f.hosts[name].up, f.hosts[name].detail)
+
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+
+		delete(f.watches[name], &push)
+	}
+}
+
+// MonitorHealth implements actors.Prober.
+func (f *FakeProber) MonitorHealth(ctx context.Context, task service.Task, _ spec.Health, report func(bool, string)) {
+	f.mu.Lock()
+	f.health[task] = report
+	f.mu.Unlock()
+
+	<-ctx.Done()
+
+	f.mu.Lock()
+	delete(f.health, task)
+	f.mu.Unlock()
+}

@@ -1,0 +1,249 @@
+package actors
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/spec"
+)
+
+// Desired is what the files say.
+type Desired struct {
+	Services []*spec.Service        // each id once
+	Rejected []*events.SpecRejected // service files that were skipped
+	Configs  []*spec.Config         // each name once
+	Hosts    []string               // services of the host that are configured; those that somebody needs are found besides
+}
+
+// sorted lists the services by id, so that the order of files on disk decides nothing.
+func (d Desired) sorted() []*spec.Service {
+	return slices.SortedFunc(slices.Values(d.Services), func(a, b *spec.Service) int { return cmp.Compare(a.ID(), b.ID()) })
+}
+
+func (d Desired) config(name string) *spec.Config {
+	for _, config := range d.Configs {
+		if config.Name == name {
+			return config
+		}
+	}
+
+	return nil
+}
+
+// Change is what a reload did to one service.
+type Change struct {
+	ID     string
+	Action Action
+}
+
+// Action is one thing that a reload does to a service.
+type Action string
+
+// What a reload does. What stays as it is, is not mentioned.
+const (
+	Added   Action = "added"
+	Changed Action = "changed"
+	Removed Action = "removed"
+	Ignored Action = "ignored" // its file has problems now; it goes on as it was
+)
+
+// reload makes what runs follow the files. A file that has become invalid changes nothing but what status says.
+func (r *rootActor) reload(ctx actor.Context, desired Desired) []Change {
+	if r.stopping {
+		return nil
+	}
+
+	before := r.desired
+	r.desired = desired
+
+	var changes []Change
+
+	for _, file := range desired.sorted() {
+		if action := r.follow(ctx, file); action != "" {
+			changes = append(changes, Change{ID: file.ID(), Action: action})
+		}
+	}
+
+	for _, id := range r.ids() {
+		if slices.ContainsFunc(desired.Services, func(file *spec.Service) bool { return file.ID() == id }) {
+			continue
+		}
+
+		if action := r.miss(id); action != "" {
+			changes = append(changes, Change{ID: id, Action: action})
+		}
+	}
+
+	for _, rejected := range desired.Rejected {
+		if !slices.ContainsFunc(before.Rejected, func(known *events.SpecRejected) bool { return proto.Equal(known, rejected) }) {
+			r.note("", 0, rejected)
+		}
+	}
+
+	for _, config := range slices.Concat(before.Configs, desired.Configs) {
+		r.tellConfig(config.Name)
+	}
+
+	r.observeHosts(ctx)
+	r.findCycles()
+	slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(a.ID, b.ID) })
+
+	return changes
+}
+
+// follow brings one service in line with its file and its configuration.
+func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
+	known, config := r.services[file.ID()], r.desired.config(file.Name)
+
+	switch {
+	case known == nil:
+		r.load(ctx, file)
+
+		return Added
+	case known.removing:
+		known.again = file
+
+		return Added
+	}
+
+	if known.rejected != nil {
+		known.rejected = nil
+		r.world.send(known.pid, reject{rejected: &events.SpecRejected{File: file.Source}})
+	}
+
+	if reflect.DeepEqual(known.file, file) && reflect.DeepEqual(known.config, config) {
+		return ""
+	}
+
+	known.file, known.config = file, config
+	r.world.send(known.pid, reshape{file: file, config: config})
+
+	return Changed
+}
+
+// miss follows a service that no valid file names any more: its file is gone, or has problems.
+func (r *rootActor) miss(id string) Action {
+	known := r.services[id]
+	known.again = nil
+
+	for _, rejected := range r.desired.Rejected {
+		if rejected.GetFile() != known.file.Source || known.removing {
+			continue
+		}
+
+		if !proto.Equal(known.rejected, rejected) {
+			known.rejected = rejected
+			r.world.send(known.pid, reject{rejected: rejected})
+		}
+
+		return Ignored
+	}
+
+	if known.removing {
+		return ""
+	}
+
+	known.removing = true
+	r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon})
+
+	return Removed
+}
+
+// unload ends the actor of a service whose file is gone and that has stopped.
+func (r *rootActor) unload(ctx actor.Context, id string) {
+	known := r.services[id]
+
+	for wanted, shared := range r.conditions {
+		if shared.subscribers[id] {
+			r.unsubscribe(ctx, unsubscribe{id: id, unwanted: wanted})
+		}
+	}
+
+	ctx.Watch(known.pid)
+	ctx.Stop(known.pid)
+}
+
+// forget follows the end of an actor that was unloaded. Only now may another one write the service's history.
+func (r *rootActor) forget(ctx actor.Context, ended *actor.PID) {
+	for _, id := range r.ids() {
+		known := r.services[id]
+		if !known.pid.Equal(ended) {
+			continue
+		}
+
+		delete(r.services, id)
+		r.world.board.remove(id)
+
+		if known.again != nil {
+			r.load(ctx, known.again)
+		} else {
+			r.tellService(id, 0)
+		}
+
+		r.findCycles()
+
+		if r.stopping {
+			r.stopNext()
+		}
+	}
+}
+
+// observeHosts keeps one actor for each service of the host that is configured or that somebody needs.
+func (r *rootActor) observeHosts(ctx actor.Context) {
+	wanted := make(map[string]bool)
+
+	for _, name := range r.desired.Hosts {
+		wanted[name] = true
+	}
+
+	for _, known := range r.services {
+		for _, id := range known.needs() {
+			if r.services[id] == nil && id != service.Runtime {
+				wanted[id] = true
+			}
+		}
+	}
+
+	for name, host := range r.hosts {
+		if !wanted[name] {
+			ctx.Stop(host.pid)
+			delete(r.hosts, name)
+			r.world.board.remove(name)
+			r.tellService(name, 0)
+		}
+	}
+
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if r.hosts[name] == nil && r.world.prober.KnowsHost(name) {
+			known := &host{}
+			known.pid = r.spawn(ctx, "host/"+name, func() actor.Actor { return newHostActor(r.world, r.self, name) })
+			r.hosts[name] = known
+			r.tellService(name, 0)
+		}
+	}
+}
+
+// findCycles tells each service that waits for itself by way of others.
+func (r *rootActor) findCycles() {
+	needs := make(map[string][]string, len(r.services))
+	for id, known := range r.services {
+		needs[id] = known.needs()
+	}
+
+	for _, id := range r.ids() {
+		known := r.services[id]
+
+		path := service.Cycle(id, needs)
+		if !slices.Equal(path, known.cycle) {
+			known.cycle = path
+			r.world.send(known.pid, cycle{path: path})
+		}
+	}
+}
