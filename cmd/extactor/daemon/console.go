@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,9 +15,7 @@ import (
 
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
-	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/oci/logs/console"
-	"github.com/extactor/extactor/spec"
 )
 
 // Where the console may be: what people look at while a host boots, or while an author tries an extension.
@@ -30,9 +27,6 @@ const (
 )
 
 const kernelLog = "/dev/kmsg"
-
-// lineLimit is where a service's line is cut in two for the console.
-const lineLimit = 4096
 
 // consoles are where events and services' lines go.
 type consoles struct {
@@ -146,49 +140,6 @@ func recordLevel(record events.Record) zerolog.Level {
 	default:
 		return zerolog.InfoLevel
 	}
-}
-
-// showLines follows the logs of the services with logToConsole, from now on.
-func (d *daemon) showLines(files []*spec.Service) error {
-	if d.console.lines == nil {
-		return nil
-	}
-
-	dir := logs.In(d.options.RunDir)
-	ctx, cancel := context.WithCancel(context.Background())
-
-	var open sync.WaitGroup
-
-	d.onClose(func() {
-		cancel()
-		open.Wait()
-		d.console.lines.Close()
-	})
-
-	for _, file := range files {
-		if !file.LogToConsole {
-			continue
-		}
-
-		id := file.ID()
-		if err := logs.Create(dir, id); err != nil {
-			return err
-		}
-
-		from, err := logs.Cursor(dir, id)
-		if err != nil {
-			return err
-		}
-
-		open.Go(func() {
-			err := logs.Lines(ctx, dir, id, from, lineLimit, func(line []byte) { d.console.lines.WriteLine(id, line) })
-			if err != nil {
-				d.console.log.Warn().Err(err).Str("service", id).Msg("its lines no longer come to the console")
-			}
-		})
-	}
-
-	return nil
 }
 
 // ConsoleChoices are the values of Options.Console, for help and errors.

@@ -12,19 +12,17 @@ import (
 	"sync/atomic"
 
 	"github.com/google/uuid"
-	"github.com/rs/zerolog"
 	slogzerolog "github.com/samber/slog-zerolog/v2"
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/api"
 	"github.com/extactor/extactor/cmd/extactor/footprint"
+	"github.com/extactor/extactor/condition/probe"
 	"github.com/extactor/extactor/condition/watch"
-	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
-	"github.com/extactor/extactor/spec"
 )
 
 // Options say where the daemon finds things and whom it listens to.
@@ -74,7 +72,9 @@ type daemon struct {
 	journal *journal.Journal
 	logd    *logs.Daemon
 	runtime *oci.Runtime
+	files   *files
 	system  *actors.System
+	reloads *reloads
 }
 
 // Run is the daemon's whole life. It returns once everything is stopped or left, or with what kept it from starting.
@@ -131,7 +131,7 @@ func (d *daemon) start(ctx context.Context) error {
 		return err
 	}
 
-	files, rejected := d.load()
+	d.files = newFiles(d.options, d.console.log)
 
 	var system atomic.Pointer[actors.System]
 
@@ -147,7 +147,7 @@ func (d *daemon) start(ctx context.Context) error {
 		return err
 	}
 
-	if err := d.startServices(files, rejected); err != nil {
+	if err := d.startServices(); err != nil {
 		return err
 	}
 
@@ -157,7 +157,7 @@ func (d *daemon) start(ctx context.Context) error {
 		return err
 	}
 
-	return d.showLines(files)
+	return nil
 }
 
 func (d *daemon) onClose(undo func()) { d.undo = append(d.undo, undo) }
@@ -209,50 +209,6 @@ func (d *daemon) lock(dir string) error {
 	d.onClose(func() { held.Close() })
 
 	return nil
-}
-
-// load reads the service files. One with problems is reported and skipped; the others run.
-func (d *daemon) load() ([]*spec.Service, []*events.SpecRejected) {
-	files, problems := spec.LoadDir(d.options.ServicesDir)
-
-	var rejected []*events.SpecRejected
-
-	for _, problem := range problems {
-		d.console.log.WithLevel(level(problem)).Str("file", place(problem)).Msg(problem.Message)
-	}
-
-	for _, problem := range problems.Errors() {
-		last := len(rejected) - 1
-		if last < 0 || rejected[last].GetFile() != problem.File {
-			rejected = append(rejected, &events.SpecRejected{File: problem.File})
-			last++
-		}
-
-		// Only where: what is wrong may quote a value, and values never enter the journal.
-		rejected[last].Problems = append(rejected[last].Problems, fmt.Sprintf("%d:%d", problem.Line, problem.Column))
-	}
-
-	if len(files) == 0 {
-		d.console.log.Warn().Str("directory", d.options.ServicesDir).Msg("no service files")
-	}
-
-	return files, rejected
-}
-
-func level(problem spec.Problem) zerolog.Level {
-	if problem.Severity == spec.Warning {
-		return zerolog.WarnLevel
-	}
-
-	return zerolog.ErrorLevel
-}
-
-func place(problem spec.Problem) string {
-	if problem.Line == 0 {
-		return problem.File
-	}
-
-	return fmt.Sprintf("%s:%d:%d", problem.File, problem.Line, problem.Column)
 }
 
 func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
@@ -363,7 +319,8 @@ func (d *daemon) connect() error {
 	return nil
 }
 
-func (d *daemon) startServices(files []*spec.Service, rejected []*events.SpecRejected) error {
+// startServices brings the services to life, and has them follow their files.
+func (d *daemon) startServices() error {
 	watchers, err := watch.New(watch.Options{Logger: d.console.log})
 	if err != nil {
 		return err
@@ -371,10 +328,17 @@ func (d *daemon) startServices(files []*spec.Service, rejected []*events.SpecRej
 
 	d.onClose(func() { watchers.Close() })
 
+	desired, link := d.files.load(), new(probe.Given)
+
+	prober, err := newProber(d.files.hosts, watchers, link, d.runtime)
+	if err != nil {
+		return err
+	}
+
 	d.system, err = actors.Start(actors.Config{
-		Journal: d.journal, Runtime: d.runtime, Watcher: watchers, Clock: kernelClock{},
-		Logger:   slog.New(slogzerolog.Option{Logger: &d.console.log}.NewZerologHandler()),
-		Services: files, Rejected: rejected,
+		Journal: d.journal, Runtime: linkedRuntime{Runtime: d.runtime, link: link}, Watcher: watchers, Clock: kernelClock{},
+		Prober: prober,
+		Logger: slog.New(slogzerolog.Option{Logger: &d.console.log}.NewZerologHandler()), Desired: desired,
 		BootID: d.bootID, Version: d.options.Version.Tag, PID: int32(os.Getpid()), Key: d.instance.key,
 		Fatal: func(reason any) {
 			d.console.log.Error().Any("error", reason).Msg("internal error, the daemon ends; services go on")
@@ -386,16 +350,26 @@ func (d *daemon) startServices(files []*spec.Service, rejected []*events.SpecRej
 	}
 
 	d.onClose(d.system.Close)
-	d.awaitViews(files)
+	d.awaitViews(len(desired.Services))
+
+	lines := newLines(logs.In(d.options.RunDir), d.console)
+	d.onClose(lines.close)
+	lines.follow(desired.Services)
+
+	reloads := newReloads(d.files, d.system, lines, d.console.log)
+	d.onClose(reloads.close)
+	d.onClose(watchers.Directory(d.options.ServicesDir, reloads.trigger))
+	d.onClose(watchers.Directory(d.options.ConfigDir, reloads.trigger))
+	d.reloads = reloads
 
 	return nil
 }
 
 // awaitViews returns once every service has read its history: whoever asks afterwards finds them all.
-func (d *daemon) awaitViews(files []*spec.Service) {
+func (d *daemon) awaitViews(services int) {
 	for {
 		changed := d.system.Changed()
-		if len(d.system.Views()) > len(files) { // with the link to containerd
+		if len(d.system.Views()) > services { // with the link to containerd
 			return
 		}
 

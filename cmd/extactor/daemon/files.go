@@ -1,0 +1,124 @@
+package daemon
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/rs/zerolog"
+
+	"github.com/extactor/extactor/actors"
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/spec"
+)
+
+// hostServicesFile is beside the directory of configuration documents.
+const hostServicesFile = "extactor.yaml"
+
+// files reads what the directories say. It is used by one goroutine at a time.
+type files struct {
+	options Options
+	log     zerolog.Logger
+	hosts   []spec.HostService
+
+	configs  []*spec.Config // as they were last valid
+	reported []string       // problems that were logged
+}
+
+func newFiles(options Options, log zerolog.Logger) *files {
+	read := &files{options: options, log: log}
+
+	hosts, problems := spec.LoadHostServices(filepath.Join(filepath.Dir(options.ConfigDir), hostServicesFile))
+	read.hosts = hosts
+	read.report(problems)
+
+	return read
+}
+
+// load reads everything anew. A file with problems is reported and skipped; the others count. A configuration whose file
+// has become invalid stays as it was: a typing error must not take it away from its service.
+func (f *files) load() actors.Desired {
+	services, problems := spec.LoadDir(f.options.ServicesDir)
+	configs, configProblems := spec.LoadConfigDir(f.options.ConfigDir)
+	problems = append(problems, configProblems...)
+	f.report(problems)
+
+	if len(services) == 0 {
+		f.log.Warn().Str("directory", f.options.ServicesDir).Msg("no service files")
+	}
+
+	rejected := reject(problems.Errors())
+	f.configs = keepValid(f.configs, configs, rejected)
+
+	desired := actors.Desired{Services: services, Rejected: rejected, Configs: f.configs}
+	for _, host := range f.hosts {
+		desired.Hosts = append(desired.Hosts, host.Name)
+	}
+
+	return desired
+}
+
+// report logs each problem once, for as long as it stands.
+func (f *files) report(problems spec.Problems) {
+	var standing []string
+
+	for _, problem := range problems {
+		text := fmt.Sprintf("%s: %s", place(problem), problem.Message)
+		standing = append(standing, text)
+
+		if !slices.Contains(f.reported, text) {
+			f.log.WithLevel(level(problem)).Str("file", place(problem)).Msg(problem.Message)
+		}
+	}
+
+	f.reported = standing
+}
+
+// reject says where the problems are, by file. Only where: what is wrong may quote a value, and values never enter the
+// journal.
+func reject(problems spec.Problems) []*events.SpecRejected {
+	var rejected []*events.SpecRejected
+
+	for _, problem := range problems {
+		index := slices.IndexFunc(rejected, func(known *events.SpecRejected) bool { return known.GetFile() == problem.File })
+		if index < 0 {
+			index = len(rejected)
+			rejected = append(rejected, &events.SpecRejected{File: problem.File})
+		}
+
+		rejected[index].Problems = append(rejected[index].Problems, fmt.Sprintf("%d:%d", problem.Line, problem.Column))
+	}
+
+	return rejected
+}
+
+func keepValid(before, now []*spec.Config, rejected []*events.SpecRejected) []*spec.Config {
+	kept := slices.Clone(now)
+
+	for _, config := range before {
+		named := slices.ContainsFunc(now, func(other *spec.Config) bool { return other.Name == config.Name })
+		invalid := slices.ContainsFunc(rejected, func(file *events.SpecRejected) bool { return file.GetFile() == config.Source })
+
+		if !named && invalid {
+			kept = append(kept, config)
+		}
+	}
+
+	return kept
+}
+
+func level(problem spec.Problem) zerolog.Level {
+	if problem.Severity == spec.Warning {
+		return zerolog.WarnLevel
+	}
+
+	return zerolog.ErrorLevel
+}
+
+func place(problem spec.Problem) string {
+	if problem.Line == 0 {
+		return problem.File
+	}
+
+	return fmt.Sprintf("%s:%d:%d", problem.File, problem.Line, problem.Column)
+}

@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+
+	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/spec"
+)
+
+// lineLimit is where a service's line is cut in two for the console.
+const lineLimit = 4096
+
+// lines bring what services with logToConsole print to the console.
+type lines struct {
+	dir     logs.Dir
+	console consoles
+
+	mutex    sync.Mutex
+	followed map[string]context.CancelFunc
+	open     sync.WaitGroup
+}
+
+func newLines(dir logs.Dir, console consoles) *lines {
+	return &lines{dir: dir, console: console, followed: make(map[string]context.CancelFunc)}
+}
+
+// follow shows the lines of exactly these services, where they ask for it, from now on.
+func (l *lines) follow(services []*spec.Service) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+
+	wanted := make(map[string]bool)
+
+	for _, service := range services {
+		if service.LogToConsole && l.console.lines != nil {
+			wanted[service.ID()] = true
+		}
+	}
+
+	for id, cancel := range l.followed {
+		if !wanted[id] {
+			cancel()
+			delete(l.followed, id)
+		}
+	}
+
+	for id := range wanted {
+		if l.followed[id] == nil {
+			l.begin(id)
+		}
+	}
+}
+
+func (l *lines) begin(id string) {
+	from, err := l.place(id)
+	if err != nil {
+		l.console.log.Warn().Err(err).Str("service", id).Msg("its lines do not come to the console")
+
+		return
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	l.followed[id] = cancel
+
+	l.open.Go(func() {
+		err := logs.Lines(ctx, l.dir, id, from, lineLimit, func(line []byte) { l.console.lines.WriteLine(id, line) })
+		if err != nil {
+			l.console.log.Warn().Err(err).Str("service", id).Msg("its lines no longer come to the console")
+		}
+	})
+}
+
+// place is the end of the log as it is now.
+func (l *lines) place(id string) (uint64, error) {
+	if err := logs.Create(l.dir, id); err != nil {
+		return 0, err
+	}
+
+	return logs.Cursor(l.dir, id)
+}
+
+func (l *lines) close() {
+	l.follow(nil)
+	l.open.Wait()
+
+	if l.console.lines != nil {
+		l.console.lines.Close()
+	}
+}
