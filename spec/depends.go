@@ -125,11 +125,13 @@ func (d *decoder) match(m *mapping, options *DependencyOptions, depends []Depend
 		}
 		known = append(known, item.named())
 	}
-	has := "has no items"
-	if len(known) > 0 {
-		has = "has " + strings.Join(known, ", ")
+	hint := "depends has no items"
+	if best := nearest(options.Dependency.named(), known); best != "" {
+		hint = "did you mean " + best + "?"
+	} else if len(known) > 0 {
+		hint = "depends has " + strings.Join(known, ", ")
 	}
-	d.errorAt(m.at, "no item of depends has %s: depends %s", options.Dependency.named(), has)
+	d.errorAt(m.at, "no item of depends has %s: %s", options.Dependency.named(), hint)
 }
 
 // demandsWhat tells whether both depend on the same.

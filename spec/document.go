@@ -67,6 +67,11 @@ func (d *document) parseDocument(content []byte) ast.Node {
 		d.errorAt(deep, "nested too deeply: at most %d levels are allowed", maxDepth)
 		return nil
 	}
+	if line := d.tabbedBlock(tokens); line > 0 {
+		d.add(line, 1, Error, "this text begins with a tab, which extactor reads wrongly in a block: "+
+			"put it between double quotation marks, with \\t for the tab")
+		return nil
+	}
 	file, err := parseTokens(tokens)
 	if err != nil {
 		d.syntaxError(err)
@@ -182,6 +187,24 @@ func tooDeep(tokens token.Tokens) *token.Token {
 		}
 	}
 	return nil
+}
+
+// tabbedBlock returns the first line of a block of text ("|" or ">") that begins with a tab; 0 where there is none. The
+// library takes the tab for indentation, and then loses parts of the lines that follow without saying so.
+func (d *document) tabbedBlock(tokens token.Tokens) int {
+	for _, header := range tokens {
+		if header.Type != token.LiteralType && header.Type != token.FoldedType {
+			continue
+		}
+		line := min(header.Position.Line, len(d.lines))
+		for line < len(d.lines) && strings.TrimSpace(d.lines[line]) == "" {
+			line++
+		}
+		if line < len(d.lines) && strings.HasPrefix(strings.TrimLeft(d.lines[line], " "), "\t") {
+			return line + 1
+		}
+	}
+	return 0
 }
 
 // parseTokens keeps a panic of the library from reaching the caller: a service file must never stop the daemon.
