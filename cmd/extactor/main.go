@@ -94,7 +94,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.daemonCommand(),
 		a.statusCommand(), a.serviceCommand(), a.logsCommand(), a.eventsCommand(),
-		a.validateCommand(), a.ociCommand(), a.versionCommand(),
+		a.validateCommand(), a.schemaCommand(), a.ociCommand(), a.versionCommand(),
 		a.containerdCommand(), a.logdCommand(),
 	)
 
