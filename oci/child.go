@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 
 	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/server"
@@ -99,7 +100,11 @@ func (c *child) live(ctx context.Context) error {
 	c.problem = nil
 	c.mu.Unlock()
 
-	c.conn.ResetConnectBackoff()
+	// In any other state there is no wait to cut short, and gRPC reads what it changes itself: a crash, if rarely.
+	if c.conn.GetState() == connectivity.TransientFailure {
+		c.conn.ResetConnectBackoff()
+	}
+
 	c.conn.Connect()
 
 	if err := cgroup.Ended(ctx, process); err != nil {
