@@ -15,7 +15,7 @@ import (
 
 // Call is one call of a runtime's method, as the fake remembers it.
 type Call struct {
-	Method  string // "Prepare", "Start", "Wait", "Signal", "Kill", "Delete", "Observe"
+	Method  string // "Prepare", "Start", "Wait", "Signal", "Kill", "Delete", "Observe", "Exec", "UpdateConfig"
 	ID      string // empty for Observe
 	Attempt uint64
 	Signal  string // of Signal
@@ -40,6 +40,7 @@ type FakeRuntime struct {
 	failures   map[string][]error
 	lifetimes  map[string]lifetime
 	logs       map[string]string
+	answers    map[string]func(service.ExecRequest) int
 	calls      []Call
 	violations []string
 	nextPID    uint32
@@ -89,6 +90,7 @@ func NewFakeRuntime(delay func(Call) time.Duration, now func() *events.Instant) 
 		failures:  make(map[string][]error),
 		lifetimes: make(map[string]lifetime),
 		logs:      make(map[string]string),
+		answers:   make(map[string]func(service.ExecRequest) int),
 		nextPID:   1000,
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/service"
-	"github.com/extactor/extactor/spec"
 )
 
 // program is what a fake task does, read from the arguments of its service.
@@ -272,18 +271,6 @@ func (f *FakeRuntime) Delete(ctx context.Context, task service.Task) error {
 	if found := f.find(task); found != nil {
 		f.remove(found)
 	}
-
-	return nil
-}
-
-// UpdateConfig remembers the call; a container that is not there takes it without a word.
-func (f *FakeRuntime) UpdateConfig(ctx context.Context, task service.Task, _ *spec.Config) error {
-	leave, err := f.begin(ctx, Call{Method: "UpdateConfig", ID: task.ID, Attempt: task.Attempt})
-	if err != nil {
-		return err
-	}
-
-	leave()
 
 	return nil
 }

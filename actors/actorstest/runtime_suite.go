@@ -52,6 +52,8 @@ func RuntimeSuite(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"prepare deletes an earlier attempt", (*suite).prepareReplaces},
 		{"wait ends with its context", (*suite).waitCancelled},
 		{"last lines and cursor", (*suite).lastLines},
+		{"a command runs beside the task", (*suite).exec},
+		{"configuration is updated, or a restart is needed", (*suite).updateConfig},
 		{"link tells that it is up", (*suite).link},
 	}
 
