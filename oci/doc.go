@@ -4,7 +4,8 @@
 // # The spec
 //
 // Generate starts from containerd's own default spec and changes what the table in docs/compatibility.md says. It is a
-// pure function of the service, its configuration, the Host and the environment file's content, so that the same input gives the same spec.
+// pure function of the service, its configuration, the Host and the environment file's content, so that the same input
+// gives the same spec.
 //
 //   - Default mounts, masked paths, read-only paths and the seccomp profile are containerd's, taken from its library
 //     rather than copied, so that "containerd's defaults" stays true when the library is updated.
@@ -31,5 +32,6 @@
 //
 // Runtime runs containers by containerd: one of the host's, or a lean one of our own (package server) as a child that
 // outlives the daemon. Exec runs a command beside a task, UpdateConfig changes the files that it was given. What
-// services print goes through package logs, how they ended through package exits. Nothing that lacks the label of our own instance is ever touched.
+// services print goes through package logs, how they ended through package exits. Nothing that lacks the label of our
+// own instance is ever touched.
 package oci
