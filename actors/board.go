@@ -12,6 +12,7 @@ import (
 type board struct {
 	mutex   sync.Mutex
 	views   map[string]events.View
+	reject  []*events.SpecRejected // never changed, only replaced
 	changed chan struct{}
 }
 
@@ -26,6 +27,23 @@ func (b *board) publish(view events.View) {
 	b.views[view.ID] = view
 	close(b.changed)
 	b.changed = make(chan struct{})
+}
+
+// publishRejected replaces the list of files that have problems.
+func (b *board) publishRejected(rejected []*events.SpecRejected) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+
+	b.reject = rejected
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+func (b *board) rejected() []*events.SpecRejected {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+
+	return b.reject
 }
 
 func (b *board) remove(id string) {

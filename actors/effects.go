@@ -75,12 +75,12 @@ func (s *serviceActor) watch(keys []string) {
 		}
 
 		wanted[parsed] = true
-		s.world.send(s.root, subscribe{id: s.state.ID, wanted: parsed})
+		s.world.send(s.root, subscribe{id: s.state.ID, life: s.life, wanted: parsed})
 	}
 
 	for watched := range s.watched {
 		if !wanted[watched] {
-			s.world.send(s.root, unsubscribe{id: s.state.ID, unwanted: watched})
+			s.world.send(s.root, unsubscribe{id: s.state.ID, life: s.life, unwanted: watched})
 		}
 	}
 

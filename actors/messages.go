@@ -56,20 +56,27 @@ type timerFired struct {
 	at      int64  // CLOCK_BOOTTIME nanoseconds for which it was armed
 }
 
+// life tells apart the actors that a service has had, one after the other, while its file came and went: what the last
+// one said may arrive when the next one is there.
+type life uint64
+
 // subscribe and unsubscribe tell root which conditions a service wants to hear of.
 type subscribe struct {
 	id     string
+	life   life
 	wanted condition.Condition
 }
 
 type unsubscribe struct {
 	id       string
+	life     life
 	unwanted condition.Condition
 }
 
 // serviceChanged tells root what others need to know of a service.
 type serviceChanged struct {
 	id     string
+	life   life
 	status status
 	seq    uint64 // record that changed it
 }

@@ -62,6 +62,7 @@ func (r *rootActor) reload(ctx actor.Context, desired Desired) []Change {
 
 	before := r.desired
 	r.desired = desired
+	r.world.board.publishRejected(desired.Rejected)
 
 	var changes []Change
 
@@ -162,7 +163,7 @@ func (r *rootActor) unload(ctx actor.Context, id string) {
 
 	for wanted, shared := range r.conditions {
 		if shared.subscribers[id] {
-			r.unsubscribe(ctx, unsubscribe{id: id, unwanted: wanted})
+			r.unsubscribe(ctx, unsubscribe{id: id, life: known.life, unwanted: wanted})
 		}
 	}
 

@@ -25,6 +25,7 @@ type rootActor struct {
 	hosts      map[string]*host
 	conditions map[condition.Condition]*shared
 	spawned    uint64 // conditions and hosts so far
+	lives      life   // actors of services so far
 	runtimeUp  bool
 	stopping   bool
 	hurry      bool
@@ -34,6 +35,7 @@ type rootActor struct {
 // member is one service as root knows it.
 type member struct {
 	pid      *actor.PID
+	life     life
 	file     *spec.Service
 	config   *spec.Config         // nil where there is none
 	rejected *events.SpecRejected // its file has changed to one with problems; nil otherwise
@@ -126,6 +128,8 @@ func (r *rootActor) snapshot(done func()) {
 func (r *rootActor) start(ctx actor.Context) {
 	r.note("", 0, &events.DaemonStarted{Version: r.world.version, BootId: r.world.bootID, Pid: r.world.pid})
 
+	r.world.board.publishRejected(r.desired.Rejected)
+
 	for _, rejected := range r.desired.Rejected {
 		r.note("", 0, rejected)
 	}
@@ -141,9 +145,10 @@ func (r *rootActor) start(ctx actor.Context) {
 
 // load spawns the actor of a service.
 func (r *rootActor) load(ctx actor.Context, file *spec.Service) {
-	known := &member{file: file, config: r.desired.config(file.Name)}
+	r.lives++
+	known := &member{life: r.lives, file: file, config: r.desired.config(file.Name)}
 	known.pid = r.world.spawn(ctx, file.ID(), func() actor.Actor {
-		return newServiceActor(r.world, r.self, file, known.config)
+		return newServiceActor(r.world, r.self, file, known.config, known.life)
 	})
 	r.services[file.ID()] = known
 	r.tellService(file.ID(), 0)
@@ -194,7 +199,18 @@ func unknown(id string, ids []string) error {
 	return fmt.Errorf("%w %q, known are: %s%s", ErrUnknownService, id, strings.Join(ids, ", "), more)
 }
 
+// speaks tells whether a message is of the actor that a service has now.
+func (r *rootActor) speaks(id string, life life) bool {
+	known := r.services[id]
+
+	return known != nil && known.life == life
+}
+
 func (r *rootActor) subscribe(ctx actor.Context, message subscribe) {
+	if !r.speaks(message.id, message.life) {
+		return
+	}
+
 	wanted := r.conditions[message.wanted]
 	if wanted == nil {
 		wanted = &shared{subscribers: make(map[string]bool)}
@@ -217,7 +233,7 @@ func (r *rootActor) subscribe(ctx actor.Context, message subscribe) {
 
 func (r *rootActor) unsubscribe(ctx actor.Context, message unsubscribe) {
 	unwanted := r.conditions[message.unwanted]
-	if unwanted == nil {
+	if unwanted == nil || !r.speaks(message.id, message.life) {
 		return
 	}
 
@@ -258,11 +274,11 @@ func (r *rootActor) tellConfig(name string) {
 }
 
 func (r *rootActor) change(ctx actor.Context, message serviceChanged) {
-	known := r.services[message.id]
-	if known == nil {
+	if !r.speaks(message.id, message.life) {
 		return // it was removed meanwhile
 	}
 
+	known := r.services[message.id]
 	before := known.status
 	known.status = message.status
 

@@ -18,6 +18,7 @@ type serviceActor struct {
 
 	file   *spec.Service
 	config *spec.Config // nil where there is none
+	life   life
 	root   *actor.PID
 	self   *actor.PID
 	state  service.State
@@ -34,9 +35,9 @@ type serviceActor struct {
 	removed     bool // it knows that its file is gone
 }
 
-func newServiceActor(world *world, root *actor.PID, file *spec.Service, config *spec.Config) *serviceActor {
+func newServiceActor(world *world, root *actor.PID, file *spec.Service, config *spec.Config, life life) *serviceActor {
 	return &serviceActor{
-		recorder: newRecorder(world, file.ID()), file: file, config: config, root: root, state: service.New(file.ID()),
+		recorder: newRecorder(world, file.ID()), file: file, config: config, life: life, root: root, state: service.New(file.ID()),
 		watched: make(map[condition.Condition]bool), timers: make(map[timerSlot]func() bool),
 		endMonitor: func() {},
 	}
@@ -156,7 +157,7 @@ func (s *serviceActor) report() {
 	}
 
 	s.reported = now
-	s.world.send(s.root, serviceChanged{id: s.state.ID, status: now, seq: s.last})
+	s.world.send(s.root, serviceChanged{id: s.state.ID, life: s.life, status: now, seq: s.last})
 }
 
 func (s *serviceActor) snapshot() {

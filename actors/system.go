@@ -137,7 +137,10 @@ func (s *System) Views() []events.View { return s.world.board.all() }
 // View returns the present view of one service.
 func (s *System) View(id string) (events.View, bool) { return s.world.board.one(id) }
 
-// Changed returns a channel that is closed at the next change of any view.
+// Rejected returns the files that have problems now. Nobody may change what it returns.
+func (s *System) Rejected() []*events.SpecRejected { return s.world.board.rejected() }
+
+// Changed returns a channel that is closed at the next change of any view, or of what is rejected.
 func (s *System) Changed() <-chan struct{} { return s.world.board.next() }
 
 // Command gives a person's order to a service and returns the sequence of the record that it led to. The order is synced
