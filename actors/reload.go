@@ -108,6 +108,8 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 		r.load(ctx, file)
 
 		return Added
+	case known.removing && reflect.DeepEqual(known.again, file):
+		return ""
 	case known.removing:
 		known.again = file
 

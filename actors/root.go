@@ -91,8 +91,10 @@ func (r *rootActor) Receive(ctx actor.Context) {
 	case serviceChanged:
 		r.change(ctx, message)
 	case hostChanged:
-		r.hosts[message.name].up = message.up
-		r.tellService(message.name, message.seq)
+		if known := r.hosts[message.name]; known != nil { // else nobody needs it any more
+			known.up = message.up
+			r.tellService(message.name, message.seq)
+		}
 	case runtimeUp:
 		r.connect(ctx, message)
 	case runtimeDown:
