@@ -55,6 +55,7 @@ func (c clocks) service(view events.View) *apiv1.Service {
 		Since:     moment(view.Since, sinceBoot(view)),
 		NextRetry: c.nextRetry(view.NextRetry, view.BootID),
 		Problem:   view.Problem, Revision: view.Revision, Source: view.Source,
+		Cycle: view.Cycle, RestartPending: view.RestartPending(), FileProblem: view.FileProblem,
 	}
 
 	for _, condition := range view.Waiting() {

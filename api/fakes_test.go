@@ -28,6 +28,7 @@ type fakeServices struct {
 	mu      sync.Mutex
 	views   map[string]events.View
 	changed chan struct{}
+	reject  []*events.SpecRejected
 	command func(id string, order events.Order, origin *events.Origin) (uint64, error)
 }
 
@@ -78,6 +79,20 @@ func (f *fakeServices) View(id string) (events.View, bool) {
 	view, ok := f.views[id]
 
 	return view, ok
+}
+
+func (f *fakeServices) Rejected() []*events.SpecRejected {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.reject
+}
+
+func (f *fakeServices) setRejected(rejected ...*events.SpecRejected) {
+	f.mu.Lock()
+	f.reject = rejected
+	f.mu.Unlock()
+	f.set()
 }
 
 func (f *fakeServices) Changed() <-chan struct{} {

@@ -17,7 +17,10 @@ type Services interface {
 	Views() []events.View
 	// View returns one service by its exact id.
 	View(id string) (events.View, bool)
-	// Changed returns a channel that is closed at the next change of any view; ask for a new one before reading views.
+	// Rejected returns the files that have problems now, and so are not used. It never blocks.
+	Rejected() []*events.SpecRejected
+	// Changed returns a channel that is closed at the next change of any view, or of what is rejected; ask for a new one
+	// before reading.
 	Changed() <-chan struct{}
 	// Command gives a person's order to a service by its exact id: StartService, StopService or RestartService. It
 	// returns the sequence of the last record that was written for it, once the views show what was decided. An error

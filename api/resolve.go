@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -32,6 +33,11 @@ func (s *Server) view(id string) (events.View, error) {
 func candidates(id string) []string { return []string{id, prefix + id} }
 
 func (s *Server) unknown(id string) error {
+	if file := skipped(id, s.options.Services.Rejected()); file != nil {
+		return status.Errorf(codes.NotFound, "service %q is not known, because its file was skipped: %s has problems at line:column %s; see: extactor validate %s",
+			id, file.GetFile(), strings.Join(file.GetProblems(), ", "), file.GetFile())
+	}
+
 	views := s.options.Services.Views()
 	if len(views) == 0 {
 		return status.Errorf(codes.NotFound, "service %q is not known; no service is", id)
@@ -48,6 +54,19 @@ func (s *Server) unknown(id string) error {
 	}
 
 	return status.Errorf(codes.NotFound, "service %q is not known; known services: %s%s", id, strings.Join(known, ", "), more)
+}
+
+// skipped finds the file of a service that is not known because its file has problems: a service is most often named as
+// its file is.
+func skipped(id string, rejected []*events.SpecRejected) *events.SpecRejected {
+	for _, file := range rejected {
+		name := filepath.Base(file.GetFile())
+		if strings.TrimSuffix(name, filepath.Ext(name)) == strings.TrimPrefix(id, prefix) {
+			return file
+		}
+	}
+
+	return nil
 }
 
 // failure makes an error of one of the ports into a gRPC status.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
@@ -42,7 +43,7 @@ func (e *extactorService) WatchStatus(request *apiv1.StatusRequest, stream grpc.
 		changed := e.server.options.Services.Changed()
 
 		response := watch.step(e.server)
-		if first || len(response.GetServices()) > 0 || len(response.GetRemoved()) > 0 {
+		if first || len(response.GetServices()) > 0 || len(response.GetRemoved()) > 0 || watch.rejectedChanged {
 			if err := stream.Send(response); err != nil {
 				return err
 			}
@@ -54,6 +55,22 @@ func (e *extactorService) WatchStatus(request *apiv1.StatusRequest, stream grpc.
 			return stream.Context().Err()
 		}
 	}
+}
+
+// Explain implements extactor.v1.
+func (e *extactorService) Explain(_ context.Context, request *apiv1.ExplainRequest) (*apiv1.ExplainResponse, error) {
+	view, err := e.server.view(request.GetId())
+	if err != nil {
+		return nil, err
+	}
+
+	clocks := e.server.clocks()
+	reason, causes := explain(view, e.server.options.Services.Views(), e.server.options.Services.Rejected(), clocks.now.GetBootNs())
+
+	return &apiv1.ExplainResponse{
+		Now:    moment(events.Moment{WallNS: clocks.now.GetWallNs(), BootNS: clocks.now.GetBootNs()}, clocks.bootID),
+		Reason: reason, RootCauses: causes,
+	}, nil
 }
 
 // Start implements extactor.v1.
@@ -76,6 +93,9 @@ type watch struct {
 	ids   []string // nil: all
 	since uint64
 	seen  map[string]events.View
+
+	rejected        []*events.SpecRejected
+	rejectedChanged bool // by the last step
 }
 
 // step returns what the client has not seen yet.
@@ -85,6 +105,8 @@ func (w *watch) step(server *Server) *apiv1.StatusResponse {
 	response := &apiv1.StatusResponse{
 		Now: moment(events.Moment{WallNS: clocks.now.GetWallNs(), BootNS: clocks.now.GetBootNs()}, clocks.bootID),
 	}
+
+	w.stepRejected(server, response)
 
 	for _, view := range all {
 		response.Revision = max(response.GetRevision(), view.Revision)
@@ -120,6 +142,17 @@ func (w *watch) step(server *Server) *apiv1.StatusResponse {
 	w.seen = seen
 
 	return response
+}
+
+// stepRejected tells all files that have problems now.
+func (w *watch) stepRejected(server *Server, response *apiv1.StatusResponse) {
+	rejected := server.options.Services.Rejected()
+	w.rejectedChanged = !slices.EqualFunc(w.rejected, rejected, func(a, b *events.SpecRejected) bool { return proto.Equal(a, b) })
+	w.rejected = rejected
+
+	for _, file := range rejected {
+		response.Rejected = append(response.Rejected, &apiv1.RejectedFile{File: file.GetFile(), Positions: file.GetProblems()})
+	}
 }
 
 // differs tells whether a view is another than before. Not every change has a record of its own, such as health.

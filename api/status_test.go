@@ -18,6 +18,7 @@ func TestStatusHasEveryField(t *testing.T) {
 	shown.Since = events.Moment{WallNS: 5, BootNS: 50 * second}
 	shown.Attempt, shown.Restarts, shown.PID = 3, 2, 1100
 	shown.Problem, shown.Source = "exited with code 1", "/usr/local/etc/containers/hello.yaml"
+	shown.FileProblem, shown.Cycle = "hello.yaml has problems at line:column 3:1", []string{"ext-hello", "ext-hello"}
 	shown.LastExit = &events.Exit{Known: true, Code: 137, Signal: 9, Oom: true}
 	shown.Conditions = []events.ConditionView{
 		{Key: "service:containerd", Known: true, Met: true},
@@ -31,7 +32,13 @@ func TestStatusHasEveryField(t *testing.T) {
 	backingOff := view("ext-retry", events.StateWaiting, 9)
 	backingOff.NextRetry = 130 * second
 
-	h := start(t, newServices(shown, backingOff), newJournal())
+	pending := view("ext-run", events.StateRunning, 8)
+	pending.Applied, pending.Wanted = "old", "new"
+
+	services := newServices(shown, backingOff, pending)
+	services.setRejected(&events.SpecRejected{File: "/s/three.yaml", Problems: []string{"2:3", "4:1"}})
+
+	h := start(t, services, newJournal())
 
 	got, err := h.Extactor.Status(t.Context(), &apiv1.StatusRequest{})
 	if err != nil {
@@ -42,10 +49,12 @@ func TestStatusHasEveryField(t *testing.T) {
 	want := &apiv1.StatusResponse{
 		Revision: 9,
 		Now:      &apiv1.Moment{WallNs: testNow.GetWallNs(), BootNs: testNow.GetBootNs(), BootId: bootID},
+		Rejected: []*apiv1.RejectedFile{{File: "/s/three.yaml", Positions: []string{"2:3", "4:1"}}},
 		Services: []*apiv1.Service{
 			{
 				Id: "ext-hello", Desired: "started", State: "Waiting", Health: &apiv1.Health{Unknown: true}, Attempt: 3, Restarts: 2,
 				Pid: 1100, Since: since, Problem: "exited with code 1", Revision: 7, Source: "/usr/local/etc/containers/hello.yaml",
+				FileProblem: "hello.yaml has problems at line:column 3:1", Cycle: []string{"ext-hello", "ext-hello"},
 				LastExit: &apiv1.Exit{Known: true, Code: 137, Signal: 9, Oom: true},
 				WaitingFor: []*apiv1.Dependency{
 					{Key: "network:addresses", Text: "network", Since: &apiv1.Moment{WallNs: 6, BootNs: 60 * second, BootId: bootID}},
@@ -60,6 +69,7 @@ func TestStatusHasEveryField(t *testing.T) {
 				// 30 s from now, on the wall clock as it is now.
 				NextRetry: &apiv1.Moment{WallNs: testNow.GetWallNs() + 30*second, BootNs: 130 * second, BootId: bootID},
 			},
+			{Id: "ext-run", Desired: "started", State: "Running", Health: &apiv1.Health{Unknown: true}, Revision: 8, RestartPending: true},
 		},
 	}
 
@@ -95,6 +105,48 @@ func TestStatusFindsIDs(t *testing.T) {
 
 	_, err := h.Extactor.Status(t.Context(), &apiv1.StatusRequest{Ids: []string{"hello", "x"}})
 	wantStatus(t, err, codes.NotFound, `service "x" is not known; known services: containerd, ext-containerd, ext-hello`)
+}
+
+func TestUnknownServiceOfASkippedFile(t *testing.T) {
+	services := newServices(view("a", events.StateRunning, 1))
+	services.setRejected(&events.SpecRejected{File: "/s/three.yaml", Problems: []string{"2:3", "4:1"}})
+
+	h := start(t, services, newJournal())
+
+	for _, id := range []string{"three", "ext-three"} {
+		_, err := h.Extactor.Status(t.Context(), &apiv1.StatusRequest{Ids: []string{id}})
+		wantStatus(t, err, codes.NotFound, `service "`+id+`" is not known, because its file was skipped: `+
+			`/s/three.yaml has problems at line:column 2:3, 4:1; see: extactor validate /s/three.yaml`)
+	}
+
+	_, err := h.Extactor.Status(t.Context(), &apiv1.StatusRequest{Ids: []string{"thre"}})
+	wantStatus(t, err, codes.NotFound, `service "thre" is not known; known services: a`)
+}
+
+func TestWatchTellsWhatIsRejected(t *testing.T) {
+	services := newServices(view("a", events.StateRunning, 5))
+	h := start(t, services, newJournal())
+
+	stream, err := h.Extactor.WatchStatus(t.Context(), &apiv1.StatusRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	wantAnswer(t, stream, 5, []string{"a"}, nil)
+	services.setRejected(&events.SpecRejected{File: "b.yaml", Problems: []string{"1:1"}})
+
+	for _, want := range []int{1, 0} {
+		response, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if len(response.GetRejected()) != want || len(response.GetServices()) != 0 {
+			t.Errorf("answer %v, want %d rejected files", response, want)
+		}
+
+		services.setRejected()
+	}
 }
 
 func TestUnknownServiceNamesAFew(t *testing.T) {

@@ -119,6 +119,10 @@ func recoveryText(id string, event *Event) string {
 	case *Event_RuntimeDisconnected:
 		return "Waiting for containerd: " + kind.RuntimeDisconnected.GetProblem()
 	case *Event_SpecRejected:
+		if len(kind.SpecRejected.GetProblems()) == 0 {
+			return "" // the file is as it was before
+		}
+
 		return fmt.Sprintf("Skipped %s, which has problems at line:column %s", kind.SpecRejected.GetFile(), strings.Join(kind.SpecRejected.GetProblems(), ", "))
 	default:
 		return ""

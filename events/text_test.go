@@ -69,6 +69,7 @@ func TestText(t *testing.T) {
 
 		// Facts for the journal only.
 		{&events.SpecLoaded{}, ""},
+		{&events.SpecRejected{File: "a.yaml"}, ""},
 		{&events.DesiredChanged{}, ""},
 		{&events.AttemptBegan{}, ""},
 		{&events.ConditionChanged{Text: "time sync"}, ""},

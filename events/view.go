@@ -1,6 +1,10 @@
 package events
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // RecentLines is how many lines of EVENTS a view keeps, as many as Talos does.
 const RecentLines = 64
@@ -20,6 +24,7 @@ type View struct {
 	Conditions   []ConditionView
 	LastExit     *Exit
 	Problem      string // why the last attempt failed; empty once one runs
+	FileProblem  string // why its changed file is not used; empty where the file is right
 	Health       Health
 	LogToConsole bool
 	Source       string // the service file
@@ -189,6 +194,8 @@ func (v View) foldChange(event *Event, at Moment) View {
 		v.Applied = kind.ConfigDelivered.GetHash()
 	case *Event_HealthChanged:
 		v.Health = Health{Healthy: kind.HealthChanged.GetHealthy(), LastMessage: kind.HealthChanged.GetMessage()}
+	case *Event_SpecRejected:
+		v.FileProblem = fileProblem(kind.SpecRejected)
 	case *Event_CycleFound:
 		v.Cycle = kind.CycleFound.GetPath()
 	case *Event_HostChanged:
@@ -196,6 +203,14 @@ func (v View) foldChange(event *Event, at Moment) View {
 	}
 
 	return v
+}
+
+func fileProblem(rejected *SpecRejected) string {
+	if len(rejected.GetProblems()) == 0 {
+		return ""
+	}
+
+	return fmt.Sprintf("%s has problems at line:column %s", rejected.GetFile(), strings.Join(rejected.GetProblems(), ", "))
 }
 
 // describe takes over what a service's file says and status shows.
@@ -223,6 +238,7 @@ func retainConditions(conditions []ConditionView, keys []string, at Moment) []Co
 // load follows a new run of the daemon: what was known of the conditions is void, and a new boot begins a new life.
 func (v View) load(loaded *SpecLoaded, at Moment) View {
 	v = v.describe(loaded.GetLifecycle())
+	v.FileProblem = "" // a file with problems is not loaded
 
 	v.Conditions = make([]ConditionView, 0, len(loaded.GetLifecycle().GetDepends()))
 	for _, key := range loaded.GetLifecycle().GetDepends() {

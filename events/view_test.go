@@ -151,6 +151,26 @@ func TestViewBeginsAnewWithABoot(t *testing.T) {
 	}
 }
 
+// TestViewShowsAFileThatHasBecomeInvalid until it is right again, or the service is loaded anew.
+func TestViewShowsAFileThatHasBecomeInvalid(t *testing.T) {
+	for name, ending := range map[string]events.Fact{
+		"right again": &events.SpecRejected{File: "a.yaml"}, "loaded": &events.SpecLoaded{Lifecycle: &events.Lifecycle{}},
+	} {
+		s := &story{}
+		s.add("Running", 1, &events.SpecRejected{File: "a.yaml", Problems: []string{"3:1", "9:5"}})
+
+		if got := s.view(); got.FileProblem != "a.yaml has problems at line:column 3:1, 9:5" || len(got.Recent) != 1 {
+			t.Errorf("%s: %+v", name, got)
+		}
+
+		s.add("Running", 1, ending)
+
+		if got := s.view(); got.FileProblem != "" || len(got.Recent) != 1 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestViewKeepsTheLastLines(t *testing.T) {
 	s := new(story)
 	for i := range events.RecentLines + 10 {

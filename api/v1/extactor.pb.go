@@ -145,6 +145,7 @@ type StatusResponse struct {
 	Now           *Moment                `protobuf:"bytes,2,opt,name=now,proto3" json:"now,omitempty"`            // the server's clocks at this answer
 	Services      []*Service             `protobuf:"bytes,3,rep,name=services,proto3" json:"services,omitempty"`  // sorted by id; in a watch only those that changed
 	Removed       []string               `protobuf:"bytes,4,rep,name=removed,proto3" json:"removed,omitempty"`    // in a watch: services that are gone
+	Rejected      []*RejectedFile        `protobuf:"bytes,5,rep,name=rejected,proto3" json:"rejected,omitempty"`  // files that have problems now, all of them in every answer
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -207,25 +208,35 @@ func (x *StatusResponse) GetRemoved() []string {
 	return nil
 }
 
+func (x *StatusResponse) GetRejected() []*RejectedFile {
+	if x != nil {
+		return x.Rejected
+	}
+	return nil
+}
+
 type Service struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Desired       string                 `protobuf:"bytes,2,opt,name=desired,proto3" json:"desired,omitempty"` // started | stopped
-	State         string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`     // Initialized Waiting Preparing Running Stopping Finished Failed Skipped
-	Health        *Health                `protobuf:"bytes,4,opt,name=health,proto3" json:"health,omitempty"`
-	Attempt       uint64                 `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Restarts      uint64                 `protobuf:"varint,6,opt,name=restarts,proto3" json:"restarts,omitempty"`                   // starts that the restart policy made, in this boot
-	Pid           uint32                 `protobuf:"varint,7,opt,name=pid,proto3" json:"pid,omitempty"`                             // of the task; 0 where none runs
-	Since         *Moment                `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`                          // when state was entered; absent if nothing happened yet
-	NextRetry     *Moment                `protobuf:"bytes,9,opt,name=next_retry,json=nextRetry,proto3" json:"next_retry,omitempty"` // absent where none is scheduled
-	WaitingFor    []*Dependency          `protobuf:"bytes,10,rep,name=waiting_for,json=waitingFor,proto3" json:"waiting_for,omitempty"`
-	LastExit      *Exit                  `protobuf:"bytes,11,opt,name=last_exit,json=lastExit,proto3" json:"last_exit,omitempty"` // absent where no task has ended in this boot
-	Problem       string                 `protobuf:"bytes,12,opt,name=problem,proto3" json:"problem,omitempty"`                   // why the last attempt failed; empty once one runs
-	Events        []*ServiceEvent        `protobuf:"bytes,13,rep,name=events,proto3" json:"events,omitempty"`                     // oldest first, at most 64
-	Revision      uint64                 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`                // sequence of the last journal record of this service
-	Source        string                 `protobuf:"bytes,15,opt,name=source,proto3" json:"source,omitempty"`                     // the service file; empty for a built-in service
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Desired        string                 `protobuf:"bytes,2,opt,name=desired,proto3" json:"desired,omitempty"` // started | stopped
+	State          string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`     // Initialized Waiting Preparing Running Stopping Finished Failed Skipped
+	Health         *Health                `protobuf:"bytes,4,opt,name=health,proto3" json:"health,omitempty"`
+	Attempt        uint64                 `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Restarts       uint64                 `protobuf:"varint,6,opt,name=restarts,proto3" json:"restarts,omitempty"`                   // starts that the restart policy made, in this boot
+	Pid            uint32                 `protobuf:"varint,7,opt,name=pid,proto3" json:"pid,omitempty"`                             // of the task; 0 where none runs
+	Since          *Moment                `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`                          // when state was entered; absent if nothing happened yet
+	NextRetry      *Moment                `protobuf:"bytes,9,opt,name=next_retry,json=nextRetry,proto3" json:"next_retry,omitempty"` // absent where none is scheduled
+	WaitingFor     []*Dependency          `protobuf:"bytes,10,rep,name=waiting_for,json=waitingFor,proto3" json:"waiting_for,omitempty"`
+	LastExit       *Exit                  `protobuf:"bytes,11,opt,name=last_exit,json=lastExit,proto3" json:"last_exit,omitempty"`                    // absent where no task has ended in this boot
+	Problem        string                 `protobuf:"bytes,12,opt,name=problem,proto3" json:"problem,omitempty"`                                      // why the last attempt failed; empty once one runs
+	Events         []*ServiceEvent        `protobuf:"bytes,13,rep,name=events,proto3" json:"events,omitempty"`                                        // oldest first, at most 64
+	Revision       uint64                 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`                                   // sequence of the last journal record of this service
+	Source         string                 `protobuf:"bytes,15,opt,name=source,proto3" json:"source,omitempty"`                                        // the service file; empty for a built-in service
+	Cycle          []string               `protobuf:"bytes,16,rep,name=cycle,proto3" json:"cycle,omitempty"`                                          // ids that wait for each other, the first one again at the end; empty where there is none
+	RestartPending bool                   `protobuf:"varint,17,opt,name=restart_pending,json=restartPending,proto3" json:"restart_pending,omitempty"` // the task runs with an older configuration than it has now
+	FileProblem    string                 `protobuf:"bytes,18,opt,name=file_problem,json=fileProblem,proto3" json:"file_problem,omitempty"`           // what is wrong with its changed file, which is not used; empty where it is right
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Service) Reset() {
@@ -363,6 +374,80 @@ func (x *Service) GetSource() string {
 	return ""
 }
 
+func (x *Service) GetCycle() []string {
+	if x != nil {
+		return x.Cycle
+	}
+	return nil
+}
+
+func (x *Service) GetRestartPending() bool {
+	if x != nil {
+		return x.RestartPending
+	}
+	return false
+}
+
+func (x *Service) GetFileProblem() string {
+	if x != nil {
+		return x.FileProblem
+	}
+	return ""
+}
+
+// RejectedFile is a file that is not used as it is now. What is wrong may quote values, so only the places are told.
+type RejectedFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Positions     []string               `protobuf:"bytes,2,rep,name=positions,proto3" json:"positions,omitempty"` // "line:column"
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectedFile) Reset() {
+	*x = RejectedFile{}
+	mi := &file_extactor_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectedFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectedFile) ProtoMessage() {}
+
+func (x *RejectedFile) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectedFile.ProtoReflect.Descriptor instead.
+func (*RejectedFile) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RejectedFile) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *RejectedFile) GetPositions() []string {
+	if x != nil {
+		return x.Positions
+	}
+	return nil
+}
+
 type Health struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Unknown       bool                   `protobuf:"varint,1,opt,name=unknown,proto3" json:"unknown,omitempty"`
@@ -374,7 +459,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_extactor_proto_msgTypes[4]
+	mi := &file_extactor_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +471,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[4]
+	mi := &file_extactor_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +484,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{4}
+	return file_extactor_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Health) GetUnknown() bool {
@@ -435,7 +520,7 @@ type Dependency struct {
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_extactor_proto_msgTypes[5]
+	mi := &file_extactor_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -447,7 +532,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[5]
+	mi := &file_extactor_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -460,7 +545,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{5}
+	return file_extactor_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Dependency) GetKey() string {
@@ -496,7 +581,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_extactor_proto_msgTypes[6]
+	mi := &file_extactor_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -508,7 +593,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[6]
+	mi := &file_extactor_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -521,7 +606,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{6}
+	return file_extactor_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Exit) GetKnown() bool {
@@ -565,7 +650,7 @@ type ServiceEvent struct {
 
 func (x *ServiceEvent) Reset() {
 	*x = ServiceEvent{}
-	mi := &file_extactor_proto_msgTypes[7]
+	mi := &file_extactor_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +662,7 @@ func (x *ServiceEvent) String() string {
 func (*ServiceEvent) ProtoMessage() {}
 
 func (x *ServiceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[7]
+	mi := &file_extactor_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +675,7 @@ func (x *ServiceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceEvent.ProtoReflect.Descriptor instead.
 func (*ServiceEvent) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{7}
+	return file_extactor_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ServiceEvent) GetSeq() uint64 {
@@ -621,6 +706,203 @@ func (x *ServiceEvent) GetAt() *Moment {
 	return nil
 }
 
+type ExplainRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // tried as it is, then with "ext-" before it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRequest) Reset() {
+	*x = ExplainRequest{}
+	mi := &file_extactor_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRequest) ProtoMessage() {}
+
+func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExplainRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type ExplainResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Now           *Moment                `protobuf:"bytes,1,opt,name=now,proto3" json:"now,omitempty"`                                 // the server's clocks at this answer
+	Reason        *Reason                `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`                           // the service itself
+	RootCauses    []string               `protobuf:"bytes,3,rep,name=root_causes,json=rootCauses,proto3" json:"root_causes,omitempty"` // what has to be done or to happen, each once; empty where the service is up
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainResponse) Reset() {
+	*x = ExplainResponse{}
+	mi := &file_extactor_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainResponse) ProtoMessage() {}
+
+func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
+func (*ExplainResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ExplainResponse) GetNow() *Moment {
+	if x != nil {
+		return x.Now
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetReason() *Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetRootCauses() []string {
+	if x != nil {
+		return x.RootCauses
+	}
+	return nil
+}
+
+// Reason is one thing that must be so, and why it is not.
+type Reason struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`   // "service:ext-hello", "path:/dev/zfs"
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // what must be so: `service "ext-hello" to be "up"`; of the service itself its id
+	Met           bool                   `protobuf:"varint,3,opt,name=met,proto3" json:"met,omitempty"`
+	Since         *Moment                `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`     // when met last changed; of a service when it entered its state; absent if unknown
+	Why           string                 `protobuf:"bytes,5,opt,name=why,proto3" json:"why,omitempty"`         // what is known of it
+	Remedy        string                 `protobuf:"bytes,6,opt,name=remedy,proto3" json:"remedy,omitempty"`   // what would satisfy it; empty where it is met, or where only the reasons below can
+	Because       []*Reason              `protobuf:"bytes,7,rep,name=because,proto3" json:"because,omitempty"` // what it depends on in turn
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reason) Reset() {
+	*x = Reason{}
+	mi := &file_extactor_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reason) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reason) ProtoMessage() {}
+
+func (x *Reason) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reason.ProtoReflect.Descriptor instead.
+func (*Reason) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Reason) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Reason) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Reason) GetMet() bool {
+	if x != nil {
+		return x.Met
+	}
+	return false
+}
+
+func (x *Reason) GetSince() *Moment {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Reason) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Reason) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
+func (x *Reason) GetBecause() []*Reason {
+	if x != nil {
+		return x.Because
+	}
+	return nil
+}
+
 type EventsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"` // tried as it is, then with "ext-" before it; empty: all services and the daemon itself
@@ -633,7 +915,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_extactor_proto_msgTypes[8]
+	mi := &file_extactor_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -645,7 +927,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[8]
+	mi := &file_extactor_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -658,7 +940,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{8}
+	return file_extactor_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EventsRequest) GetService() string {
@@ -708,7 +990,7 @@ type EventRecord struct {
 
 func (x *EventRecord) Reset() {
 	*x = EventRecord{}
-	mi := &file_extactor_proto_msgTypes[9]
+	mi := &file_extactor_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +1002,7 @@ func (x *EventRecord) String() string {
 func (*EventRecord) ProtoMessage() {}
 
 func (x *EventRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[9]
+	mi := &file_extactor_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +1015,7 @@ func (x *EventRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventRecord.ProtoReflect.Descriptor instead.
 func (*EventRecord) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{9}
+	return file_extactor_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EventRecord) GetSeq() uint64 {
@@ -817,7 +1099,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_extactor_proto_msgTypes[10]
+	mi := &file_extactor_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +1111,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[10]
+	mi := &file_extactor_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +1124,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{10}
+	return file_extactor_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Origin) GetUid() uint32 {
@@ -876,7 +1158,7 @@ type ServiceRequest struct {
 
 func (x *ServiceRequest) Reset() {
 	*x = ServiceRequest{}
-	mi := &file_extactor_proto_msgTypes[11]
+	mi := &file_extactor_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +1170,7 @@ func (x *ServiceRequest) String() string {
 func (*ServiceRequest) ProtoMessage() {}
 
 func (x *ServiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[11]
+	mi := &file_extactor_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +1183,7 @@ func (x *ServiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRequest.ProtoReflect.Descriptor instead.
 func (*ServiceRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{11}
+	return file_extactor_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ServiceRequest) GetId() string {
@@ -929,7 +1211,7 @@ type ServiceResponse struct {
 
 func (x *ServiceResponse) Reset() {
 	*x = ServiceResponse{}
-	mi := &file_extactor_proto_msgTypes[12]
+	mi := &file_extactor_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1223,7 @@ func (x *ServiceResponse) String() string {
 func (*ServiceResponse) ProtoMessage() {}
 
 func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[12]
+	mi := &file_extactor_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1236,7 @@ func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceResponse.ProtoReflect.Descriptor instead.
 func (*ServiceResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{12}
+	return file_extactor_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ServiceResponse) GetId() string {
@@ -978,6 +1260,1237 @@ func (x *ServiceResponse) GetMessage() string {
 	return ""
 }
 
+type ApplyConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`   // names the content in problems
+	Content       []byte                 `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"` // YAML, any number of documents
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyConfigRequest) Reset() {
+	*x = ApplyConfigRequest{}
+	mi := &file_extactor_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyConfigRequest) ProtoMessage() {}
+
+func (x *ApplyConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyConfigRequest.ProtoReflect.Descriptor instead.
+func (*ApplyConfigRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ApplyConfigRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ApplyConfigRequest) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+type ApplyConfigResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Applied       []*AppliedConfig       `protobuf:"bytes,1,rep,name=applied,proto3" json:"applied,omitempty"`   // in the order of the content; empty where a problem is an error
+	Problems      []*Problem             `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"` // of the content
+	Changes       []*ServiceChange       `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`   // what it did to services, sorted by id
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyConfigResponse) Reset() {
+	*x = ApplyConfigResponse{}
+	mi := &file_extactor_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyConfigResponse) ProtoMessage() {}
+
+func (x *ApplyConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyConfigResponse.ProtoReflect.Descriptor instead.
+func (*ApplyConfigResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ApplyConfigResponse) GetApplied() []*AppliedConfig {
+	if x != nil {
+		return x.Applied
+	}
+	return nil
+}
+
+func (x *ApplyConfigResponse) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *ApplyConfigResponse) GetChanges() []*ServiceChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+type AppliedConfig struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"` // created | changed | unchanged
+	Source        string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"` // the file that has it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AppliedConfig) Reset() {
+	*x = AppliedConfig{}
+	mi := &file_extactor_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AppliedConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AppliedConfig) ProtoMessage() {}
+
+func (x *AppliedConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AppliedConfig.ProtoReflect.Descriptor instead.
+func (*AppliedConfig) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *AppliedConfig) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AppliedConfig) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *AppliedConfig) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// Problem is one thing wrong in a file.
+type Problem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Line          int32                  `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`        // from 1; 0: the file as a whole
+	Column        int32                  `protobuf:"varint,3,opt,name=column,proto3" json:"column,omitempty"`    // from 1, in characters
+	Severity      string                 `protobuf:"bytes,4,opt,name=severity,proto3" json:"severity,omitempty"` // error | warning
+	Message       string                 `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	SourceLine    string                 `protobuf:"bytes,6,opt,name=source_line,json=sourceLine,proto3" json:"source_line,omitempty"` // empty where the file may hold secrets
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Problem) Reset() {
+	*x = Problem{}
+	mi := &file_extactor_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Problem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Problem) ProtoMessage() {}
+
+func (x *Problem) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Problem.ProtoReflect.Descriptor instead.
+func (*Problem) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Problem) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Problem) GetLine() int32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *Problem) GetColumn() int32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *Problem) GetSeverity() string {
+	if x != nil {
+		return x.Severity
+	}
+	return ""
+}
+
+func (x *Problem) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Problem) GetSourceLine() string {
+	if x != nil {
+		return x.SourceLine
+	}
+	return ""
+}
+
+// ServiceChange is what a reload did to a service.
+type ServiceChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"` // added | changed | removed | ignored
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServiceChange) Reset() {
+	*x = ServiceChange{}
+	mi := &file_extactor_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServiceChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServiceChange) ProtoMessage() {}
+
+func (x *ServiceChange) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServiceChange.ProtoReflect.Descriptor instead.
+func (*ServiceChange) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ServiceChange) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ServiceChange) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+type ListConfigsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConfigsRequest) Reset() {
+	*x = ListConfigsRequest{}
+	mi := &file_extactor_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConfigsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConfigsRequest) ProtoMessage() {}
+
+func (x *ListConfigsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConfigsRequest.ProtoReflect.Descriptor instead.
+func (*ListConfigsRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{22}
+}
+
+type ListConfigsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Configs       []*Config              `protobuf:"bytes,1,rep,name=configs,proto3" json:"configs,omitempty"`   // sorted by name, without contents and values
+	Problems      []*Problem             `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"` // of documents that are not among them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConfigsResponse) Reset() {
+	*x = ListConfigsResponse{}
+	mi := &file_extactor_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConfigsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConfigsResponse) ProtoMessage() {}
+
+func (x *ListConfigsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConfigsResponse.ProtoReflect.Descriptor instead.
+func (*ListConfigsResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListConfigsResponse) GetConfigs() []*Config {
+	if x != nil {
+		return x.Configs
+	}
+	return nil
+}
+
+func (x *ListConfigsResponse) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+type ShowConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`      // tried as it is, then without "ext-" before it
+	Reveal        bool                   `protobuf:"varint,2,opt,name=reveal,proto3" json:"reveal,omitempty"` // with contents and values
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShowConfigRequest) Reset() {
+	*x = ShowConfigRequest{}
+	mi := &file_extactor_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShowConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShowConfigRequest) ProtoMessage() {}
+
+func (x *ShowConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShowConfigRequest.ProtoReflect.Descriptor instead.
+func (*ShowConfigRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ShowConfigRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ShowConfigRequest) GetReveal() bool {
+	if x != nil {
+		return x.Reveal
+	}
+	return false
+}
+
+// Config is an ExtensionServiceConfig.
+type Config struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"` // the file that has it
+	Files         []*ConfigFile          `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty"`
+	Environment   []*ConfigVariable      `protobuf:"bytes,4,rep,name=environment,proto3" json:"environment,omitempty"`
+	Revealed      bool                   `protobuf:"varint,5,opt,name=revealed,proto3" json:"revealed,omitempty"` // contents and values are there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Config) Reset() {
+	*x = Config{}
+	mi := &file_extactor_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Config) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Config) ProtoMessage() {}
+
+func (x *Config) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Config.ProtoReflect.Descriptor instead.
+func (*Config) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Config) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Config) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Config) GetFiles() []*ConfigFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *Config) GetEnvironment() []*ConfigVariable {
+	if x != nil {
+		return x.Environment
+	}
+	return nil
+}
+
+func (x *Config) GetRevealed() bool {
+	if x != nil {
+		return x.Revealed
+	}
+	return false
+}
+
+type ConfigFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MountPath     string                 `protobuf:"bytes,1,opt,name=mount_path,json=mountPath,proto3" json:"mount_path,omitempty"`
+	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`      // in bytes
+	Content       string                 `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"` // empty unless revealed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigFile) Reset() {
+	*x = ConfigFile{}
+	mi := &file_extactor_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigFile) ProtoMessage() {}
+
+func (x *ConfigFile) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
+func (*ConfigFile) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ConfigFile) GetMountPath() string {
+	if x != nil {
+		return x.MountPath
+	}
+	return ""
+}
+
+func (x *ConfigFile) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *ConfigFile) GetContent() string {
+	if x != nil {
+		return x.Content
+	}
+	return ""
+}
+
+type ConfigVariable struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // empty unless revealed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigVariable) Reset() {
+	*x = ConfigVariable{}
+	mi := &file_extactor_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigVariable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigVariable) ProtoMessage() {}
+
+func (x *ConfigVariable) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigVariable.ProtoReflect.Descriptor instead.
+func (*ConfigVariable) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ConfigVariable) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ConfigVariable) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type DeleteConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // tried as it is, then without "ext-" before it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteConfigRequest) Reset() {
+	*x = DeleteConfigRequest{}
+	mi := &file_extactor_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteConfigRequest) ProtoMessage() {}
+
+func (x *DeleteConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteConfigRequest.ProtoReflect.Descriptor instead.
+func (*DeleteConfigRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DeleteConfigRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type DeleteConfigResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`       // as it was found
+	Changes       []*ServiceChange       `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"` // what it did to services, sorted by id
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteConfigResponse) Reset() {
+	*x = DeleteConfigResponse{}
+	mi := &file_extactor_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteConfigResponse) ProtoMessage() {}
+
+func (x *DeleteConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteConfigResponse.ProtoReflect.Descriptor instead.
+func (*DeleteConfigResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *DeleteConfigResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteConfigResponse) GetChanges() []*ServiceChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+type ReloadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadRequest) Reset() {
+	*x = ReloadRequest{}
+	mi := &file_extactor_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadRequest) ProtoMessage() {}
+
+func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
+func (*ReloadRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{30}
+}
+
+type ReloadResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Changes       []*ServiceChange       `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`   // sorted by id
+	Problems      []*Problem             `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"` // of all files
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadResponse) Reset() {
+	*x = ReloadResponse{}
+	mi := &file_extactor_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadResponse) ProtoMessage() {}
+
+func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
+func (*ReloadResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ReloadResponse) GetChanges() []*ServiceChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ReloadResponse) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+type ExecInput struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*ExecInput_Start
+	//	*ExecInput_Stdin
+	//	*ExecInput_StdinEnd
+	//	*ExecInput_Resize
+	Kind          isExecInput_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecInput) Reset() {
+	*x = ExecInput{}
+	mi := &file_extactor_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecInput) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecInput) ProtoMessage() {}
+
+func (x *ExecInput) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecInput.ProtoReflect.Descriptor instead.
+func (*ExecInput) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ExecInput) GetKind() isExecInput_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *ExecInput) GetStart() *ExecStart {
+	if x != nil {
+		if x, ok := x.Kind.(*ExecInput_Start); ok {
+			return x.Start
+		}
+	}
+	return nil
+}
+
+func (x *ExecInput) GetStdin() []byte {
+	if x != nil {
+		if x, ok := x.Kind.(*ExecInput_Stdin); ok {
+			return x.Stdin
+		}
+	}
+	return nil
+}
+
+func (x *ExecInput) GetStdinEnd() bool {
+	if x != nil {
+		if x, ok := x.Kind.(*ExecInput_StdinEnd); ok {
+			return x.StdinEnd
+		}
+	}
+	return false
+}
+
+func (x *ExecInput) GetResize() *TerminalSize {
+	if x != nil {
+		if x, ok := x.Kind.(*ExecInput_Resize); ok {
+			return x.Resize
+		}
+	}
+	return nil
+}
+
+type isExecInput_Kind interface {
+	isExecInput_Kind()
+}
+
+type ExecInput_Start struct {
+	Start *ExecStart `protobuf:"bytes,1,opt,name=start,proto3,oneof"`
+}
+
+type ExecInput_Stdin struct {
+	Stdin []byte `protobuf:"bytes,2,opt,name=stdin,proto3,oneof"`
+}
+
+type ExecInput_StdinEnd struct {
+	StdinEnd bool `protobuf:"varint,3,opt,name=stdin_end,json=stdinEnd,proto3,oneof"` // nothing follows
+}
+
+type ExecInput_Resize struct {
+	Resize *TerminalSize `protobuf:"bytes,4,opt,name=resize,proto3,oneof"`
+}
+
+func (*ExecInput_Start) isExecInput_Kind() {}
+
+func (*ExecInput_Stdin) isExecInput_Kind() {}
+
+func (*ExecInput_StdinEnd) isExecInput_Kind() {}
+
+func (*ExecInput_Resize) isExecInput_Kind() {}
+
+type ExecStart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`              // tried as it is, then with "ext-" before it
+	Args          []string               `protobuf:"bytes,2,rep,name=args,proto3" json:"args,omitempty"`          // the command and its arguments
+	Env           []string               `protobuf:"bytes,3,rep,name=env,proto3" json:"env,omitempty"`            // NAME=value; wins over the environment of the container
+	Cwd           string                 `protobuf:"bytes,4,opt,name=cwd,proto3" json:"cwd,omitempty"`            // in the container; empty: where the service itself began
+	Terminal      bool                   `protobuf:"varint,5,opt,name=terminal,proto3" json:"terminal,omitempty"` // give it a terminal; all output is then stdout
+	Stdin         bool                   `protobuf:"varint,6,opt,name=stdin,proto3" json:"stdin,omitempty"`       // input follows; else it reads nothing
+	Size          *TerminalSize          `protobuf:"bytes,7,opt,name=size,proto3" json:"size,omitempty"`          // of the terminal
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecStart) Reset() {
+	*x = ExecStart{}
+	mi := &file_extactor_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecStart) ProtoMessage() {}
+
+func (x *ExecStart) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecStart.ProtoReflect.Descriptor instead.
+func (*ExecStart) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ExecStart) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ExecStart) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *ExecStart) GetEnv() []string {
+	if x != nil {
+		return x.Env
+	}
+	return nil
+}
+
+func (x *ExecStart) GetCwd() string {
+	if x != nil {
+		return x.Cwd
+	}
+	return ""
+}
+
+func (x *ExecStart) GetTerminal() bool {
+	if x != nil {
+		return x.Terminal
+	}
+	return false
+}
+
+func (x *ExecStart) GetStdin() bool {
+	if x != nil {
+		return x.Stdin
+	}
+	return false
+}
+
+func (x *ExecStart) GetSize() *TerminalSize {
+	if x != nil {
+		return x.Size
+	}
+	return nil
+}
+
+type TerminalSize struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Columns       uint32                 `protobuf:"varint,1,opt,name=columns,proto3" json:"columns,omitempty"`
+	Rows          uint32                 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TerminalSize) Reset() {
+	*x = TerminalSize{}
+	mi := &file_extactor_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TerminalSize) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TerminalSize) ProtoMessage() {}
+
+func (x *TerminalSize) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TerminalSize.ProtoReflect.Descriptor instead.
+func (*TerminalSize) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *TerminalSize) GetColumns() uint32 {
+	if x != nil {
+		return x.Columns
+	}
+	return 0
+}
+
+func (x *TerminalSize) GetRows() uint32 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+type ExecOutput struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*ExecOutput_Stdout
+	//	*ExecOutput_Stderr
+	//	*ExecOutput_Exit
+	Kind          isExecOutput_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecOutput) Reset() {
+	*x = ExecOutput{}
+	mi := &file_extactor_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecOutput) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecOutput) ProtoMessage() {}
+
+func (x *ExecOutput) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecOutput.ProtoReflect.Descriptor instead.
+func (*ExecOutput) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ExecOutput) GetKind() isExecOutput_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *ExecOutput) GetStdout() []byte {
+	if x != nil {
+		if x, ok := x.Kind.(*ExecOutput_Stdout); ok {
+			return x.Stdout
+		}
+	}
+	return nil
+}
+
+func (x *ExecOutput) GetStderr() []byte {
+	if x != nil {
+		if x, ok := x.Kind.(*ExecOutput_Stderr); ok {
+			return x.Stderr
+		}
+	}
+	return nil
+}
+
+func (x *ExecOutput) GetExit() *ExecExit {
+	if x != nil {
+		if x, ok := x.Kind.(*ExecOutput_Exit); ok {
+			return x.Exit
+		}
+	}
+	return nil
+}
+
+type isExecOutput_Kind interface {
+	isExecOutput_Kind()
+}
+
+type ExecOutput_Stdout struct {
+	Stdout []byte `protobuf:"bytes,1,opt,name=stdout,proto3,oneof"`
+}
+
+type ExecOutput_Stderr struct {
+	Stderr []byte `protobuf:"bytes,2,opt,name=stderr,proto3,oneof"`
+}
+
+type ExecOutput_Exit struct {
+	Exit *ExecExit `protobuf:"bytes,3,opt,name=exit,proto3,oneof"`
+}
+
+func (*ExecOutput_Stdout) isExecOutput_Kind() {}
+
+func (*ExecOutput_Stderr) isExecOutput_Kind() {}
+
+func (*ExecOutput_Exit) isExecOutput_Kind() {}
+
+type ExecExit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          int32                  `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`      // 128+n where signal n ended it, 127 where it does not exist, 126 where it cannot be executed
+	Problem       string                 `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"` // why it could not be executed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecExit) Reset() {
+	*x = ExecExit{}
+	mi := &file_extactor_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecExit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecExit) ProtoMessage() {}
+
+func (x *ExecExit) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecExit.ProtoReflect.Descriptor instead.
+func (*ExecExit) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ExecExit) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *ExecExit) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 var File_extactor_proto protoreflect.FileDescriptor
 
 const file_extactor_proto_rawDesc = "" +
@@ -989,12 +2502,13 @@ const file_extactor_proto_rawDesc = "" +
 	"\aboot_id\x18\x03 \x01(\tR\x06bootId\"7\n" +
 	"\rStatusRequest\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x14\n" +
-	"\x05since\x18\x02 \x01(\x04R\x05since\"\x9f\x01\n" +
+	"\x05since\x18\x02 \x01(\x04R\x05since\"\xd6\x01\n" +
 	"\x0eStatusResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12%\n" +
 	"\x03now\x18\x02 \x01(\v2\x13.extactor.v1.MomentR\x03now\x120\n" +
 	"\bservices\x18\x03 \x03(\v2\x14.extactor.v1.ServiceR\bservices\x12\x18\n" +
-	"\aremoved\x18\x04 \x03(\tR\aremoved\"\x88\x04\n" +
+	"\aremoved\x18\x04 \x03(\tR\aremoved\x125\n" +
+	"\brejected\x18\x05 \x03(\v2\x19.extactor.v1.RejectedFileR\brejected\"\xea\x04\n" +
 	"\aService\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\adesired\x18\x02 \x01(\tR\adesired\x12\x14\n" +
@@ -1013,7 +2527,13 @@ const file_extactor_proto_rawDesc = "" +
 	"\aproblem\x18\f \x01(\tR\aproblem\x121\n" +
 	"\x06events\x18\r \x03(\v2\x19.extactor.v1.ServiceEventR\x06events\x12\x1a\n" +
 	"\brevision\x18\x0e \x01(\x04R\brevision\x12\x16\n" +
-	"\x06source\x18\x0f \x01(\tR\x06source\"_\n" +
+	"\x06source\x18\x0f \x01(\tR\x06source\x12\x14\n" +
+	"\x05cycle\x18\x10 \x03(\tR\x05cycle\x12'\n" +
+	"\x0frestart_pending\x18\x11 \x01(\bR\x0erestartPending\x12!\n" +
+	"\ffile_problem\x18\x12 \x01(\tR\vfileProblem\"@\n" +
+	"\fRejectedFile\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x1c\n" +
+	"\tpositions\x18\x02 \x03(\tR\tpositions\"_\n" +
 	"\x06Health\x12\x18\n" +
 	"\aunknown\x18\x01 \x01(\bR\aunknown\x12\x18\n" +
 	"\ahealthy\x18\x02 \x01(\bR\ahealthy\x12!\n" +
@@ -1032,7 +2552,22 @@ const file_extactor_proto_rawDesc = "" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12#\n" +
-	"\x02at\x18\x04 \x01(\v2\x13.extactor.v1.MomentR\x02at\"k\n" +
+	"\x02at\x18\x04 \x01(\v2\x13.extactor.v1.MomentR\x02at\" \n" +
+	"\x0eExplainRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x86\x01\n" +
+	"\x0fExplainResponse\x12%\n" +
+	"\x03now\x18\x01 \x01(\v2\x13.extactor.v1.MomentR\x03now\x12+\n" +
+	"\x06reason\x18\x02 \x01(\v2\x13.extactor.v1.ReasonR\x06reason\x12\x1f\n" +
+	"\vroot_causes\x18\x03 \x03(\tR\n" +
+	"rootCauses\"\xc4\x01\n" +
+	"\x06Reason\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x10\n" +
+	"\x03met\x18\x03 \x01(\bR\x03met\x12)\n" +
+	"\x05since\x18\x04 \x01(\v2\x13.extactor.v1.MomentR\x05since\x12\x10\n" +
+	"\x03why\x18\x05 \x01(\tR\x03why\x12\x16\n" +
+	"\x06remedy\x18\x06 \x01(\tR\x06remedy\x12-\n" +
+	"\abecause\x18\a \x03(\v2\x13.extactor.v1.ReasonR\abecause\"k\n" +
 	"\rEventsRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
 	"\x04tail\x18\x02 \x01(\x05R\x04tail\x12\x14\n" +
@@ -1060,14 +2595,101 @@ const file_extactor_proto_rawDesc = "" +
 	"\x0fServiceResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage2\xa6\x03\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"F\n" +
+	"\x12ApplyConfigRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x18\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\"\xb3\x01\n" +
+	"\x13ApplyConfigResponse\x124\n" +
+	"\aapplied\x18\x01 \x03(\v2\x1a.extactor.v1.AppliedConfigR\aapplied\x120\n" +
+	"\bproblems\x18\x02 \x03(\v2\x14.extactor.v1.ProblemR\bproblems\x124\n" +
+	"\achanges\x18\x03 \x03(\v2\x1a.extactor.v1.ServiceChangeR\achanges\"S\n" +
+	"\rAppliedConfig\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source\"\xa0\x01\n" +
+	"\aProblem\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04line\x18\x02 \x01(\x05R\x04line\x12\x16\n" +
+	"\x06column\x18\x03 \x01(\x05R\x06column\x12\x1a\n" +
+	"\bseverity\x18\x04 \x01(\tR\bseverity\x12\x18\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12\x1f\n" +
+	"\vsource_line\x18\x06 \x01(\tR\n" +
+	"sourceLine\"7\n" +
+	"\rServiceChange\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\"\x14\n" +
+	"\x12ListConfigsRequest\"v\n" +
+	"\x13ListConfigsResponse\x12-\n" +
+	"\aconfigs\x18\x01 \x03(\v2\x13.extactor.v1.ConfigR\aconfigs\x120\n" +
+	"\bproblems\x18\x02 \x03(\v2\x14.extactor.v1.ProblemR\bproblems\"?\n" +
+	"\x11ShowConfigRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06reveal\x18\x02 \x01(\bR\x06reveal\"\xbe\x01\n" +
+	"\x06Config\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12-\n" +
+	"\x05files\x18\x03 \x03(\v2\x17.extactor.v1.ConfigFileR\x05files\x12=\n" +
+	"\venvironment\x18\x04 \x03(\v2\x1b.extactor.v1.ConfigVariableR\venvironment\x12\x1a\n" +
+	"\brevealed\x18\x05 \x01(\bR\brevealed\"Y\n" +
+	"\n" +
+	"ConfigFile\x12\x1d\n" +
+	"\n" +
+	"mount_path\x18\x01 \x01(\tR\tmountPath\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x18\n" +
+	"\acontent\x18\x03 \x01(\tR\acontent\":\n" +
+	"\x0eConfigVariable\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\")\n" +
+	"\x13DeleteConfigRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"`\n" +
+	"\x14DeleteConfigResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x124\n" +
+	"\achanges\x18\x02 \x03(\v2\x1a.extactor.v1.ServiceChangeR\achanges\"\x0f\n" +
+	"\rReloadRequest\"x\n" +
+	"\x0eReloadResponse\x124\n" +
+	"\achanges\x18\x01 \x03(\v2\x1a.extactor.v1.ServiceChangeR\achanges\x120\n" +
+	"\bproblems\x18\x02 \x03(\v2\x14.extactor.v1.ProblemR\bproblems\"\xaf\x01\n" +
+	"\tExecInput\x12.\n" +
+	"\x05start\x18\x01 \x01(\v2\x16.extactor.v1.ExecStartH\x00R\x05start\x12\x16\n" +
+	"\x05stdin\x18\x02 \x01(\fH\x00R\x05stdin\x12\x1d\n" +
+	"\tstdin_end\x18\x03 \x01(\bH\x00R\bstdinEnd\x123\n" +
+	"\x06resize\x18\x04 \x01(\v2\x19.extactor.v1.TerminalSizeH\x00R\x06resizeB\x06\n" +
+	"\x04kind\"\xb4\x01\n" +
+	"\tExecStart\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04args\x18\x02 \x03(\tR\x04args\x12\x10\n" +
+	"\x03env\x18\x03 \x03(\tR\x03env\x12\x10\n" +
+	"\x03cwd\x18\x04 \x01(\tR\x03cwd\x12\x1a\n" +
+	"\bterminal\x18\x05 \x01(\bR\bterminal\x12\x14\n" +
+	"\x05stdin\x18\x06 \x01(\bR\x05stdin\x12-\n" +
+	"\x04size\x18\a \x01(\v2\x19.extactor.v1.TerminalSizeR\x04size\"<\n" +
+	"\fTerminalSize\x12\x18\n" +
+	"\acolumns\x18\x01 \x01(\rR\acolumns\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\rR\x04rows\"u\n" +
+	"\n" +
+	"ExecOutput\x12\x18\n" +
+	"\x06stdout\x18\x01 \x01(\fH\x00R\x06stdout\x12\x18\n" +
+	"\x06stderr\x18\x02 \x01(\fH\x00R\x06stderr\x12+\n" +
+	"\x04exit\x18\x03 \x01(\v2\x15.extactor.v1.ExecExitH\x00R\x04exitB\x06\n" +
+	"\x04kind\"8\n" +
+	"\bExecExit\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem2\xa8\a\n" +
 	"\bExtactor\x12A\n" +
 	"\x06Status\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse\x12H\n" +
-	"\vWatchStatus\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse0\x01\x12@\n" +
+	"\vWatchStatus\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse0\x01\x12D\n" +
+	"\aExplain\x12\x1b.extactor.v1.ExplainRequest\x1a\x1c.extactor.v1.ExplainResponse\x12@\n" +
 	"\x06Events\x12\x1a.extactor.v1.EventsRequest\x1a\x18.extactor.v1.EventRecord0\x01\x12B\n" +
 	"\x05Start\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12A\n" +
 	"\x04Stop\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12D\n" +
-	"\aRestart\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponseB+Z)github.com/extactor/extactor/api/v1;apiv1b\x06proto3"
+	"\aRestart\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12P\n" +
+	"\vApplyConfig\x12\x1f.extactor.v1.ApplyConfigRequest\x1a .extactor.v1.ApplyConfigResponse\x12P\n" +
+	"\vListConfigs\x12\x1f.extactor.v1.ListConfigsRequest\x1a .extactor.v1.ListConfigsResponse\x12A\n" +
+	"\n" +
+	"ShowConfig\x12\x1e.extactor.v1.ShowConfigRequest\x1a\x13.extactor.v1.Config\x12S\n" +
+	"\fDeleteConfig\x12 .extactor.v1.DeleteConfigRequest\x1a!.extactor.v1.DeleteConfigResponse\x12A\n" +
+	"\x06Reload\x12\x1a.extactor.v1.ReloadRequest\x1a\x1b.extactor.v1.ReloadResponse\x12;\n" +
+	"\x04Exec\x12\x16.extactor.v1.ExecInput\x1a\x17.extactor.v1.ExecOutput(\x010\x01B+Z)github.com/extactor/extactor/api/v1;apiv1b\x06proto3"
 
 var (
 	file_extactor_proto_rawDescOnce sync.Once
@@ -1081,52 +2703,109 @@ func file_extactor_proto_rawDescGZIP() []byte {
 	return file_extactor_proto_rawDescData
 }
 
-var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_extactor_proto_goTypes = []any{
-	(*Moment)(nil),          // 0: extactor.v1.Moment
-	(*StatusRequest)(nil),   // 1: extactor.v1.StatusRequest
-	(*StatusResponse)(nil),  // 2: extactor.v1.StatusResponse
-	(*Service)(nil),         // 3: extactor.v1.Service
-	(*Health)(nil),          // 4: extactor.v1.Health
-	(*Dependency)(nil),      // 5: extactor.v1.Dependency
-	(*Exit)(nil),            // 6: extactor.v1.Exit
-	(*ServiceEvent)(nil),    // 7: extactor.v1.ServiceEvent
-	(*EventsRequest)(nil),   // 8: extactor.v1.EventsRequest
-	(*EventRecord)(nil),     // 9: extactor.v1.EventRecord
-	(*Origin)(nil),          // 10: extactor.v1.Origin
-	(*ServiceRequest)(nil),  // 11: extactor.v1.ServiceRequest
-	(*ServiceResponse)(nil), // 12: extactor.v1.ServiceResponse
+	(*Moment)(nil),               // 0: extactor.v1.Moment
+	(*StatusRequest)(nil),        // 1: extactor.v1.StatusRequest
+	(*StatusResponse)(nil),       // 2: extactor.v1.StatusResponse
+	(*Service)(nil),              // 3: extactor.v1.Service
+	(*RejectedFile)(nil),         // 4: extactor.v1.RejectedFile
+	(*Health)(nil),               // 5: extactor.v1.Health
+	(*Dependency)(nil),           // 6: extactor.v1.Dependency
+	(*Exit)(nil),                 // 7: extactor.v1.Exit
+	(*ServiceEvent)(nil),         // 8: extactor.v1.ServiceEvent
+	(*ExplainRequest)(nil),       // 9: extactor.v1.ExplainRequest
+	(*ExplainResponse)(nil),      // 10: extactor.v1.ExplainResponse
+	(*Reason)(nil),               // 11: extactor.v1.Reason
+	(*EventsRequest)(nil),        // 12: extactor.v1.EventsRequest
+	(*EventRecord)(nil),          // 13: extactor.v1.EventRecord
+	(*Origin)(nil),               // 14: extactor.v1.Origin
+	(*ServiceRequest)(nil),       // 15: extactor.v1.ServiceRequest
+	(*ServiceResponse)(nil),      // 16: extactor.v1.ServiceResponse
+	(*ApplyConfigRequest)(nil),   // 17: extactor.v1.ApplyConfigRequest
+	(*ApplyConfigResponse)(nil),  // 18: extactor.v1.ApplyConfigResponse
+	(*AppliedConfig)(nil),        // 19: extactor.v1.AppliedConfig
+	(*Problem)(nil),              // 20: extactor.v1.Problem
+	(*ServiceChange)(nil),        // 21: extactor.v1.ServiceChange
+	(*ListConfigsRequest)(nil),   // 22: extactor.v1.ListConfigsRequest
+	(*ListConfigsResponse)(nil),  // 23: extactor.v1.ListConfigsResponse
+	(*ShowConfigRequest)(nil),    // 24: extactor.v1.ShowConfigRequest
+	(*Config)(nil),               // 25: extactor.v1.Config
+	(*ConfigFile)(nil),           // 26: extactor.v1.ConfigFile
+	(*ConfigVariable)(nil),       // 27: extactor.v1.ConfigVariable
+	(*DeleteConfigRequest)(nil),  // 28: extactor.v1.DeleteConfigRequest
+	(*DeleteConfigResponse)(nil), // 29: extactor.v1.DeleteConfigResponse
+	(*ReloadRequest)(nil),        // 30: extactor.v1.ReloadRequest
+	(*ReloadResponse)(nil),       // 31: extactor.v1.ReloadResponse
+	(*ExecInput)(nil),            // 32: extactor.v1.ExecInput
+	(*ExecStart)(nil),            // 33: extactor.v1.ExecStart
+	(*TerminalSize)(nil),         // 34: extactor.v1.TerminalSize
+	(*ExecOutput)(nil),           // 35: extactor.v1.ExecOutput
+	(*ExecExit)(nil),             // 36: extactor.v1.ExecExit
 }
 var file_extactor_proto_depIdxs = []int32{
 	0,  // 0: extactor.v1.StatusResponse.now:type_name -> extactor.v1.Moment
 	3,  // 1: extactor.v1.StatusResponse.services:type_name -> extactor.v1.Service
-	4,  // 2: extactor.v1.Service.health:type_name -> extactor.v1.Health
-	0,  // 3: extactor.v1.Service.since:type_name -> extactor.v1.Moment
-	0,  // 4: extactor.v1.Service.next_retry:type_name -> extactor.v1.Moment
-	5,  // 5: extactor.v1.Service.waiting_for:type_name -> extactor.v1.Dependency
-	6,  // 6: extactor.v1.Service.last_exit:type_name -> extactor.v1.Exit
-	7,  // 7: extactor.v1.Service.events:type_name -> extactor.v1.ServiceEvent
-	0,  // 8: extactor.v1.Dependency.since:type_name -> extactor.v1.Moment
-	0,  // 9: extactor.v1.ServiceEvent.at:type_name -> extactor.v1.Moment
-	0,  // 10: extactor.v1.EventRecord.at:type_name -> extactor.v1.Moment
-	10, // 11: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
-	1,  // 12: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
-	1,  // 13: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
-	8,  // 14: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
-	11, // 15: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
-	11, // 16: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
-	11, // 17: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
-	2,  // 18: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
-	2,  // 19: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
-	9,  // 20: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
-	12, // 21: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
-	12, // 22: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
-	12, // 23: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	4,  // 2: extactor.v1.StatusResponse.rejected:type_name -> extactor.v1.RejectedFile
+	5,  // 3: extactor.v1.Service.health:type_name -> extactor.v1.Health
+	0,  // 4: extactor.v1.Service.since:type_name -> extactor.v1.Moment
+	0,  // 5: extactor.v1.Service.next_retry:type_name -> extactor.v1.Moment
+	6,  // 6: extactor.v1.Service.waiting_for:type_name -> extactor.v1.Dependency
+	7,  // 7: extactor.v1.Service.last_exit:type_name -> extactor.v1.Exit
+	8,  // 8: extactor.v1.Service.events:type_name -> extactor.v1.ServiceEvent
+	0,  // 9: extactor.v1.Dependency.since:type_name -> extactor.v1.Moment
+	0,  // 10: extactor.v1.ServiceEvent.at:type_name -> extactor.v1.Moment
+	0,  // 11: extactor.v1.ExplainResponse.now:type_name -> extactor.v1.Moment
+	11, // 12: extactor.v1.ExplainResponse.reason:type_name -> extactor.v1.Reason
+	0,  // 13: extactor.v1.Reason.since:type_name -> extactor.v1.Moment
+	11, // 14: extactor.v1.Reason.because:type_name -> extactor.v1.Reason
+	0,  // 15: extactor.v1.EventRecord.at:type_name -> extactor.v1.Moment
+	14, // 16: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
+	19, // 17: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
+	20, // 18: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
+	21, // 19: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	25, // 20: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
+	20, // 21: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
+	26, // 22: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
+	27, // 23: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
+	21, // 24: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	21, // 25: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
+	20, // 26: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
+	33, // 27: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
+	34, // 28: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
+	34, // 29: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
+	36, // 30: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
+	1,  // 31: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
+	1,  // 32: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
+	9,  // 33: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
+	12, // 34: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
+	15, // 35: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
+	15, // 36: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
+	15, // 37: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
+	17, // 38: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
+	22, // 39: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
+	24, // 40: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
+	28, // 41: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
+	30, // 42: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
+	32, // 43: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
+	2,  // 44: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
+	2,  // 45: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
+	10, // 46: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
+	13, // 47: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
+	16, // 48: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
+	16, // 49: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
+	16, // 50: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
+	18, // 51: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
+	23, // 52: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
+	25, // 53: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
+	29, // 54: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
+	31, // 55: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
+	35, // 56: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
+	44, // [44:57] is the sub-list for method output_type
+	31, // [31:44] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_extactor_proto_init() }
@@ -1134,13 +2813,24 @@ func file_extactor_proto_init() {
 	if File_extactor_proto != nil {
 		return
 	}
+	file_extactor_proto_msgTypes[32].OneofWrappers = []any{
+		(*ExecInput_Start)(nil),
+		(*ExecInput_Stdin)(nil),
+		(*ExecInput_StdinEnd)(nil),
+		(*ExecInput_Resize)(nil),
+	}
+	file_extactor_proto_msgTypes[35].OneofWrappers = []any{
+		(*ExecOutput_Stdout)(nil),
+		(*ExecOutput_Stderr)(nil),
+		(*ExecOutput_Exit)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_extactor_proto_rawDesc), len(file_extactor_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,12 +22,19 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Extactor_Status_FullMethodName      = "/extactor.v1.Extactor/Status"
-	Extactor_WatchStatus_FullMethodName = "/extactor.v1.Extactor/WatchStatus"
-	Extactor_Events_FullMethodName      = "/extactor.v1.Extactor/Events"
-	Extactor_Start_FullMethodName       = "/extactor.v1.Extactor/Start"
-	Extactor_Stop_FullMethodName        = "/extactor.v1.Extactor/Stop"
-	Extactor_Restart_FullMethodName     = "/extactor.v1.Extactor/Restart"
+	Extactor_Status_FullMethodName       = "/extactor.v1.Extactor/Status"
+	Extactor_WatchStatus_FullMethodName  = "/extactor.v1.Extactor/WatchStatus"
+	Extactor_Explain_FullMethodName      = "/extactor.v1.Extactor/Explain"
+	Extactor_Events_FullMethodName       = "/extactor.v1.Extactor/Events"
+	Extactor_Start_FullMethodName        = "/extactor.v1.Extactor/Start"
+	Extactor_Stop_FullMethodName         = "/extactor.v1.Extactor/Stop"
+	Extactor_Restart_FullMethodName      = "/extactor.v1.Extactor/Restart"
+	Extactor_ApplyConfig_FullMethodName  = "/extactor.v1.Extactor/ApplyConfig"
+	Extactor_ListConfigs_FullMethodName  = "/extactor.v1.Extactor/ListConfigs"
+	Extactor_ShowConfig_FullMethodName   = "/extactor.v1.Extactor/ShowConfig"
+	Extactor_DeleteConfig_FullMethodName = "/extactor.v1.Extactor/DeleteConfig"
+	Extactor_Reload_FullMethodName       = "/extactor.v1.Extactor/Reload"
+	Extactor_Exec_FullMethodName         = "/extactor.v1.Extactor/Exec"
 )
 
 // ExtactorClient is the client API for Extactor service.
@@ -39,6 +46,8 @@ type ExtactorClient interface {
 	// WatchStatus answers at once with what changed after `since` (everything, if that is 0), then with what changed, each
 	// time something changes. A slow reader misses states in between, never the last one.
 	WatchStatus(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StatusResponse], error)
+	// Explain tells why a service is not up, down to the root cause.
+	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// Events reads the journal, oldest record first.
 	Events(ctx context.Context, in *EventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EventRecord], error)
 	// Start, Stop and Restart give a person's command. They answer once it is recorded, or, with `wait`, once the service
@@ -46,6 +55,19 @@ type ExtactorClient interface {
 	Start(ctx context.Context, in *ServiceRequest, opts ...grpc.CallOption) (*ServiceResponse, error)
 	Stop(ctx context.Context, in *ServiceRequest, opts ...grpc.CallOption) (*ServiceResponse, error)
 	Restart(ctx context.Context, in *ServiceRequest, opts ...grpc.CallOption) (*ServiceResponse, error)
+	// ApplyConfig stores ExtensionServiceConfig documents and has the services follow before it answers. Where one of the
+	// documents has a problem, none is stored.
+	ApplyConfig(ctx context.Context, in *ApplyConfigRequest, opts ...grpc.CallOption) (*ApplyConfigResponse, error)
+	// ListConfigs and ShowConfig read the documents that are stored.
+	ListConfigs(ctx context.Context, in *ListConfigsRequest, opts ...grpc.CallOption) (*ListConfigsResponse, error)
+	ShowConfig(ctx context.Context, in *ShowConfigRequest, opts ...grpc.CallOption) (*Config, error)
+	// DeleteConfig removes a document and has the services follow before it answers.
+	DeleteConfig(ctx context.Context, in *DeleteConfigRequest, opts ...grpc.CallOption) (*DeleteConfigResponse, error)
+	// Reload reads the files of services and configuration anew, and has the services follow.
+	Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error)
+	// Exec runs a command in the container of a running service. The first input is `start`; the last output is `exit`.
+	// When the call ends before the command, the command is killed.
+	Exec(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExecInput, ExecOutput], error)
 }
 
 type extactorClient struct {
@@ -84,6 +106,16 @@ func (c *extactorClient) WatchStatus(ctx context.Context, in *StatusRequest, opt
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Extactor_WatchStatusClient = grpc.ServerStreamingClient[StatusResponse]
+
+func (c *extactorClient) Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainResponse)
+	err := c.cc.Invoke(ctx, Extactor_Explain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *extactorClient) Events(ctx context.Context, in *EventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EventRecord], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -134,6 +166,69 @@ func (c *extactorClient) Restart(ctx context.Context, in *ServiceRequest, opts .
 	return out, nil
 }
 
+func (c *extactorClient) ApplyConfig(ctx context.Context, in *ApplyConfigRequest, opts ...grpc.CallOption) (*ApplyConfigResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApplyConfigResponse)
+	err := c.cc.Invoke(ctx, Extactor_ApplyConfig_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *extactorClient) ListConfigs(ctx context.Context, in *ListConfigsRequest, opts ...grpc.CallOption) (*ListConfigsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListConfigsResponse)
+	err := c.cc.Invoke(ctx, Extactor_ListConfigs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *extactorClient) ShowConfig(ctx context.Context, in *ShowConfigRequest, opts ...grpc.CallOption) (*Config, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Config)
+	err := c.cc.Invoke(ctx, Extactor_ShowConfig_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *extactorClient) DeleteConfig(ctx context.Context, in *DeleteConfigRequest, opts ...grpc.CallOption) (*DeleteConfigResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteConfigResponse)
+	err := c.cc.Invoke(ctx, Extactor_DeleteConfig_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *extactorClient) Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReloadResponse)
+	err := c.cc.Invoke(ctx, Extactor_Reload_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *extactorClient) Exec(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExecInput, ExecOutput], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Extactor_ServiceDesc.Streams[2], Extactor_Exec_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExecInput, ExecOutput]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Extactor_ExecClient = grpc.BidiStreamingClient[ExecInput, ExecOutput]
+
 // ExtactorServer is the server API for Extactor service.
 // All implementations must embed UnimplementedExtactorServer
 // for forward compatibility.
@@ -143,6 +238,8 @@ type ExtactorServer interface {
 	// WatchStatus answers at once with what changed after `since` (everything, if that is 0), then with what changed, each
 	// time something changes. A slow reader misses states in between, never the last one.
 	WatchStatus(*StatusRequest, grpc.ServerStreamingServer[StatusResponse]) error
+	// Explain tells why a service is not up, down to the root cause.
+	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// Events reads the journal, oldest record first.
 	Events(*EventsRequest, grpc.ServerStreamingServer[EventRecord]) error
 	// Start, Stop and Restart give a person's command. They answer once it is recorded, or, with `wait`, once the service
@@ -150,6 +247,19 @@ type ExtactorServer interface {
 	Start(context.Context, *ServiceRequest) (*ServiceResponse, error)
 	Stop(context.Context, *ServiceRequest) (*ServiceResponse, error)
 	Restart(context.Context, *ServiceRequest) (*ServiceResponse, error)
+	// ApplyConfig stores ExtensionServiceConfig documents and has the services follow before it answers. Where one of the
+	// documents has a problem, none is stored.
+	ApplyConfig(context.Context, *ApplyConfigRequest) (*ApplyConfigResponse, error)
+	// ListConfigs and ShowConfig read the documents that are stored.
+	ListConfigs(context.Context, *ListConfigsRequest) (*ListConfigsResponse, error)
+	ShowConfig(context.Context, *ShowConfigRequest) (*Config, error)
+	// DeleteConfig removes a document and has the services follow before it answers.
+	DeleteConfig(context.Context, *DeleteConfigRequest) (*DeleteConfigResponse, error)
+	// Reload reads the files of services and configuration anew, and has the services follow.
+	Reload(context.Context, *ReloadRequest) (*ReloadResponse, error)
+	// Exec runs a command in the container of a running service. The first input is `start`; the last output is `exit`.
+	// When the call ends before the command, the command is killed.
+	Exec(grpc.BidiStreamingServer[ExecInput, ExecOutput]) error
 	mustEmbedUnimplementedExtactorServer()
 }
 
@@ -166,6 +276,9 @@ func (UnimplementedExtactorServer) Status(context.Context, *StatusRequest) (*Sta
 func (UnimplementedExtactorServer) WatchStatus(*StatusRequest, grpc.ServerStreamingServer[StatusResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchStatus not implemented")
 }
+func (UnimplementedExtactorServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
+}
 func (UnimplementedExtactorServer) Events(*EventsRequest, grpc.ServerStreamingServer[EventRecord]) error {
 	return status.Error(codes.Unimplemented, "method Events not implemented")
 }
@@ -177,6 +290,24 @@ func (UnimplementedExtactorServer) Stop(context.Context, *ServiceRequest) (*Serv
 }
 func (UnimplementedExtactorServer) Restart(context.Context, *ServiceRequest) (*ServiceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Restart not implemented")
+}
+func (UnimplementedExtactorServer) ApplyConfig(context.Context, *ApplyConfigRequest) (*ApplyConfigResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApplyConfig not implemented")
+}
+func (UnimplementedExtactorServer) ListConfigs(context.Context, *ListConfigsRequest) (*ListConfigsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListConfigs not implemented")
+}
+func (UnimplementedExtactorServer) ShowConfig(context.Context, *ShowConfigRequest) (*Config, error) {
+	return nil, status.Error(codes.Unimplemented, "method ShowConfig not implemented")
+}
+func (UnimplementedExtactorServer) DeleteConfig(context.Context, *DeleteConfigRequest) (*DeleteConfigResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteConfig not implemented")
+}
+func (UnimplementedExtactorServer) Reload(context.Context, *ReloadRequest) (*ReloadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Reload not implemented")
+}
+func (UnimplementedExtactorServer) Exec(grpc.BidiStreamingServer[ExecInput, ExecOutput]) error {
+	return status.Error(codes.Unimplemented, "method Exec not implemented")
 }
 func (UnimplementedExtactorServer) mustEmbedUnimplementedExtactorServer() {}
 func (UnimplementedExtactorServer) testEmbeddedByValue()                  {}
@@ -227,6 +358,24 @@ func _Extactor_WatchStatus_Handler(srv interface{}, stream grpc.ServerStream) er
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Extactor_WatchStatusServer = grpc.ServerStreamingServer[StatusResponse]
+
+func _Extactor_Explain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).Explain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_Explain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).Explain(ctx, req.(*ExplainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _Extactor_Events_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(EventsRequest)
@@ -293,6 +442,103 @@ func _Extactor_Restart_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Extactor_ApplyConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApplyConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).ApplyConfig(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_ApplyConfig_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).ApplyConfig(ctx, req.(*ApplyConfigRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Extactor_ListConfigs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListConfigsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).ListConfigs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_ListConfigs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).ListConfigs(ctx, req.(*ListConfigsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Extactor_ShowConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ShowConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).ShowConfig(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_ShowConfig_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).ShowConfig(ctx, req.(*ShowConfigRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Extactor_DeleteConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).DeleteConfig(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_DeleteConfig_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).DeleteConfig(ctx, req.(*DeleteConfigRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Extactor_Reload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReloadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).Reload(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_Reload_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).Reload(ctx, req.(*ReloadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Extactor_Exec_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ExtactorServer).Exec(&grpc.GenericServerStream[ExecInput, ExecOutput]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Extactor_ExecServer = grpc.BidiStreamingServer[ExecInput, ExecOutput]
+
 // Extactor_ServiceDesc is the grpc.ServiceDesc for Extactor service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -303,6 +549,10 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Status",
 			Handler:    _Extactor_Status_Handler,
+		},
+		{
+			MethodName: "Explain",
+			Handler:    _Extactor_Explain_Handler,
 		},
 		{
 			MethodName: "Start",
@@ -316,6 +566,26 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Restart",
 			Handler:    _Extactor_Restart_Handler,
 		},
+		{
+			MethodName: "ApplyConfig",
+			Handler:    _Extactor_ApplyConfig_Handler,
+		},
+		{
+			MethodName: "ListConfigs",
+			Handler:    _Extactor_ListConfigs_Handler,
+		},
+		{
+			MethodName: "ShowConfig",
+			Handler:    _Extactor_ShowConfig_Handler,
+		},
+		{
+			MethodName: "DeleteConfig",
+			Handler:    _Extactor_DeleteConfig_Handler,
+		},
+		{
+			MethodName: "Reload",
+			Handler:    _Extactor_Reload_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -327,6 +597,12 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Events",
 			Handler:       _Extactor_Events_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Exec",
+			Handler:       _Extactor_Exec_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "extactor.proto",

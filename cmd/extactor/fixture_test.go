@@ -44,6 +44,7 @@ type house struct {
 	changed chan struct{}
 	records []events.Record
 	log     string
+	reject  []*events.SpecRejected
 }
 
 func (h *house) set(views ...events.View) {
@@ -80,6 +81,8 @@ func (h *house) View(id string) (events.View, bool) {
 
 	return view, ok
 }
+
+func (h *house) Rejected() []*events.SpecRejected { return h.reject }
 
 func (h *house) Changed() <-chan struct{} {
 	h.mu.Lock()

@@ -1,0 +1,190 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
+	"github.com/extactor/extactor/events"
+)
+
+// runtimeID is the built-in service that is the link to containerd.
+const runtimeID = "containerd"
+
+// explain tells why a service is not up, down to what has to be done or to happen: the root causes, each once.
+func explain(of events.View, all []events.View, rejected []*events.SpecRejected, nowBootNS int64) (*apiv1.Reason, []string) {
+	explainer := &explainer{views: make(map[string]events.View, len(all)), rejected: rejected, now: nowBootNS, seen: map[string]bool{}}
+	for _, view := range all {
+		explainer.views[view.ID] = view
+	}
+
+	reason := &apiv1.Reason{Key: serviceKind + ":" + of.ID, Text: of.ID}
+	explainer.service(reason, of)
+
+	if !reason.GetMet() && len(explainer.causes) == 0 {
+		explainer.blame(reason, of.ID+" has not begun yet", "wait for it")
+	}
+
+	return reason, explainer.causes
+}
+
+type explainer struct {
+	views    map[string]events.View
+	rejected []*events.SpecRejected
+	now      int64           // CLOCK_BOOTTIME, nanoseconds
+	seen     map[string]bool // services that are explained already: each is, once
+	causes   []string
+}
+
+// blame ends a chain: this is what keeps the service from being up, and this is what helps.
+func (e *explainer) blame(reason *apiv1.Reason, cause, remedy string) {
+	reason.Remedy = remedy
+
+	if remedy != "" {
+		cause += "; " + remedy
+	}
+
+	if !slices.Contains(e.causes, cause) {
+		e.causes = append(e.causes, cause)
+	}
+}
+
+// service explains one service below a reason that names it.
+func (e *explainer) service(reason *apiv1.Reason, view events.View) {
+	reason.Since, reason.Why = moment(view.Since, sinceBoot(view)), "it is "+view.State
+	reason.Met = up(view)
+
+	if view.FileProblem != "" {
+		reason.Why += "; its changed file is not used: " + view.FileProblem
+	}
+
+	if e.seen[view.ID] {
+		reason.Why += "; it is explained above"
+
+		return
+	}
+
+	e.seen[view.ID] = true
+
+	// An unmet dependency of what runs matters at its next start; it is shown, but nothing is to blame on it.
+	for _, condition := range view.Conditions {
+		reason.Because = append(reason.Because, e.dependency(view, condition))
+	}
+
+	switch {
+	case reason.Met:
+	case len(view.Cycle) > 0:
+		e.cycle(reason, view)
+	case view.ID == runtimeID:
+		e.blame(reason, "containerd is down: "+orElse(oneLine(view.Problem), "it has not answered yet"),
+			"see its log in the run directory, and extactor events containerd")
+	case hostService(view):
+		e.blame(reason, fmt.Sprintf("service %q of the host is down: %s", view.ID, orElse(oneLine(view.Health.LastMessage), "it has not been seen yet")),
+			"start it, or say in extactor.yaml how to tell that it is up")
+	default:
+		e.state(reason, view)
+	}
+}
+
+// state explains a service of a file by the state it is in.
+func (e *explainer) state(reason *apiv1.Reason, view events.View) {
+	start := "extactor service " + view.ID + " start"
+	problem := oneLine(view.Problem)
+
+	switch {
+	case view.Desired == events.DesiredStopped && view.State != events.StateRunning:
+		e.blame(reason, view.ID+" was stopped by a person", "start it: "+start)
+	case view.State == events.StateWaiting && view.NextRetry != 0:
+		reason.Why += ", for its next try"
+		e.blame(reason, e.backoff(view, problem), "see: extactor logs "+view.ID)
+	case view.State == events.StateFailed:
+		e.blame(reason, fmt.Sprintf("%s has failed: %s", view.ID, orElse(problem, lastExit(view))), "once that is fixed: "+start)
+	case view.State == events.StateSkipped:
+		e.blame(reason, fmt.Sprintf("%s was skipped: %s", view.ID, orElse(problem, "it is not to be run here")), "once that is fixed: "+start)
+	case view.State == events.StateFinished:
+		e.blame(reason, view.ID+" has finished, and its restart policy does not start it again", "start it: "+start)
+	case view.State == events.StateRunning:
+		e.blame(reason, fmt.Sprintf("the health check of %s fails: %s", view.ID, orElse(oneLine(view.Health.LastMessage), "without a message")),
+			"see: extactor logs "+view.ID)
+	case view.State == events.StatePreparing:
+		e.blame(reason, "the container of "+view.ID+" is being made", "wait for it")
+	case view.State == events.StateStopping:
+		e.blame(reason, view.ID+" is stopping", "wait for it; after its stop timeout it is killed")
+	case len(view.Waiting()) == 0:
+		e.idle(reason, view)
+	}
+}
+
+// idle explains a service that waits for no dependency: nothing can begin before containerd has told what it runs.
+func (e *explainer) idle(reason *apiv1.Reason, view events.View) {
+	link, known := e.views[runtimeID]
+	if known && !up(link) && !slices.ContainsFunc(view.Conditions, func(c events.ConditionView) bool { return c.Key == serviceKind+":"+runtimeID }) {
+		because := &apiv1.Reason{Key: serviceKind + ":" + runtimeID, Text: `service "containerd" to be "up"`}
+		e.service(because, link)
+		reason.Because = append(reason.Because, because)
+	}
+}
+
+func (e *explainer) cycle(reason *apiv1.Reason, view events.View) {
+	if len(view.Cycle) == 2 {
+		e.blame(reason, view.ID+" waits for itself", fmt.Sprintf("remove the dependency from %s", orElse(view.Source, "its file")))
+
+		return
+	}
+
+	e.blame(reason, "services wait for each other: "+strings.Join(canonical(view.Cycle), " -> "), "remove one of these dependencies")
+}
+
+// canonical begins a cycle with its smallest id, so that it reads the same whoever of it is asked about.
+func canonical(cycle []string) []string {
+	ring := cycle[:len(cycle)-1]
+	first := slices.Index(ring, slices.Min(ring))
+
+	return append(slices.Concat(ring[first:], ring[:first]), ring[first])
+}
+
+func (e *explainer) backoff(view events.View, problem string) string {
+	left := time.Duration(max(view.NextRetry-e.now, 0)).Round(100 * time.Millisecond)
+	text := fmt.Sprintf("%s does not stay up: %s", view.ID, orElse(problem, lastExit(view)))
+
+	if exit := lastExit(view); view.LastExit != nil && !strings.Contains(text, exit) {
+		text += " (its task " + exit + ")"
+	}
+
+	return fmt.Sprintf("%s, it is tried again in %s", text, left)
+}
+
+func lastExit(view events.View) string {
+	if view.LastExit == nil {
+		return "nobody knows why"
+	}
+
+	return view.LastExit.Text()
+}
+
+// up tells whether others that need the service may start. A service with a health check is Running and healthy.
+func up(view events.View) bool {
+	if view.State != events.StateRunning {
+		return false
+	}
+
+	return view.Health.Healthy || view.Health.Unknown
+}
+
+// hostService tells whether a service is the host's: it is observed, and has no file.
+func hostService(view events.View) bool {
+	return view.Source == "" && !strings.HasPrefix(view.ID, prefix) && view.ID != runtimeID
+}
+
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+
+	return text
+}
+
+// oneLine keeps a problem of many lines in one.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
