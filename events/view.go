@@ -188,6 +188,10 @@ func (v View) foldChange(event *Event, at Moment) View {
 	case *Event_SpecChanged:
 		v = v.describe(kind.SpecChanged.GetLifecycle())
 		v.Conditions = retainConditions(v.Conditions, kind.SpecChanged.GetLifecycle().GetDepends(), at)
+
+		if !kind.SpecChanged.GetLifecycle().GetHealthCheck() {
+			v.Health = Health{Unknown: true}
+		}
 	case *Event_RunnerCreated:
 		v.Applied = kind.RunnerCreated.GetHash()
 	case *Event_ConfigDelivered:
@@ -240,6 +244,8 @@ func (v View) load(loaded *SpecLoaded, at Moment) View {
 	v = v.describe(loaded.GetLifecycle())
 	v.FileProblem = "" // a file with problems is not loaded
 
+	v.Cycle = nil // who finds one says so in each run
+
 	v.Conditions = make([]ConditionView, 0, len(loaded.GetLifecycle().GetDepends()))
 	for _, key := range loaded.GetLifecycle().GetDepends() {
 		v.Conditions = append(v.Conditions, ConditionView{Key: key, Since: at})
@@ -247,7 +253,7 @@ func (v View) load(loaded *SpecLoaded, at Moment) View {
 
 	if v.BootID != loaded.GetBootId() {
 		v.BootID, v.Desired, v.Restarts, v.LastExit, v.Problem = loaded.GetBootId(), DesiredStarted, 0, nil, ""
-		v.PID, v.Container, v.NextRetry = 0, "", 0
+		v.PID, v.Container, v.NextRetry, v.Health = 0, "", 0, Health{Unknown: true}
 	}
 
 	return v

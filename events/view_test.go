@@ -257,3 +257,37 @@ func TestViewOfAKindThatIsUnknown(t *testing.T) {
 		}
 	}
 }
+
+// What a run of the daemon, or a boot, or a file said is not shown once another one says otherwise.
+func TestViewForgetsWhatIsVoid(t *testing.T) {
+	checked := &events.Lifecycle{HealthCheck: true}
+	load := func(boot string) *events.Event {
+		return events.New(&events.SpecLoaded{Lifecycle: checked, BootId: boot})
+	}
+	fold := func(facts ...*events.Event) events.View {
+		view := events.NewView("ext-a")
+		for _, fact := range facts {
+			view = view.Apply(events.Record{Event: fact})
+		}
+
+		return view
+	}
+	healthy := events.New(&events.HealthChanged{Healthy: true, Message: "ok"})
+	unknown := events.Health{Unknown: true}
+
+	if got := fold(load("1"), healthy); got.Health != (events.Health{Healthy: true, LastMessage: "ok"}) {
+		t.Errorf("checked: %+v", got.Health)
+	}
+
+	if got := fold(load("1"), healthy, events.New(&events.SpecChanged{Lifecycle: &events.Lifecycle{}})); got.Health != unknown {
+		t.Errorf("without a check any more: %+v", got.Health)
+	}
+
+	if got := fold(load("1"), healthy, load("2")); got.Health != unknown {
+		t.Errorf("in another boot: %+v", got.Health)
+	}
+
+	if got := fold(load("1"), events.New(&events.CycleFound{Path: []string{"ext-a", "ext-a"}}), load("1")); got.Cycle != nil {
+		t.Errorf("in another run: cycle %q", got.Cycle)
+	}
+}

@@ -50,6 +50,10 @@ func Apply(state State, event *events.Event) State {
 	case *events.Event_SpecChanged:
 		state.Lifecycle = kind.SpecChanged.GetLifecycle()
 		state.Conditions = retained(state.Conditions, state.Lifecycle.GetDepends())
+
+		if !state.Lifecycle.GetHealthCheck() { // what an old check said would count for a new one
+			state.HealthKnown, state.Healthy, state.HealthMessage = false, false, ""
+		}
 	case *events.Event_Snapshot:
 		return restore(state.ID, kind.Snapshot)
 	default:
@@ -128,8 +132,8 @@ func applySpec(state State, loaded *events.SpecLoaded) State {
 		state.Conditions = append(state.Conditions, Condition{Key: key})
 	}
 
-	// The daemon died while it was going down: what it was stopping starts again under this one.
-	if state.Name == events.StateStopping && state.StopReason == events.StopReason_STOP_REASON_SHUTDOWN {
+	// The daemon died while it was going down, or the file is there again: what it was stopping starts again under this one.
+	if state.Name == events.StateStopping && byDaemon(state.StopReason) {
 		state.StartAfterStop = !state.DesiredStopped
 	}
 

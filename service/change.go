@@ -29,8 +29,12 @@ func (d *decision) change(lifecycle *events.Lifecycle) {
 
 		d.advance()
 	case events.StatePreparing:
-		if before != events.TaskHash(lifecycle) {
+		switch events.Compare(before, events.TaskHash(lifecycle)) {
+		case events.Same:
+		case events.ContainerDiffers:
 			d.beginStop(events.StopReason_STOP_REASON_SPEC)
+		default:
+			d.beginStop(events.StopReason_STOP_REASON_CONFIG)
 		}
 	case events.StateRunning:
 		d.adjust()
@@ -77,31 +81,33 @@ func (d *decision) remove() {
 	}
 }
 
-// health follows a health check. Only a change is recorded.
+// health follows a health check. Only a change is recorded, and what must be followed by a restart.
 func (d *decision) health(report *events.ReportHealth) {
 	known, same := d.state.HealthKnown, d.state.Healthy == report.GetHealthy()
+	restart := !report.GetHealthy() && d.state.Lifecycle.GetRestartUnhealthy()
 
 	switch {
 	case report.GetAttempt() != d.state.Attempt || d.state.Name != events.StateRunning || !d.state.Lifecycle.GetHealthCheck():
 		return
-	case known && same && d.state.HealthMessage == report.GetMessage():
+	case known && same && !restart && d.state.HealthMessage == report.GetMessage():
 		return
 	}
 
 	d.emit(&events.HealthChanged{Healthy: report.GetHealthy(), Message: report.GetMessage(), Repeated: known && same})
 
-	if !report.GetHealthy() && d.state.Lifecycle.GetRestartUnhealthy() {
+	if restart {
 		d.beginStop(events.StopReason_STOP_REASON_HEALTH)
 	}
 }
 
-// timeOut follows a dependency that was not met in time.
+// timeOut follows a dependency that was not met in time. One of which nothing was reported yet may well be met: its timer
+// is armed again by the report that it is not.
 func (d *decision) timeOut(key string) {
 	for _, limit := range d.state.Lifecycle.GetTimeouts() {
 		awaited, known := d.state.condition(key)
 		elapsed := d.at.GetBootNs() - d.state.WaitingSince
 
-		if limit.GetKey() != key || !known || awaited.Met || elapsed < limit.GetTimeoutNs() {
+		if limit.GetKey() != key || !known || !awaited.Known || awaited.Met || elapsed < limit.GetTimeoutNs() {
 			continue
 		}
 

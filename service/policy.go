@@ -96,12 +96,6 @@ func (d *decision) exited(report *events.ReportExited) {
 
 // follow applies the restart policy after a task ended, or ends the stop that it was asked for.
 func (d *decision) follow(exit *Exit, started *events.Instant) {
-	if d.state.Name == events.StateStopping {
-		d.conclude()
-
-		return
-	}
-
 	ended := d.at
 	if exit.GetAt() != nil {
 		ended = exit.GetAt()
@@ -110,6 +104,12 @@ func (d *decision) follow(exit *Exit, started *events.Instant) {
 	steady := or(time.Duration(d.state.Lifecycle.GetBackoffResetNs()), steadyAfter)
 	if started != nil && time.Duration(ended.GetBootNs()-started.GetBootNs()) >= steady {
 		d.state.Failures = 0 // only for counting on; the event that follows records the new count
+	}
+
+	if d.state.Name == events.StateStopping {
+		d.conclude()
+
+		return
 	}
 
 	policy := spec.RestartPolicy(d.state.Lifecycle.GetRestart())

@@ -67,6 +67,12 @@ func React(state State, event *events.Event) []Effect {
 		return slices.Concat([]Effect{WatchConditions{Keys: state.Lifecycle.GetDepends()}}, timers(state), monitor(state))
 	case *events.Event_AttemptBegan, *events.Event_BackoffElapsed:
 		return timers(state)
+	case *events.Event_ConditionChanged:
+		return slices.DeleteFunc(timers(state), func(effect Effect) bool {
+			timer := effect.(ArmTimer)
+
+			return timer.Timer != events.Timer_TIMER_DEPENDENCY || timer.Key != kind.ConditionChanged.GetKey()
+		})
 	case *events.Event_ConfigDelivered:
 		return []Effect{UpdateConfig{Attempt: state.Attempt, Signal: kind.ConfigDelivered.GetSignal()}}
 	case *events.Event_PreparationStarted:

@@ -119,6 +119,7 @@ func (r *recovery) takeWaiting() string {
 		return r.discard("waiting, stale attempt: delete", "it is of an earlier attempt")
 	case r.shows(events.TaskStatus_TASK_STATUS_RUNNING) && r.sameHash():
 		r.adopt()
+		r.adjust()
 
 		return "waiting, the journal lost the start: adopt"
 	case r.shows(events.TaskStatus_TASK_STATUS_EXITED) && r.sameHash():
@@ -138,6 +139,7 @@ func (r *recovery) takeEnded() string {
 
 	if lostLater && r.shows(events.TaskStatus_TASK_STATUS_RUNNING) && r.sameHash() {
 		r.adopt()
+		r.adjust()
 
 		return "ended, a later attempt runs: adopt and record the gap"
 	}

@@ -134,8 +134,12 @@ func (s State) Ended() bool {
 
 // endedByDaemon tells whether it was the daemon's own doing that the service has ended, so that the next one starts it.
 func (s State) endedByDaemon() bool {
-	return s.Name == events.StateFinished &&
-		(s.FinishedBy == events.StopReason_STOP_REASON_SHUTDOWN || s.FinishedBy == events.StopReason_STOP_REASON_REMOVED)
+	return s.Name == events.StateFinished && byDaemon(s.FinishedBy)
+}
+
+// byDaemon tells whether a stop for this reason was the daemon's own doing.
+func byDaemon(reason events.StopReason) bool {
+	return reason == events.StopReason_STOP_REASON_SHUTDOWN || reason == events.StopReason_STOP_REASON_REMOVED
 }
 
 // Snapshot is the whole state as one fact; Apply of it restores the state.
