@@ -55,6 +55,7 @@ type Runtime struct {
 	client *client.Client
 	conn   *grpc.ClientConn
 	hangs  *hangs
+	dials  *dials
 	child  *child // the embedded containerd; nil where the host's is used
 	calls  calls
 	starts starts
@@ -72,9 +73,9 @@ func New(config Config) (*Runtime, error) {
 		return nil, fmt.Errorf("cannot connect to containerd: %w", err)
 	}
 
-	hangs := newHangs(hangInterval, versionTimeout)
+	hangs, dials := newHangs(hangInterval, versionTimeout), new(dials)
 
-	conn, err := connect(config.Address, hangs)
+	conn, err := connect(config.Address, hangs, dials)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to containerd: %w", err)
 	}
@@ -91,6 +92,7 @@ func New(config Config) (*Runtime, error) {
 		client: connected,
 		conn:   conn,
 		hangs:  hangs,
+		dials:  dials,
 		starts: newStarts(),
 		logs:   logs.In(config.RunDir),
 		holds:  make(map[string]func() error),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -17,9 +18,16 @@ import (
 // versionTimeout limits how long a connection may take to answer its first question.
 const versionTimeout = 5 * time.Second
 
-func connect(address string, hangs *hangs) (*grpc.ClientConn, error) {
+func connect(address string, hangs *hangs, dials *dials) (*grpc.ClientConn, error) {
+	dial := func(ctx context.Context, _ string) (net.Conn, error) {
+		conn, err := hangs.dial(ctx, address)
+		dials.note(address, err)
+
+		return conn, err
+	}
+
 	return grpc.NewClient("unix://"+address,
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return hangs.dial(ctx, address) }),
+		grpc.WithContextDialer(dial),
 		grpc.WithUnaryInterceptor(hangs.intercept),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{
@@ -31,11 +39,38 @@ func connect(address string, hangs *hangs) (*grpc.ClientConn, error) {
 	)
 }
 
-// Link calls up each time the connection is established and down each time it is lost, until the context ends. The
-// calls come one after the other.
+// dials remembers why the last attempt to connect failed.
+type dials struct {
+	mu      sync.Mutex
+	problem error
+}
+
+// note says it in the words of the system, without those of Go's dialer.
+func (d *dials) note(address string, err error) {
+	if err != nil {
+		err = fmt.Errorf("cannot connect to %s: %w", address, cause(err))
+	}
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	d.problem = err
+}
+
+func (d *dials) last() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	return d.problem
+}
+
+// Link calls up each time the connection is established and down each time it is lost, until the context ends. While
+// there is no connection, down is also called with each new reason why there is none. The calls come one after the other.
 func (r *Runtime) Link(ctx context.Context, up func(address, version string), down func(problem error)) {
+	missing := missing{down: down}
+
 	for {
-		version, ok := r.awaitConnection(ctx)
+		version, ok := r.awaitConnection(ctx, &missing)
 		if !ok {
 			return
 		}
@@ -47,17 +82,44 @@ func (r *Runtime) Link(ctx context.Context, up func(address, version string), do
 			return
 		}
 
-		down(r.linkProblem())
+		missing = lost(down, r.linkProblem())
 	}
 }
 
+// settleTime is for a containerd that is only being restarted: until then the loss is all there is to tell.
+const settleTime = time.Second
+
+// missing tells each reason why there is no connection once.
+type missing struct {
+	down  func(problem error)
+	said  string
+	quiet time.Time // nothing is told before
+}
+
+func lost(down func(problem error), problem error) missing {
+	down(problem)
+
+	return missing{down: down, said: problem.Error(), quiet: time.Now().Add(settleTime)}
+}
+
+func (m *missing) tell(problem error) {
+	if problem == nil || problem.Error() == m.said || time.Now().Before(m.quiet) {
+		return
+	}
+
+	m.said = problem.Error()
+	m.down(problem)
+}
+
 // awaitConnection returns containerd's version once it answers.
-func (r *Runtime) awaitConnection(ctx context.Context) (string, bool) {
+func (r *Runtime) awaitConnection(ctx context.Context, missing *missing) (string, bool) {
 	for {
 		r.conn.Connect()
 
 		state := r.conn.GetState()
-		if state == connectivity.Ready {
+
+		switch state {
+		case connectivity.Ready:
 			version, err := r.version(ctx)
 			if err == nil {
 				r.hangs.answered()
@@ -65,7 +127,12 @@ func (r *Runtime) awaitConnection(ctx context.Context) (string, bool) {
 				return version, true
 			}
 
-			r.config.Logger.Warn().Err(err).Msg("containerd does not answer")
+			if ctx.Err() == nil {
+				r.config.Logger.Warn().Err(err).Msg("containerd does not answer")
+				missing.tell(fmt.Errorf("containerd at %s does not answer", r.config.Address))
+			}
+		case connectivity.TransientFailure:
+			missing.tell(r.absence())
 		}
 
 		// A connection that stays open but gave no answer is asked again.
@@ -77,6 +144,16 @@ func (r *Runtime) awaitConnection(ctx context.Context) (string, bool) {
 			return "", false
 		}
 	}
+}
+
+// absence is why a connection could not be made. That our own containerd is not there yet is no news, only that it cannot
+// be started is.
+func (r *Runtime) absence() error {
+	if r.child != nil {
+		return r.child.lastProblem()
+	}
+
+	return r.dials.last()
 }
 
 func (r *Runtime) version(ctx context.Context) (string, error) {

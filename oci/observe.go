@@ -1,11 +1,8 @@
 package oci
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -108,6 +105,7 @@ func (r *Runtime) observed(ctx context.Context, container containers.Container, 
 		observed.Status = events.TaskStatus_TASK_STATUS_RUNNING
 		observed.Pid = process.Pid
 		observed.Started = processStarted(process.Pid)
+		r.claimAgain(task, process.Pid)
 	}
 
 	return observed
@@ -118,19 +116,8 @@ const clockTicks = 100
 
 // processStarted returns when the process was started, nil where it is gone.
 func processStarted(pid uint32) *events.Instant {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return nil
-	}
-
-	// The name, in parentheses, may contain anything; the start is the 20th field after it.
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 20 {
-		return nil
-	}
-
-	ticks, err := strconv.ParseInt(string(fields[19]), 10, 64)
-	if err != nil {
+	ticks := startTicks(int(pid))
+	if ticks == 0 {
 		return nil
 	}
 

@@ -67,7 +67,7 @@ func (r *Runtime) start(ctx context.Context, request service.StartRequest) (serv
 		return service.Started{}, fmt.Errorf("cannot make the container: %w", err)
 	}
 
-	pid, err := r.run(ctx, request.ID, rootfs)
+	pid, err := r.run(ctx, service.Task{ID: request.ID, Attempt: request.Attempt}, rootfs)
 	if err == nil {
 		return service.Started{PID: pid, Container: request.ID, Rootfs: container.Labels[labelRootfs]}, nil
 	}
@@ -78,6 +78,8 @@ func (r *Runtime) start(ctx context.Context, request service.StartRequest) (serv
 
 	if problem := r.remove(cleanup, container); problem != nil {
 		err = errors.Join(err, fmt.Errorf("what was made of it cannot be deleted: %w", problem))
+	} else {
+		_ = r.unclaim(request.ID, func(attempt uint64) bool { return attempt == request.Attempt })
 	}
 
 	return service.Started{}, err
@@ -85,11 +87,16 @@ func (r *Runtime) start(ctx context.Context, request service.StartRequest) (serv
 
 // run creates and starts the task. Nobody needs to wait for it beforehand: containerd and the exit record keep the exit
 // until we delete the task.
-func (r *Runtime) run(ctx context.Context, id string, rootfs mount.Mount) (uint32, error) {
-	fifo := r.logs.FIFO(id)
+func (r *Runtime) run(ctx context.Context, task service.Task, rootfs mount.Mount) (uint32, error) {
+	// Before anything is in the cgroup: what an earlier attempt's record allows ends here.
+	if err := r.claim(task, 0); err != nil {
+		return 0, err
+	}
+
+	fifo := r.logs.FIFO(task.ID)
 
 	created, err := r.client.TaskService().Create(ctx, &tasks.CreateTaskRequest{
-		ContainerID: id,
+		ContainerID: task.ID,
 		Rootfs:      []*types.Mount{{Type: rootfs.Type, Source: rootfs.Source, Options: rootfs.Options}},
 		Stdout:      fifo,
 		Stderr:      fifo,
@@ -98,7 +105,11 @@ func (r *Runtime) run(ctx context.Context, id string, rootfs mount.Mount) (uint3
 		return 0, errgrpc.ToNative(err)
 	}
 
-	if _, err := r.client.TaskService().Start(ctx, &tasks.StartRequest{ContainerID: id}); err != nil {
+	if err := r.claim(task, created.Pid); err != nil {
+		return 0, err
+	}
+
+	if _, err := r.client.TaskService().Start(ctx, &tasks.StartRequest{ContainerID: task.ID}); err != nil {
 		return 0, errgrpc.ToNative(err)
 	}
 

@@ -23,7 +23,8 @@ import (
 	"github.com/extactor/extactor/service"
 )
 
-// Signal sends the signal ("SIGTERM") to PID 1 of the task; a task that has ended is no error.
+// Signal sends the signal ("SIGTERM") to PID 1 of the task; a task that has ended is no error. It works also while
+// containerd does not answer.
 func (r *Runtime) Signal(ctx context.Context, task service.Task, name string) error {
 	number, err := signal.ParseSignal(name)
 	if err != nil {
@@ -36,9 +37,10 @@ func (r *Runtime) Signal(ctx context.Context, task service.Task, name string) er
 	}
 	defer leave()
 
-	container, err := r.findTask(ctx, task)
-	if err == nil && container != nil {
-		err = r.signal(ctx, task.ID, uint32(number), false)
+	if record := r.claimed(task); record != nil {
+		err = record.signal(number)
+	} else {
+		err = r.signalFound(ctx, task, uint32(number))
 	}
 
 	if err != nil {
@@ -48,8 +50,19 @@ func (r *Runtime) Signal(ctx context.Context, task service.Task, name string) er
 	return nil
 }
 
+// signalFound is for a task that no record names.
+func (r *Runtime) signalFound(ctx context.Context, task service.Task, number uint32) error {
+	container, err := r.findTask(ctx, task)
+	if err != nil || container == nil {
+		return err
+	}
+
+	return r.signal(ctx, task.ID, number, false)
+}
+
 // Kill sends SIGKILL to every process of the task's cgroup and returns when they have ended; a task that has ended is
-// no error. A Prepare or Start of the same task that is under way is interrupted.
+// no error. A Prepare or Start of the same task that is under way is interrupted. It works also while containerd does not
+// answer, or the task's shim.
 func (r *Runtime) Kill(ctx context.Context, task service.Task) error {
 	r.calls.interrupt(task)
 
@@ -59,9 +72,10 @@ func (r *Runtime) Kill(ctx context.Context, task service.Task) error {
 	}
 	defer leave()
 
-	container, err := r.findTask(ctx, task)
-	if err == nil && container != nil {
-		err = r.kill(ctx, task.ID)
+	if record := r.claimed(task); record != nil {
+		err = r.killClaimed(ctx, task, record)
+	} else {
+		err = r.killFound(ctx, task)
 	}
 
 	if err != nil {
@@ -71,9 +85,14 @@ func (r *Runtime) Kill(ctx context.Context, task service.Task) error {
 	return nil
 }
 
-// kill works also while the shim is stuck or dead: the cgroup is what counts.
-func (r *Runtime) kill(ctx context.Context, id string) error {
-	return errors.Join(r.signal(ctx, id, uint32(unix.SIGKILL), true), cgroup.Kill(ctx, r.cgroupPath(id)))
+// killFound is for a task that no record names. The shim may be stuck or dead: the cgroup is what counts.
+func (r *Runtime) killFound(ctx context.Context, task service.Task) error {
+	container, err := r.findTask(ctx, task)
+	if err != nil || container == nil {
+		return err
+	}
+
+	return errors.Join(r.signal(ctx, task.ID, uint32(unix.SIGKILL), true), cgroup.Kill(ctx, r.cgroupPath(task.ID)))
 }
 
 func (r *Runtime) signal(ctx context.Context, id string, number uint32, all bool) error {
@@ -105,6 +124,11 @@ func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 
 	container, err := r.find(ctx, task.ID)
 	if err != nil {
+		// What runs can be ended nevertheless.
+		if record := r.claimed(task); record != nil {
+			err = errors.Join(err, r.killClaimed(ctx, task, record))
+		}
+
 		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
 	}
 
@@ -216,7 +240,7 @@ func (r *Runtime) release(id string) {
 
 // sweep removes what attempts of an id left in the run directory.
 func (r *Runtime) sweep(id string, drop func(attempt uint64) bool) error {
-	problems := []error{exits.Remove(r.config.RunDir, id, drop)}
+	problems := []error{exits.Remove(r.config.RunDir, id, drop), r.unclaim(id, drop)}
 
 	for kind, remove := range map[string]func(runDir, id string, attempt uint64) error{
 		"rootfs": RemoveOverlay, "config": removeConfig,

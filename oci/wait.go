@@ -10,10 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/v2/core/containers"
-	"github.com/containerd/errdefs"
-	"github.com/containerd/errdefs/pkg/errgrpc"
 	"github.com/containerd/typeurl/v2"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -30,35 +27,6 @@ const (
 	drainTimeout   = time.Second // for logd to take what a task printed
 	lastLinesLimit = 4 << 10     // bytes
 )
-
-// Wait blocks until the task ended. An error means that the connection was lost or the context ended: never that the
-// task ended. A task that is gone without a trace has ended in a way that is not known.
-func (r *Runtime) Wait(ctx context.Context, task service.Task) (*service.Exit, error) {
-	ctx = r.namespaced(ctx)
-
-	container, err := r.findTask(ctx, task)
-	if err != nil {
-		return nil, fmt.Errorf("cannot wait for %q: %w", task.ID, err)
-	}
-
-	if container == nil {
-		return r.rememberedExit(ctx, task, nil), nil
-	}
-
-	response, err := r.client.TaskService().Wait(ctx, &tasks.WaitRequest{ContainerID: task.ID})
-	if err := errgrpc.ToNative(err); err != nil {
-		if ctx.Err() == nil && errdefs.IsNotFound(err) {
-			return r.rememberedExit(ctx, task, container), nil
-		}
-
-		return nil, fmt.Errorf("cannot wait for %q: %w", task.ID, err)
-	}
-
-	return r.exit(ctx, task, container, exits.Record{
-		Status: response.ExitStatus,
-		WallNS: response.ExitedAt.AsTime().UnixNano(),
-	}), nil
-}
 
 // rememberedExit is the exit of a task that containerd does not know any more: what our shim wrote down, else unknown.
 func (r *Runtime) rememberedExit(ctx context.Context, task service.Task, container *containers.Container) *service.Exit {
