@@ -5,11 +5,12 @@ SHELL := /bin/bash
 # Debian keeps runc and ip out of the PATH of those who are not root.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-# Without cgo everywhere but under the race detector, so that what one target compiles serves the others.
+# The same flags everywhere, and no cgo but under the race detector, so that what one target compiles serves the others.
 export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-BUILD := go build -trimpath -buildvcs=false
+BUILD := go build
 STRIP := -s -w -X main.version=$(VERSION)
 
 # Tests that run for themselves, without the race detector.
