@@ -314,7 +314,8 @@ func (s *serviceActor) await(attempt uint64) {
 	})
 }
 
-// breakWait: the connection was lost, or this one call failed. Where the link is up nobody else would ask again.
+// breakWait: the connection was lost, or this one call failed. It is made again also while the link is down, because the
+// runtime may see the end of a task nevertheless.
 func (s *serviceActor) breakWait(broken waitBroken) {
 	if s.awaiting == broken.attempt {
 		s.awaiting = 0
@@ -325,9 +326,7 @@ func (s *serviceActor) breakWait(broken waitBroken) {
 }
 
 func (s *serviceActor) awaitAgain(attempt uint64) {
-	if s.state.PID != 0 && s.state.Attempt == attempt && s.state.Met(runtimeKey) {
+	if s.state.PID != 0 && s.state.Attempt == attempt {
 		s.await(attempt)
 	}
 }
-
-var runtimeKey = condition.Condition{Kind: condition.Service, Name: service.Runtime}.Key()

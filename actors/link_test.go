@@ -2,6 +2,7 @@ package actors_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -260,4 +261,42 @@ func TestCloseRecordsNoFailure(t *testing.T) {
 			w.UntilState("ext-a", events.StateRunning)
 		})
 	}
+}
+
+// unreachable is a runtime that says why it cannot be reached, and is never reached.
+type unreachable struct {
+	actors.Runtime
+	reasons chan string
+}
+
+func (r unreachable) Link(ctx context.Context, _ func(address, version string), down func(problem error)) {
+	for {
+		select {
+		case reason := <-r.reasons:
+			down(errors.New(reason))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func TestTheReasonWhyThereIsNoLinkIsShown(t *testing.T) {
+	story(t, func(w *actorstest.World) {
+		reasons := make(chan string, 1)
+		w.Config = func(config *actors.Config) { config.Runtime = unreachable{config.Runtime, reasons} }
+
+		w.Boot(serve("a"))
+
+		for _, reason := range []string{"no such file or directory", "no such file or directory", "connection refused"} {
+			reasons <- reason
+			w.Run(time.Second)
+		}
+
+		wantEvents(w, service.Runtime,
+			"[Waiting]: Waiting for containerd: not connected yet",
+			"[Waiting]: Waiting for containerd: no such file or directory",
+			"[Waiting]: Waiting for containerd: connection refused",
+		)
+		wantCalls(w, "Start")
+	})
 }

@@ -23,6 +23,8 @@ type runtimeActor struct {
 	link uint64 // counts the times the link came up or went down; what belongs to an earlier one is stale
 	up   bool
 	peer linkUp
+
+	problem string // the last that was recorded since the link was up
 }
 
 func newRuntimeActor(world *world, root *actor.PID) *runtimeActor {
@@ -80,20 +82,25 @@ func (r *runtimeActor) see(seen listed) {
 		self := r.self
 		r.world.clock.AfterFunc(listPause, func() { r.world.send(self, listAgain{link: seen.link}) })
 	default:
-		r.up = true
+		r.up, r.problem = true, ""
 		r.note(events.StateRunning, 0, &events.RuntimeConnected{Address: r.peer.address, Version: r.peer.version})
 		r.world.send(r.root, runtimeUp{tasks: seen.tasks, at: seen.at, seq: r.last})
 	}
 }
 
+// down records each reason why there is no link, once.
 func (r *runtimeActor) down(problem error) {
 	r.link++
 
-	if !r.up {
+	if !r.up && problem.Error() == r.problem {
 		return
 	}
 
-	r.up = false
-	r.note(events.StateWaiting, 0, &events.RuntimeDisconnected{Problem: problem.Error()})
-	r.world.send(r.root, runtimeDown{seq: r.last})
+	lost := r.up
+	r.up, r.problem = false, problem.Error()
+	r.note(events.StateWaiting, 0, &events.RuntimeDisconnected{Problem: r.problem})
+
+	if lost {
+		r.world.send(r.root, runtimeDown{seq: r.last})
+	}
 }
