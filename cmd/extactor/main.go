@@ -92,7 +92,7 @@ func (a *app) root() *cobra.Command {
 	}
 
 	root.AddCommand(
-		a.daemonCommand(),
+		a.daemonCommand(), a.runCommand(),
 		a.statusCommand(), a.serviceCommand(), a.logsCommand(), a.eventsCommand(),
 		a.validateCommand(), a.schemaCommand(), a.ociCommand(), a.versionCommand(),
 		a.containerdCommand(), a.logdCommand(),

@@ -15,10 +15,11 @@ type wishes struct {
 }
 
 // listen turns signals into wishes until it is told to end. A third SIGTERM or SIGINT ends the process by itself, as it
-// would any other.
-func listen() (wishes, func()) {
+// would any other. What comes with the end of a terminal (SIGHUP, SIGPIPE) may ask for the stop too: once, as every line
+// that cannot be written any more sends another.
+func listen(atEnd ...os.Signal) (wishes, func()) {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1)
+	signal.Notify(signals, append(atEnd, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1)...)
 
 	wanted := wishes{stop: make(chan struct{}), hurry: make(chan struct{}), leave: make(chan struct{})}
 
@@ -40,6 +41,7 @@ func (w wishes) follow(signals <-chan os.Signal) {
 
 			close(w.leave)
 		case received == unix.SIGUSR1:
+		case stops > 0 && (received == unix.SIGHUP || received == unix.SIGPIPE):
 		default:
 			stops++
 

@@ -23,6 +23,7 @@ import (
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/spec"
 )
 
 // Options say where the daemon finds things and whom it listens to.
@@ -35,6 +36,11 @@ type Options struct {
 	Containerd  string // auto, embedded, or the path of a socket
 	OCIRuntime  string // auto, runc, crun, or a path
 	Console     string // auto, kmsg, stderr, off
+
+	ShowAllLines bool // on the console also those of services without logToConsole
+	// Loaded, where it is set, is told what the files say, each time before the services follow them. It shows the
+	// problems, which otherwise go to the console.
+	Loaded func(services []*spec.Service, problems spec.Problems)
 
 	Command []string // of the internal processes: this program
 	Version api.Version
@@ -352,7 +358,7 @@ func (d *daemon) startServices() error {
 	d.onClose(d.system.Close)
 	d.awaitViews(len(desired.Services))
 
-	lines := newLines(logs.In(d.options.RunDir), d.console)
+	lines := newLines(logs.In(d.options.RunDir), d.console, d.options.ShowAllLines)
 	d.onClose(lines.close)
 	lines.follow(desired.Services)
 

@@ -21,7 +21,10 @@ type files struct {
 	log     zerolog.Logger
 	hosts   []spec.HostService
 
+	hostProblems spec.Problems
+
 	configs  []*spec.Config // as they were last valid
+	problems spec.Problems  // of the last load
 	reported []string       // problems that were logged
 }
 
@@ -29,8 +32,7 @@ func newFiles(options Options, log zerolog.Logger) *files {
 	read := &files{options: options, log: log}
 
 	hosts, problems := spec.LoadHostServices(filepath.Join(filepath.Dir(options.ConfigDir), hostServicesFile))
-	read.hosts = hosts
-	read.report(problems)
+	read.hosts, read.hostProblems = hosts, problems
 
 	return read
 }
@@ -41,7 +43,8 @@ func (f *files) load() actors.Desired {
 	services, problems := spec.LoadDir(f.options.ServicesDir)
 	configs, configProblems := spec.LoadConfigDir(f.options.ConfigDir)
 	problems = append(problems, configProblems...)
-	f.report(problems)
+	f.problems = problems
+	f.report(services, slices.Concat(f.hostProblems, problems))
 
 	if len(services) == 0 {
 		f.log.Warn().Str("directory", f.options.ServicesDir).Msg("no service files")
@@ -58,8 +61,14 @@ func (f *files) load() actors.Desired {
 	return desired
 }
 
-// report logs each problem once, for as long as it stands.
-func (f *files) report(problems spec.Problems) {
+// report logs each problem once, for as long as it stands, unless somebody else wants to.
+func (f *files) report(services []*spec.Service, problems spec.Problems) {
+	if f.options.Loaded != nil {
+		f.options.Loaded(services, problems)
+
+		return
+	}
+
 	var standing []string
 
 	for _, problem := range problems {

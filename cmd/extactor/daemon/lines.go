@@ -15,14 +15,15 @@ const lineLimit = 4096
 type lines struct {
 	dir     logs.Dir
 	console consoles
+	all     bool // also those of services that do not ask for it
 
 	mutex    sync.Mutex
 	followed map[string]context.CancelFunc
 	open     sync.WaitGroup
 }
 
-func newLines(dir logs.Dir, console consoles) *lines {
-	return &lines{dir: dir, console: console, followed: make(map[string]context.CancelFunc)}
+func newLines(dir logs.Dir, console consoles, all bool) *lines {
+	return &lines{dir: dir, console: console, all: all, followed: make(map[string]context.CancelFunc)}
 }
 
 // follow shows the lines of exactly these services, where they ask for it, from now on.
@@ -33,7 +34,7 @@ func (l *lines) follow(services []*spec.Service) {
 	wanted := make(map[string]bool)
 
 	for _, service := range services {
-		if service.LogToConsole && l.console.lines != nil {
+		if (service.LogToConsole || l.all) && l.console.lines != nil {
 			wanted[service.ID()] = true
 		}
 	}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/api"
+	"github.com/extactor/extactor/cmd/extactor/author"
+	"github.com/extactor/extactor/cmd/extactor/daemon"
+	"github.com/extactor/extactor/oci"
+	"github.com/extactor/extactor/spec"
+)
+
+// scratchBelow is where a private daemon has its scratch file system.
+const scratchBelow = "/run"
+
+// runOptions are what `extactor run` is told.
+type runOptions struct {
+	directory, rootfs, config, ociRuntime string
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var options runOptions
+
+	command := &cobra.Command{
+		Use:   "run DIR",
+		Short: "Run the services of a directory in the foreground, while you write them",
+		Long: `Run the services of a directory in the foreground, while you write them. A private daemon shows their events and
+what they print, and follows every change of the service files. Ctrl-C stops them and leaves nothing behind; a second
+one hurries. DIR is one of:
+
+  DIR/*.yaml with DIR/NAME/, or with one DIR/rootfs/     service files beside their root file systems
+  DIR/rootfs/usr/local/etc/containers/*.yaml             the layout of a system extension, with the root file
+    with DIR/rootfs/usr/local/lib/containers/NAME/       systems where it has them
+  DIR/usr/local/etc/containers/*.yaml                    the same without rootfs`,
+		Example: "  extactor run examples/hello-world --rootfs bin/rootfs",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			options.directory = args[0]
+			if err := a.runDirectory(command.Context(), options); err != nil {
+				return fmt.Errorf("cannot run %q: %w", options.directory, err)
+			}
+
+			return nil
+		},
+	}
+
+	flags := command.Flags()
+	flags.StringVar(&options.rootfs, "rootfs", "", "directory of root file systems, one for each service, where they are not in DIR")
+	flags.StringVar(&options.config, "config", "", "directory of ExtensionServiceConfig documents")
+	flags.StringVar(&options.ociRuntime, "oci-runtime", "runc", "runc, crun, auto, or the path of another")
+
+	return command
+}
+
+// runDirectory is the life of a private daemon.
+func (a *app) runDirectory(ctx context.Context, options runOptions) (err error) {
+	layout, err := author.Find(options.directory, options.rootfs)
+	if err != nil {
+		return err
+	}
+
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("containers, mounts and cgroups need root; try: sudo extactor run %s", options.directory)
+	}
+
+	// Looked for now, where the daemon would go on trying.
+	if _, err := oci.SelectOCIRuntime(ctx, options.ociRuntime); err != nil {
+		return err
+	}
+
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find this program: %w", err)
+	}
+
+	// A terminal that is closed, or a reader that went away, is no reason to leave containers behind.
+	wanted, end := listen(unix.SIGHUP, unix.SIGPIPE)
+	defer end()
+
+	scratch, err := author.Open(options.directory, scratchBelow)
+	if err != nil {
+		return err
+	}
+
+	defer func() { err = errors.Join(err, scratch.Close()) }()
+
+	settings, err := a.private(layout, scratch.Path, options)
+	if err != nil {
+		return err
+	}
+
+	settings.Command = []string{program}
+	settings.Stop, settings.Hurry = wanted.stop, wanted.hurry
+
+	return daemon.Run(ctx, settings)
+}
+
+// private are the options of a daemon for one author.
+func (a *app) private(layout author.Layout, scratch string, options runOptions) (daemon.Options, error) {
+	run, links, config := filepath.Join(scratch, "run"), filepath.Join(scratch, "rootfs"), options.config
+	if config == "" {
+		config = filepath.Join(scratch, "config")
+	}
+
+	rootfs := layout.Rootfs
+	if layout.Shared != "" {
+		rootfs = links
+	}
+
+	for _, directory := range []string{links, filepath.Join(scratch, "config")} {
+		if err := os.MkdirAll(directory, 0o700); err != nil {
+			return daemon.Options{}, err
+		}
+	}
+
+	problems := author.NewProblems(a.stderr)
+
+	return daemon.Options{
+		ServicesDir: layout.Services, RootfsDir: rootfs, ConfigDir: config,
+		StateDir: filepath.Join(scratch, "state"), RunDir: run,
+		Containerd: oci.Embedded, OCIRuntime: options.ociRuntime, Console: daemon.ConsoleStderr,
+		Version:      api.Version{Tag: version},
+		ShowAllLines: true,
+		Loaded: func(services []*spec.Service, found spec.Problems) {
+			problems.Show(found)
+
+			if layout.Shared == "" {
+				return
+			}
+
+			for _, service := range services {
+				if err := layout.Link(links, service.Name); err != nil {
+					fmt.Fprintf(a.stderr, "extactor: cannot give %s its root file system: %v\n", service.ID(), err)
+				}
+			}
+		},
+		Ready: func() {
+			fmt.Fprintf(a.stderr, "extactor: running; edit the files of %s as you like, Ctrl-C ends it. In another terminal, as root:\n"+
+				"  export %s=%s\n  extactor status\n  extactor service NAME restart    # once you have built its program anew\n", layout.Services, socketVariable, filepath.Join(run, api.SocketName))
+		},
+	}, nil
+}
