@@ -114,16 +114,17 @@ func TestConfigIsHiddenInLastLines(t *testing.T) {
 		Files:       []spec.ConfigFile{file("/etc/a", "user = admin\npassword = hunter22\n"), file("/etc/b", "tiny")},
 		Environment: []string{"TOKEN=correct horse"},
 	}
-	program := h.Service("secretive", "hangup", "environment", "TOKEN", "read", "/etc/a", "read", "/etc/b",
+	program := h.Service("secretive", "print", "ready", "hangup", "environment", "TOKEN", "read", "/etc/a", "read", "/etc/b",
 		"print", "said: password = hunter22", "exit", "1")
 	secretive := h.startConfigured(1, program, document)
+	must(t, h.AwaitOutput(t.Context(), secretive.ID, "ready"))
 
 	changed := &spec.Config{Files: []spec.ConfigFile{file("/etc/a", "password = changed!"), file("/etc/b", "tiny")}}
 	must(t, h.runtime.UpdateConfig(t.Context(), secretive, changed))
 	must(t, h.runtime.Signal(t.Context(), secretive, "SIGHUP"))
 
 	// What was replaced is a secret still.
-	if exit := h.wait(secretive); exit.LastLines != "[redacted]\n[redacted]\ntiny\nsaid: [redacted]\n" {
+	if exit := h.wait(secretive); exit.LastLines != "ready\n[redacted]\n[redacted]\ntiny\nsaid: [redacted]\n" {
 		t.Errorf("last lines: %q", exit.LastLines)
 	}
 }

@@ -129,7 +129,9 @@ func (h *harness) open() {
 
 	h.runtime = runtime
 
-	h.awaitLink(h.watchLink())
+	// Where containerd is still being started, the link tells first that it is not there.
+	for told := h.watchLink(); !h.awaitLink(told).up; {
+	}
 }
 
 // watchLink returns what Link tells, from now on: the address at each up, the problem at each down.
