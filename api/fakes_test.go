@@ -217,6 +217,7 @@ type harness struct {
 	services *fakeServices
 	journal  *fakeJournal
 	logs     *fakeLogs
+	host     *fakeHost
 	socket   string
 	stop     func() error // ends the server and returns what Serve returned
 }
@@ -226,7 +227,7 @@ func start(t *testing.T, services *fakeServices, journal *fakeJournal) *harness 
 
 	h := &harness{
 		services: services, journal: journal, socket: filepath.Join(t.TempDir(), SocketName),
-		logs: &fakeLogs{asked: make(chan logRequest, 1), stopped: make(chan struct{})},
+		logs: &fakeLogs{asked: make(chan logRequest, 1), stopped: make(chan struct{})}, host: &fakeHost{},
 	}
 
 	listener, err := Listen(h.socket)
@@ -236,6 +237,7 @@ func start(t *testing.T, services *fakeServices, journal *fakeJournal) *harness 
 
 	server := New(Options{
 		Services: services, Journal: journal, Logs: h.logs, BootID: bootID,
+		Configs: h.host, Files: h.host, Commands: h.host,
 		Now:     func() *events.Instant { return testNow },
 		Version: Version{Tag: "v1.2.3", SHA: "abc", Built: "2026-01-02T03:04:05Z"},
 	})

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/spec"
 )
 
 // Services is what the daemon supervises.
@@ -52,11 +53,73 @@ type Logs interface {
 	Open(ctx context.Context, service string, tail int, follow bool) (io.ReadCloser, error)
 }
 
+// Configs are the ExtensionServiceConfig documents.
+type Configs interface {
+	// Apply stores the documents of content, which source names in problems, and returns once the services have been told.
+	// Where a problem is an error, nothing was stored.
+	Apply(ctx context.Context, source string, content []byte) ([]AppliedConfig, []Change, spec.Problems, error)
+	// Delete removes the document of that name, and returns once the services have been told.
+	Delete(ctx context.Context, name string) ([]Change, error)
+	// Load returns the documents that are stored, and what is wrong with others.
+	Load() ([]*spec.Config, spec.Problems)
+}
+
+// AppliedConfig tells what became of one document.
+type AppliedConfig struct {
+	Name   string
+	Action string // created, changed, unchanged
+	Source string // the file that has it now
+}
+
+// Files are what services are made from: the directories of service files and of configuration.
+type Files interface {
+	// Reload reads them anew and returns once the services have been told, with all that is wrong in them.
+	Reload(ctx context.Context) ([]Change, spec.Problems, error)
+}
+
+// Change is what following the files did to one service.
+type Change struct {
+	ID     string
+	Action string // added, changed, removed, ignored
+}
+
+// Commands are run in containers, beside the service.
+type Commands interface {
+	// Exec runs a command to its end, or until the context ends, which kills it. An error with a code that is not
+	// negative tells why the command could not be executed (126, 127); with any other nothing was run, or its end is not
+	// known.
+	Exec(ctx context.Context, request ExecRequest) (code int, err error)
+}
+
+// ExecRequest is a command to run in the container of a running service.
+type ExecRequest struct {
+	ID      string // exact
+	Attempt uint64 // of the service
+	Args    []string
+	Env     []string // NAME=value
+	Cwd     string   // in the container; empty: where the service itself began
+
+	Terminal bool              // all output then goes to Stdout
+	Resize   <-chan WindowSize // sizes of the terminal
+
+	Stdin  io.Reader // nil: it reads nothing
+	Stdout io.Writer // may be written to together with Stderr
+	Stderr io.Writer
+}
+
+// WindowSize is the size of a terminal in characters.
+type WindowSize struct {
+	Columns, Rows uint32
+}
+
 // Options are what a server needs; all but Version must be set.
 type Options struct {
 	Services Services
 	Journal  Journal
 	Logs     Logs
+	Configs  Configs
+	Files    Files
+	Commands Commands
 	Now      func() *events.Instant // both clocks
 	BootID   string                 // kernel boot id to which Now's BootNs belongs
 	Version  Version
