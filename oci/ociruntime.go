@@ -52,6 +52,22 @@ func SelectOCIRuntime(ctx context.Context, choice string) (binary string, err er
 	return binary, nil
 }
 
+// CheckOCIRuntime selects as SelectOCIRuntime does, and tries also a runtime that was given by its path on a container:
+// what merely can be executed need not be an OCI runtime.
+func CheckOCIRuntime(ctx context.Context, choice string) (binary string, err error) {
+	binary, err = SelectOCIRuntime(ctx, choice)
+	if err == nil && filepath.IsAbs(choice) {
+		err = probeOCIRuntime(ctx, binary)
+		if err != nil {
+			err = fmt.Errorf("cannot use OCI runtime %q: %w", choice, err)
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	return binary, nil
+}
+
 // noRuntime tells how to get a runtime, and why a crun that is there is not used.
 func noRuntime(crun error) error {
 	advice := "install runc with the system's package manager (apt-get install runc, dnf install runc, apk add runc), " +
@@ -96,13 +112,30 @@ func probeOCIRuntime(ctx context.Context, binary string) (err error) {
 	defer output.Close()
 	create.Stdout, create.Stderr = output, output
 	err = create.Run()
+	if err == nil {
+		err = checkState(ctx, binary, state, id)
+	}
 	// Deleted also after a failure, and after the deadline: the cgroup may exist already.
 	cleanup, cancelCleanup := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 	defer cancelCleanup()
 	_ = exec.CommandContext(cleanup, binary, "--root", state, "delete", "--force", id).Run()
 	if err != nil {
 		said, _ := os.ReadFile(output.Name())
-		return fmt.Errorf("it cannot create a container on this host: %s (%w)", strings.TrimSpace(string(said)), err)
+		reason := strings.TrimSpace(strings.TrimSpace(string(said)) + " (" + err.Error() + ")")
+		return fmt.Errorf("it cannot create a container on this host: %s", reason)
+	}
+	return nil
+}
+
+// checkState tells an OCI runtime from a program that ends well whatever it is asked.
+func checkState(ctx context.Context, binary, root, id string) error {
+	said, err := exec.CommandContext(ctx, binary, "--root", root, "state", id).Output()
+	if err != nil {
+		return err
+	}
+	var state specs.State
+	if err := json.Unmarshal(said, &state); err != nil || state.ID != id {
+		return errors.New("it does not tell the state of a container: is it an OCI runtime?")
 	}
 	return nil
 }

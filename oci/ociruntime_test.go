@@ -20,7 +20,7 @@ func installed(t *testing.T, programs map[string]string) string {
 }
 
 const (
-	works = "exit 0"
+	works = `[ "$3" = state ] && echo "{\"id\":\"$4\"}"; exit 0`
 	fails = "echo cgroups in hybrid mode not supported >&2; exit 1"
 )
 
@@ -86,6 +86,19 @@ func TestProbeOCIRuntime(t *testing.T) {
 		filepath.Join(os.TempDir(), "extactor-probe-*")} {
 		if left, _ := filepath.Glob(pattern); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
+		}
+	}
+}
+
+func TestProgramThatIsNoOCIRuntimeIsRefused(t *testing.T) {
+	program, err := exec.LookPath("true")
+	if err != nil {
+		t.Skip("SKIPPED: needs true(1)")
+	}
+
+	for _, choice := range []string{program, "/missing/runtime"} {
+		if binary, err := CheckOCIRuntime(t.Context(), choice); err == nil || !strings.Contains(err.Error(), "cannot use OCI runtime") {
+			t.Errorf("%s: %q, %v", choice, binary, err)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/containerd/typeurl/v2"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/exits"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/service"
@@ -57,6 +58,10 @@ func (r *Runtime) Start(ctx context.Context, request service.StartRequest) (serv
 }
 
 func (r *Runtime) start(ctx context.Context, request service.StartRequest) (service.Started, error) {
+	if hierarchies, err := cgroup.Directories("/"); err == nil && len(hierarchies) == 0 {
+		return service.Started{}, errors.New("no cgroup file system is mounted (usually on /sys/fs/cgroup)")
+	}
+
 	container, rootfs, err := r.compose(ctx, request)
 	if err != nil {
 		return service.Started{}, err

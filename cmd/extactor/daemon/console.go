@@ -20,7 +20,7 @@ import (
 
 // Where the console may be: what people look at while a host boots, or while an author tries an extension.
 const (
-	ConsoleAuto   = "auto" // the kernel log, but standard error on a terminal, in a container, or without a kernel log
+	ConsoleAuto   = "auto" // standard error; but the kernel log where nobody reads that: early in boot
 	ConsoleKmsg   = "kmsg"
 	ConsoleStderr = "stderr"
 	ConsoleOff    = "off" // only the daemon's own warnings, to standard error
@@ -37,10 +37,10 @@ type consoles struct {
 // openConsole chooses the console.
 func openConsole(choice string, stderr *os.File) (consoles, error) {
 	if choice == ConsoleAuto || choice == "" {
-		choice = ConsoleStderr
-		if !isTerminal(stderr) && !inContainer() && unix.Access(kernelLog, unix.W_OK) == nil {
-			choice = ConsoleKmsg
-		}
+		choice = chooseConsole(surroundings{
+			unread: unread(stderr), journald: os.Getenv("JOURNAL_STREAM") != "",
+			container: inContainer(), kernelLog: unix.Access(kernelLog, unix.W_OK) == nil,
+		})
 	}
 
 	switch choice {
@@ -57,6 +57,42 @@ func openConsole(choice string, stderr *os.File) (consoles, error) {
 		return consoles{log: zerolog.New(pretty(stderr)).With().Timestamp().Logger().Level(zerolog.WarnLevel)}, nil
 	default:
 		return consoles{}, fmt.Errorf("cannot write to console %q: it is one of auto, kmsg, stderr, off", choice)
+	}
+}
+
+// surroundings are what the choice of a console depends on.
+type surroundings struct {
+	unread    bool // standard error leads nowhere, or to the console of the host
+	journald  bool // the systemd journal reads standard error
+	container bool // the kernel log is that of others
+	kernelLog bool // it can be written
+}
+
+func chooseConsole(around surroundings) string {
+	if around.unread && !around.journald && !around.container && around.kernelLog {
+		return ConsoleKmsg
+	}
+
+	return ConsoleStderr
+}
+
+// unread tells whether standard error is what an init gives its services before anybody reads: nothing at all, /dev/null,
+// the console of the host, or the kernel log itself. A terminal, a pipe, a socket or a file has its reader.
+func unread(stderr *os.File) bool {
+	var status unix.Stat_t
+	if unix.Fstat(int(stderr.Fd()), &status) != nil {
+		return true // closed
+	}
+
+	if status.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return false
+	}
+
+	switch status.Rdev {
+	case unix.Mkdev(1, 3), unix.Mkdev(1, 11), unix.Mkdev(5, 1): // null, kmsg, console
+		return true
+	default:
+		return false
 	}
 }
 

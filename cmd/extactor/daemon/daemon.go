@@ -6,13 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 
 	"github.com/google/uuid"
-	slogzerolog "github.com/samber/slog-zerolog/v2"
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/api"
@@ -32,10 +30,12 @@ type Options struct {
 	RootfsDir   string // root file systems of the services
 	ConfigDir   string // ExtensionServiceConfig documents
 	StateDir    string // the journal; may appear later
+	StateMount  string // where set: the state directory counts only while this is a mount point
 	RunDir      string // everything that must not outlive a boot
 	Containerd  string // auto, embedded, or the path of a socket
 	OCIRuntime  string // auto, runc, crun, or a path
 	Console     string // auto, kmsg, stderr, off
+	SyncAlways  bool   // every record is safe against a power cut before it counts
 
 	ShowAllLines bool // on the console also those of services without logToConsole
 	// Loaded, where it is set, is told what the files say, each time before the services follow them. It shows the
@@ -60,6 +60,10 @@ func (o *Options) absolute() error {
 		}
 
 		*directory = path
+	}
+
+	if o.StateMount != "" && !filepath.IsAbs(o.StateMount) {
+		return fmt.Errorf("the mount point of the state directory %q is not an absolute path", o.StateMount)
 	}
 
 	return nil
@@ -133,9 +137,15 @@ func (d *daemon) start(ctx context.Context) error {
 
 	d.bootID = bootID
 
+	if err := d.checkHost(ctx); err != nil {
+		return err
+	}
+
 	if err := d.claim(); err != nil {
 		return err
 	}
+
+	d.breakCrashLoop()
 
 	d.files = newFiles(d.options, d.console.log)
 
@@ -153,7 +163,7 @@ func (d *daemon) start(ctx context.Context) error {
 		return err
 	}
 
-	if err := d.startServices(); err != nil {
+	if err := d.startServices(ctx); err != nil {
 		return err
 	}
 
@@ -187,21 +197,12 @@ func (d *daemon) claim() error {
 		return err
 	}
 
-	// As the journal does, only the directory itself is made: where its parent is missing, it is not mounted yet, and is
-	// locked once it is.
-	_ = os.Mkdir(d.options.StateDir, 0o700)
-
-	if _, err := os.Stat(d.options.StateDir); err == nil {
-		if err := d.lock(d.options.StateDir); err != nil && !readOnly(err) {
-			return err
-		}
-
-		d.stateLocked = true
+	state, err := d.claimState()
+	if err != nil {
+		return err
 	}
 
-	var err error
-
-	d.instance, err = loadInstance(d.options.RunDir, d.options.StateDir)
+	d.instance, err = loadInstance(d.options.RunDir, state)
 
 	return err
 }
@@ -218,9 +219,16 @@ func (d *daemon) lock(dir string) error {
 }
 
 func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
+	mode := journal.Interval
+	if d.options.SyncAlways {
+		mode = journal.Always
+	}
+
 	opened, err := journal.Open(journal.Options{
 		Identity: journal.Identity{Instance: d.instance.id, BootID: d.bootID, RunID: uuid.NewString()},
 		Dir:      d.options.StateDir,
+		Mount:    d.options.StateMount,
+		Sync:     mode,
 		Logger:   d.console.log,
 		Snapshot: func(ctx context.Context) error {
 			if running := system.Load(); running != nil {
@@ -252,8 +260,13 @@ func (d *daemon) storeInstance(ctx context.Context) {
 	for {
 		status, changed := d.journal.Watch()
 		if !status.Degraded {
-			if err := d.instance.store(d.options.StateDir); err != nil {
+			same, err := d.instance.store(d.options.StateDir)
+
+			switch {
+			case err != nil:
 				d.console.log.Warn().Err(err).Msg("cannot store the instance in the state directory")
+			case !same:
+				d.console.log.Warn().Msg("the state directory appeared late, with an identity of its own, which counts from the next boot on")
 			}
 
 			if !d.stateLocked {
@@ -326,7 +339,7 @@ func (d *daemon) connect() error {
 }
 
 // startServices brings the services to life, and has them follow their files.
-func (d *daemon) startServices() error {
+func (d *daemon) startServices(ctx context.Context) error {
 	watchers, err := watch.New(watch.Options{Logger: d.console.log})
 	if err != nil {
 		return err
@@ -344,19 +357,16 @@ func (d *daemon) startServices() error {
 	d.system, err = actors.Start(actors.Config{
 		Journal: d.journal, Runtime: linkedRuntime{Runtime: d.runtime, link: link}, Watcher: watchers, Clock: kernelClock{},
 		Prober: prober,
-		Logger: slog.New(slogzerolog.Option{Logger: &d.console.log}.NewZerologHandler()), Desired: desired,
+		Logger: newLogger(&d.console.log), Desired: desired,
 		BootID: d.bootID, Version: d.options.Version.Tag, PID: int32(os.Getpid()), Key: d.instance.key,
-		Fatal: func(reason any) {
-			d.console.log.Error().Any("error", reason).Msg("internal error, the daemon ends; services go on")
-			os.Exit(exitInternal)
-		},
+		Fatal: d.crash,
 	})
 	if err != nil {
 		return err
 	}
 
 	d.onClose(d.system.Close)
-	d.awaitViews(len(desired.Services))
+	d.awaitViews(ctx, desired.Services)
 
 	lines := newLines(logs.In(d.options.RunDir), d.console, d.options.ShowAllLines)
 	d.onClose(lines.close)
@@ -371,15 +381,26 @@ func (d *daemon) startServices() error {
 	return nil
 }
 
-// awaitViews returns once every service has read its history: whoever asks afterwards finds them all.
-func (d *daemon) awaitViews(services int) {
-	for {
-		changed := d.system.Changed()
-		if len(d.system.Views()) > services { // with the link to containerd
-			return
-		}
+// awaitViews returns once every service has read its history, so that whoever asks afterwards finds them all; or once the
+// daemon is to end.
+func (d *daemon) awaitViews(ctx context.Context, services []*spec.Service) {
+	for _, file := range services {
+		for {
+			changed := d.system.Changed()
+			if _, found := d.system.View(file.ID()); found {
+				break
+			}
 
-		<-changed
+			select {
+			case <-changed:
+			case <-d.options.Stop:
+				return
+			case <-d.options.Leave:
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,43 +25,53 @@ type instance struct {
 }
 
 // loadInstance reads the identity from the run directory, where this boot's containers are, else from the state
-// directory, else makes a new one. It is kept in both; a state directory that is not there yet is left alone.
+// directory, else makes a new one. The run directory keeps it for this boot.
 func loadInstance(runDir, stateDir string) (instance, error) {
-	var found instance
-
-	for _, dir := range []string{runDir, stateDir} {
-		id, err := os.ReadFile(filepath.Join(dir, "instance"))
-		key, keyErr := os.ReadFile(filepath.Join(dir, "key"))
-
-		parsed, parseErr := uuid.ParseBytes([]byte(strings.TrimSpace(string(id))))
-		if err == nil && keyErr == nil && parseErr == nil && len(key) == sha256.Size {
-			found = instance{id: parsed.String(), key: key}
-
-			break
-		}
+	found, ok := readInstance(runDir)
+	if !ok && stateDir != "" {
+		found, ok = readInstance(stateDir)
 	}
 
-	if found.id == "" {
+	if !ok {
 		found = instance{id: uuid.NewString(), key: make([]byte, sha256.Size)}
 		if _, err := rand.Read(found.key); err != nil {
 			return instance{}, fmt.Errorf("cannot make an instance key: %w", err)
 		}
 	}
 
-	if err := found.store(runDir); err != nil {
+	if _, err := found.store(runDir); err != nil {
 		return instance{}, fmt.Errorf("cannot store the instance in %q: %w", runDir, err)
 	}
 
 	return found, nil
 }
 
-// store writes the identity where it is not there yet. The key is written first: an identity without it is void.
-func (i instance) store(dir string) error {
-	if err := writeNew(filepath.Join(dir, "key"), i.key); err != nil {
-		return err
+// readInstance returns the identity that a directory has; half of one is none.
+func readInstance(dir string) (instance, bool) {
+	id, err := os.ReadFile(filepath.Join(dir, "instance"))
+	key, keyErr := os.ReadFile(filepath.Join(dir, "key"))
+	parsed, parseErr := uuid.ParseBytes([]byte(strings.TrimSpace(string(id))))
+
+	if err != nil || keyErr != nil || parseErr != nil || len(key) != sha256.Size {
+		return instance{}, false
 	}
 
-	return writeNew(filepath.Join(dir, "instance"), []byte(i.id+"\n"))
+	return instance{id: parsed.String(), key: key}, true
+}
+
+// store writes the identity where there is none yet, and tells whether the directory has this one. Another one is never
+// replaced: a state directory that appears late has that of all earlier boots, and of the next one; only this boot goes on
+// with what it began with. The key is written first: an identity without it is void.
+func (i instance) store(dir string) (bool, error) {
+	if present, ok := readInstance(dir); ok {
+		return present.id == i.id && bytes.Equal(present.key, i.key), nil
+	}
+
+	if err := writeNew(filepath.Join(dir, "key"), i.key); err != nil {
+		return false, err
+	}
+
+	return true, writeNew(filepath.Join(dir, "instance"), []byte(i.id+"\n"))
 }
 
 // writeNew replaces the file atomically unless it has that content already.

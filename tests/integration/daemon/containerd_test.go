@@ -77,12 +77,64 @@ func TestHostContainerd(t *testing.T) {
 	d.started(t, before, "ext-guest")
 }
 
+// Without containerd everything can still be stopped, and the daemon ended. The next one takes over from there.
+func TestContainerdStaysAway(t *testing.T) {
+	t.Parallel()
+
+	server := newContainerd(t)
+	h := newHost(t)
+	h.containerd = server.address()
+
+	for _, name := range []string{"one", "two"} {
+		h.service(name, "restart: always", "serve")
+	}
+
+	h.service("deaf", "restart: always\nextactor: {stop: {timeout: 100ms}}", "print", "ready", "stubborn")
+
+	d := h.start()
+	for _, id := range []string{"ext-one", "ext-two", "ext-deaf"} {
+		d.started(t, 0, id)
+	}
+
+	h.printed("ext-deaf", "ready")
+
+	before := d.now(t)
+
+	server.end(unix.SIGKILL)
+	d.event(t, before, "containerd", "Waiting for containerd: .*was lost.*")
+	d.event(t, before, "containerd", "Waiting for containerd: cannot connect to .*: connection refused")
+
+	h.cli("service", "one", "stop").done(t)
+	d.state(t, "ext-one", "Finished")
+
+	h.signal(unix.SIGTERM)
+
+	if status := h.awaitEnd(); status.ExitStatus() != 0 {
+		t.Errorf("exit status %d", status)
+	}
+
+	server.start()
+
+	d = h.start()
+	d.started(t, 0, "ext-two")
+	d.started(t, 0, "ext-deaf")
+	d.state(t, "ext-one", "Finished")
+}
+
 // hostContainerd starts the containerd that is installed, on directories of its own, and returns its socket.
-func hostContainerd(t *testing.T) string {
+func hostContainerd(t *testing.T) string { return newContainerd(t).address() }
+
+// containerd is the one that is installed, on directories of its own.
+type containerd struct {
+	t         *testing.T
+	directory string
+	command   *exec.Cmd
+}
+
+func newContainerd(t *testing.T) *containerd {
 	t.Helper()
 
-	binary, err := exec.LookPath("containerd")
-	if err != nil {
+	if _, err := exec.LookPath("containerd"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("containerd is not installed")
 		}
@@ -93,21 +145,18 @@ func hostContainerd(t *testing.T) string {
 	directory, err := os.MkdirTemp("/tmp", "exc")
 	must(t, err)
 
-	config := filepath.Join(directory, "config.toml")
-	must(t, os.WriteFile(config, fmt.Appendf(nil, `version = 2
+	c := &containerd{t: t, directory: directory}
+	must(t, os.WriteFile(c.config(), fmt.Appendf(nil, `version = 2
 root = "%[1]s/root"
 state = "%[1]s/state"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
 address = "%[1]s/containerd.sock"
 `, directory), 0o600))
-
-	command := exec.Command(binary, "--config", config, "--log-level", "warn")
-	must(t, command.Start())
+	c.start()
 
 	t.Cleanup(func() {
-		must(t, command.Process.Signal(unix.SIGTERM))
-		_ = command.Wait()
+		c.end(unix.SIGTERM)
 
 		if left := processesNaming(directory); len(left) > 0 {
 			t.Errorf("left behind:\n%s", list(left))
@@ -116,5 +165,22 @@ address = "%[1]s/containerd.sock"
 		must(t, os.RemoveAll(directory))
 	})
 
-	return filepath.Join(directory, "containerd.sock")
+	return c
+}
+
+func (c *containerd) config() string  { return filepath.Join(c.directory, "config.toml") }
+func (c *containerd) address() string { return filepath.Join(c.directory, "containerd.sock") }
+
+func (c *containerd) start() {
+	c.t.Helper()
+
+	c.command = exec.Command("containerd", "--config", c.config(), "--log-level", "warn")
+	must(c.t, c.command.Start())
+}
+
+func (c *containerd) end(signal unix.Signal) {
+	c.t.Helper()
+	must(c.t, c.command.Process.Signal(signal))
+
+	_ = c.command.Wait()
 }

@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/moby/sys/mountinfo"
+
+	"github.com/extactor/extactor/oci"
+	"github.com/extactor/extactor/oci/cgroup"
+)
+
+// stateMounted tells whether the state directory is what it will be: below a mount point that is not mounted yet there is
+// a directory of another file system, in which nothing must be made or believed.
+func (d *daemon) stateMounted() (bool, error) {
+	if d.options.StateMount == "" {
+		return true, nil
+	}
+
+	mounted, err := mountinfo.Mounted(d.options.StateMount)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("cannot tell whether %q is mounted: %w", d.options.StateMount, err)
+	}
+
+	return mounted, nil
+}
+
+// claimState makes and locks the state directory where it is there yet, and returns it; else nothing.
+func (d *daemon) claimState() (string, error) {
+	if mounted, err := d.stateMounted(); err != nil || !mounted {
+		return "", err
+	}
+
+	// As the journal does, only the directory itself is made: where its parent is missing, it is not mounted yet, and is
+	// locked once it is.
+	_ = os.Mkdir(d.options.StateDir, 0o700)
+
+	if _, err := os.Stat(d.options.StateDir); err == nil {
+		if err := d.lock(d.options.StateDir); err != nil && !readOnly(err) {
+			return "", err
+		}
+
+		d.stateLocked = true
+	}
+
+	return d.options.StateDir, nil
+}
+
+// checkHost finds out before anything is started whether containers can be made at all, and chooses the OCI runtime.
+// Where that was left to extactor, it may still be installed.
+func (d *daemon) checkHost(ctx context.Context) error {
+	hierarchies, err := cgroup.Directories("/")
+	if err == nil && len(hierarchies) == 0 {
+		d.console.log.Error().Msg("no cgroup file system is mounted (usually on /sys/fs/cgroup): no service can be started")
+
+		return nil // no OCI runtime would work, whatever it is
+	}
+
+	chosen, err := oci.CheckOCIRuntime(ctx, d.options.OCIRuntime)
+
+	switch {
+	case err == nil:
+		d.options.OCIRuntime = chosen
+	case d.options.OCIRuntime == "auto" || d.options.OCIRuntime == "":
+		d.console.log.Error().Err(err).Msg("no service can be started")
+	default:
+		return err
+	}
+
+	return nil
+}

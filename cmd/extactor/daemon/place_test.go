@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/actors"
+	"github.com/extactor/extactor/journal"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Early in boot the mount point is a directory like any other. Nothing may be made in it, and nothing get lost.
+func TestStateWaitsForItsMount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("this test needs root")
+		}
+
+		t.Skip("SKIPPED: needs root: mounts a tmpfs")
+	}
+
+	mount := t.TempDir()
+	state := filepath.Join(mount, "extactor")
+	d := &daemon{
+		options: Options{RunDir: t.TempDir(), StateDir: state, StateMount: mount, SyncAlways: true}, bootID: "boot",
+		console: consoles{log: zerolog.New(zerolog.NewTestWriter(t))},
+	}
+	t.Cleanup(d.close)
+
+	must(t, d.claim())
+
+	var none atomic.Pointer[actors.System]
+
+	must(t, d.openJournal(&none))
+	d.note("before the mount")
+
+	before, changed := d.journal.Watch()
+	if !before.Degraded || d.stateLocked {
+		t.Errorf("before the mount: %+v, locked: %v", before, d.stateLocked)
+	}
+
+	if _, err := os.Stat(state); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("below the mount point: %v", err)
+	}
+
+	must(t, unix.Mount("tmpfs", mount, "tmpfs", 0, ""))
+	t.Cleanup(func() {
+		d.close()
+		must(t, unix.Unmount(mount, unix.MNT_DETACH))
+
+		if left, err := os.ReadDir(mount); err != nil || len(left) > 0 {
+			t.Errorf("left below the mount point: %v, %v", left, err)
+		}
+	})
+
+	var after journal.Status
+
+	for after = before; after.Degraded; after, changed = d.journal.Watch() {
+		select {
+		case <-changed:
+		case <-t.Context().Done():
+			t.Fatal("the journal never found its directory")
+		}
+	}
+
+	kept, err := d.journal.Tail("", 10)
+	must(t, err)
+
+	if len(kept) == 0 || !strings.Contains(kept[0].Message, "before the mount") {
+		t.Errorf("kept: %v", kept)
+	}
+
+	if _, err := os.Stat(filepath.Join(state, "journal.db")); err != nil {
+		t.Error(err)
+	}
+}
