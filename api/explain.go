@@ -75,7 +75,7 @@ func (e *explainer) service(reason *apiv1.Reason, view events.View) {
 
 	switch {
 	case reason.Met:
-	case len(view.Cycle) > 0:
+	case len(view.Cycle) > 0 && view.State != events.StateRunning:
 		e.cycle(reason, view)
 	case view.ID == runtimeID:
 		e.blame(reason, "containerd is down: "+orElse(oneLine(view.Problem), "it has not answered yet"),

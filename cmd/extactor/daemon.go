@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -20,10 +21,36 @@ const (
 // consoles are the values of --console, the default first.
 var consoles = []string{"auto", "kmsg", "stderr", "off"}
 
+// The words that other flags take, the default first. Where a path is expected too, it must be absolute.
+var (
+	containerds = []string{"auto", "embedded"}
+	ociRuntimes = []string{"runc", "crun", "auto"}
+	syncs       = []string{"interval", "always"}
+)
+
+// check finds values that no daemon can be started with.
+func (o daemonOptions) check() error {
+	switch {
+	case !slices.Contains(consoles, o.console):
+		return fmt.Errorf("--console %q is not known; it is auto, kmsg, stderr or off", o.console)
+	case !slices.Contains(containerds, o.containerd) && !filepath.IsAbs(o.containerd):
+		return fmt.Errorf("--containerd %q is not known; it is auto, embedded, or the absolute path of a socket", o.containerd)
+	case !slices.Contains(ociRuntimes, o.ociRuntime) && !filepath.IsAbs(o.ociRuntime):
+		return fmt.Errorf("--oci-runtime %q is not known; it is auto, runc, crun, or an absolute path", o.ociRuntime)
+	case !slices.Contains(syncs, o.sync):
+		return fmt.Errorf("--sync %q is not known; it is interval or always", o.sync)
+	case o.stateMount != "" && !filepath.IsAbs(o.stateMount):
+		return fmt.Errorf("--state-mount %q is not an absolute path", o.stateMount)
+	default:
+		return nil
+	}
+}
+
 // daemonOptions are the flags of `extactor daemon`.
 type daemonOptions struct {
 	services, rootfs, config, state, run string
 	containerd, ociRuntime, console      string
+	stateMount, sync                     string
 }
 
 func (a *app) daemonCommand() *cobra.Command {
@@ -36,8 +63,8 @@ func (a *app) daemonCommand() *cobra.Command {
 			"SIGUSR1 ends the daemon only: the next one takes over what runs.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if !slices.Contains(consoles, options.console) {
-				return usageError{fmt.Errorf("--console %q is not known; it is auto, kmsg, stderr or off", options.console)}
+			if err := options.check(); err != nil {
+				return usageError{err}
 			}
 
 			return a.runDaemon(command.Context(), options)
@@ -49,10 +76,17 @@ func (a *app) daemonCommand() *cobra.Command {
 	flags.StringVar(&options.rootfs, "rootfs", defaultRootfsDir, "directory of root file systems: one for each service, by its name")
 	flags.StringVar(&options.config, "config", defaultConfigDir, "directory of ExtensionServiceConfig documents")
 	flags.StringVar(&options.state, "state", defaultStateDir, "directory of the journal; it may appear later")
+	flags.StringVar(&options.stateMount, "state-mount", "", "use the state directory only while this directory is a mount point")
+	flags.StringVar(&options.sync, "sync", syncs[0], "when the journal is synced to disk: interval (every 200 ms), or always (after every record)")
 	flags.StringVar(&options.run, "run", defaultRunDir, "directory of sockets, logs and containers; its content must not outlive a boot")
 	flags.StringVar(&options.containerd, "containerd", "auto", "auto, embedded, or the socket of a containerd")
 	flags.StringVar(&options.ociRuntime, "oci-runtime", "runc", "runc, crun, auto, or the path of another")
 	flags.StringVar(&options.console, "console", consoles[0], "where events and lines of services with logToConsole are shown: auto, kmsg, stderr, off")
+
+	complete(command, "console", cobra.ShellCompDirectiveNoFileComp, consoles...)
+	complete(command, "containerd", cobra.ShellCompDirectiveDefault, containerds...)
+	complete(command, "oci-runtime", cobra.ShellCompDirectiveDefault, ociRuntimes...)
+	complete(command, "sync", cobra.ShellCompDirectiveNoFileComp, syncs...)
 
 	return command
 }

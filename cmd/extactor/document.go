@@ -12,24 +12,33 @@ type statusDocument struct {
 	Revision   uint64            `json:"revision"`
 	Services   []serviceDocument `json:"services"`
 	Removed    []string          `json:"removed,omitempty"` // with --watch only
+	Problems   []problemDocument `json:"problems"`          // files that are not used as they are now
 }
 
 type serviceDocument struct {
-	ID            string               `json:"id"`
-	Desired       string               `json:"desired"`
-	State         string               `json:"state"`
-	Health        string               `json:"health"` // unknown | healthy | unhealthy
-	HealthMessage string               `json:"healthMessage"`
-	Attempt       uint64               `json:"attempt"`
-	Restarts      uint64               `json:"restarts"`
-	PID           uint32               `json:"pid"`
-	Since         *string              `json:"since"`
-	NextRetry     *string              `json:"nextRetry"`
-	WaitingFor    []dependencyDocument `json:"waitingFor"`
-	LastExit      *exitDocument        `json:"lastExit"`
-	Problem       string               `json:"problem"`
-	Source        string               `json:"source"`
-	Events        []lineDocument       `json:"events"` // oldest first
+	ID             string               `json:"id"`
+	Desired        string               `json:"desired"`
+	State          string               `json:"state"`
+	Health         string               `json:"health"` // unknown | healthy | unhealthy
+	HealthMessage  string               `json:"healthMessage"`
+	Attempt        uint64               `json:"attempt"`
+	Restarts       uint64               `json:"restarts"`
+	PID            uint32               `json:"pid"`
+	Since          *string              `json:"since"`
+	NextRetry      *string              `json:"nextRetry"`
+	WaitingFor     []dependencyDocument `json:"waitingFor"`
+	LastExit       *exitDocument        `json:"lastExit"`
+	Problem        string               `json:"problem"`
+	Source         string               `json:"source"`
+	FileProblem    string               `json:"fileProblem"`    // why its changed file is not used
+	Cycle          []string             `json:"cycle"`          // ids that wait for each other
+	RestartPending bool                 `json:"restartPending"` // it runs with an older configuration
+	Events         []lineDocument       `json:"events"`         // oldest first
+}
+
+type problemDocument struct {
+	File      string   `json:"file"`
+	Positions []string `json:"positions"` // "line:column"
 }
 
 type dependencyDocument struct {
@@ -77,6 +86,11 @@ func documentOf(response *apiv1.StatusResponse) statusDocument {
 	document := statusDocument{
 		APIVersion: apiVersion, Revision: response.GetRevision(),
 		Services: make([]serviceDocument, 0, len(response.GetServices())), Removed: response.GetRemoved(),
+		Problems: make([]problemDocument, 0, len(response.GetRejected())),
+	}
+
+	for _, file := range response.GetRejected() {
+		document.Problems = append(document.Problems, problemDocument{file.GetFile(), append([]string{}, file.GetPositions()...)})
 	}
 
 	for _, service := range response.GetServices() {
@@ -94,6 +108,7 @@ func serviceDocumentOf(service *apiv1.Service) serviceDocument {
 		Since: optionalTime(service.GetSince()), NextRetry: optionalTime(service.GetNextRetry()),
 		WaitingFor: make([]dependencyDocument, 0, len(service.GetWaitingFor())),
 		Problem:    service.GetProblem(), Source: service.GetSource(),
+		FileProblem: service.GetFileProblem(), Cycle: append([]string{}, service.GetCycle()...), RestartPending: service.GetRestartPending(),
 		Events: make([]lineDocument, 0, len(service.GetEvents())),
 	}
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -26,11 +27,15 @@ func (a *app) eventsCommand() *cobra.Command {
 				return usageError{fmt.Errorf("-o %q is not known; it is table or json", output)}
 			}
 
+			if request.GetTail() < -1 {
+				return usageError{fmt.Errorf("--tail %d is not a number of events; -1 means all", request.GetTail())}
+			}
+
 			if len(args) == 1 {
 				request.Service = args[0]
 			}
 
-			show, flush := a.printRecords(request.GetFollow())
+			show, flush := a.printRecords(request.GetFollow(), a.widestID(command.Context(), request))
 			if output == outputJSON {
 				show = func(record *apiv1.EventRecord) error { return writeJSON(a.stdout, recordDocumentOf(record), "") }
 				flush = func() {}
@@ -61,12 +66,37 @@ func (a *app) eventsCommand() *cobra.Command {
 	return a.asks(command)
 }
 
+// widestID is the room that the column of services needs, where rows come one by one. Without an answer it begins narrow:
+// what is wrong is told by the next call.
+func (a *app) widestID(ctx context.Context, request *apiv1.EventsRequest) int {
+	if !request.GetFollow() {
+		return 0
+	}
+
+	var ids []string
+	if request.GetService() != "" {
+		ids = []string{request.GetService()}
+	}
+
+	response, err := a.status(ctx, ids)
+	if err != nil {
+		return 0
+	}
+
+	widest := 0
+	for _, service := range response.GetServices() {
+		widest = max(widest, len(service.GetId()))
+	}
+
+	return widest
+}
+
 // printRecords prints one line for each record; the daemon's own have no service. The rows are printed by flush, or, where
 // they go on for ever, one by one.
-func (a *app) printRecords(follow bool) (show func(*apiv1.EventRecord) error, flush func()) {
+func (a *app) printRecords(follow bool, widest int) (show func(*apiv1.EventRecord) error, flush func()) {
 	table, palette := &table{out: a.stdout}, a.paint()
 	if follow {
-		table.widths = []int{len(timestamp(nil)), 0, widestState}
+		table.widths = []int{len(timestamp(nil)), widest, widestState}
 	}
 
 	rows := [][]cell{plain("TIME", "SERVICE", "STATE", "EVENT")}

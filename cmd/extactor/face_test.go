@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/lipgloss"
 	"github.com/cockroachdb/datadriven"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
 )
 
 // TestFace runs command lines against a daemon with a fixed house at a fixed moment, and compares every byte that they
@@ -16,8 +19,8 @@ func TestFace(t *testing.T) {
 	t.Setenv("COLUMNS", "")
 	datadriven.Walk(t, "testdata/face", func(t *testing.T, path string) {
 		house := furnished()
-		socket := house.open(t)
 		directory := t.TempDir()
+		socket := house.open(t)
 
 		datadriven.RunTest(t, path, func(t *testing.T, data *datadriven.TestData) string {
 			t.Helper()
@@ -28,11 +31,26 @@ func TestFace(t *testing.T) {
 
 				data.ScanArgs(t, "name", &name)
 
+				if err := os.MkdirAll(filepath.Dir(filepath.Join(directory, name)), 0o700); err != nil {
+					t.Fatal(err)
+				}
+
 				if err := os.WriteFile(filepath.Join(directory, name), []byte(data.Input+"\n"), 0o600); err != nil {
 					t.Fatal(err)
 				}
 
 				return ""
+			case "trouble":
+				house.makeTrouble()
+
+				return ""
+			case "screen":
+				var width, height int
+
+				data.ScanArgs(t, "width", &width)
+				data.ScanArgs(t, "height", &height)
+
+				return screen(t, socket, width, height, strings.Fields(data.Input))
 			case "extactor":
 				t.Setenv(socketVariable, socket)
 
@@ -42,6 +60,7 @@ func TestFace(t *testing.T) {
 
 				words := strings.Fields(strings.ReplaceAll(data.Input, "DIR", directory))
 				application, stdout, stderr := testApp()
+
 				code := application.run(t.Context(), words)
 
 				output := stdout.String()
@@ -57,4 +76,33 @@ func TestFace(t *testing.T) {
 			}
 		})
 	})
+}
+
+// screen is what a watch shows on a terminal of this size.
+func screen(t *testing.T, socket string, width, height int, ids []string) string {
+	t.Helper()
+
+	application, _, _ := testApp()
+	application.socket = socket
+
+	response, err := application.status(t.Context(), ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	shown := &watched{services: map[string]*apiv1.Service{}, single: len(ids) == 1}
+	shown.update(response)
+
+	lines := application.frame(shown, width, height)
+	if height > 0 && len(lines) > height {
+		t.Errorf("%d lines on a screen of %d", len(lines), height)
+	}
+
+	for _, line := range lines {
+		if width > 0 && lipgloss.Width(line) > width {
+			t.Errorf("%d columns on a screen of %d: %q", lipgloss.Width(line), width, line)
+		}
+	}
+
+	return strings.Join(lines, "\n")
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,13 @@ type house struct {
 	records []events.Record
 	log     string
 	reject  []*events.SpecRejected
+	trouble []events.View // what makeTrouble adds
+}
+
+// makeTrouble adds the services that have some, and files that are not used.
+func (h *house) makeTrouble() {
+	h.reject = []*events.SpecRejected{{File: "/s/three.yaml", Problems: []string{"2:3", "4:1"}}}
+	h.set(h.trouble...)
 }
 
 func (h *house) set(views ...events.View) {
@@ -167,6 +175,35 @@ func furnished() *house {
 	waiting.Conditions = []events.ConditionView{{Key: "network:addresses", Known: true, Text: "network", Since: ago(60)}}
 	waiting.Recent = []events.Line{line(25, 60, events.StateWaiting, "Waiting for network")}
 
+	// It crashes again and again, with another process and another delay each time.
+	crash := events.NewView("ext-crash")
+	crash.State, crash.BootID, crash.Since, crash.Revision, crash.Source = events.StateWaiting, testBoot, ago(2), 29, "/s/crash.yaml"
+	crash.NextRetry, crash.Problem, crash.LastExit = 1004*second, "exited with code 1", &events.Exit{Known: true, Code: 1}
+	crash.Conditions = []events.ConditionView{{Key: "service:containerd", Known: true, Met: true, Since: ago(150)}}
+	crash.Recent = append(crash.Recent, line(1, 150, events.StateWaiting, "Waiting for network"))
+
+	for i := range int64(7) {
+		crash.Recent = append(crash.Recent,
+			line(1, 122-20*i, events.StatePreparing, "Running pre state"),
+			line(1, 122-20*i, events.StateRunning, fmt.Sprintf("Started task ext-crash (PID %d)", 500+i)),
+			line(1, 122-20*i, events.StateWaiting, fmt.Sprintf("Going to restart in %s: exited with code 1", time.Duration(100<<i)*time.Millisecond)))
+	}
+
+	// Everything that is shown only where there is something.
+	knot := events.NewView("ext-knot")
+	knot.State, knot.BootID, knot.Since, knot.Revision, knot.Source = events.StateRunning, testBoot, ago(30), 28, "/s/knot.yaml"
+	knot.Cycle, knot.Applied, knot.Wanted = []string{"ext-knot", "ext-loop", "ext-knot"}, "old", "new"
+	knot.FileProblem, knot.Health = "knot.yaml has problems at line:column 3:1", events.Health{LastMessage: "no answer"}
+	knot.Conditions = []events.ConditionView{{Key: "service:ext-loop", Known: true, Since: ago(30)}}
+
+	deep := events.NewView("ext-deep")
+	deep.State, deep.BootID, deep.Since, deep.Revision, deep.Source = events.StateWaiting, testBoot, ago(40), 27, "/s/deep.yaml"
+	deep.Conditions = []events.ConditionView{
+		{Key: "service:containerd", Known: true, Met: true, Since: ago(168)},
+		{Key: "service:ext-waiting", Known: true, Since: ago(40)},
+		{Key: "path:/dev/zfs", Known: true, Since: ago(40)},
+	}
+
 	h := &house{
 		views: map[string]events.View{}, changed: make(chan struct{}), log: "one\ntwo\nthree\n",
 		records: []events.Record{
@@ -176,6 +213,7 @@ func furnished() *house {
 		},
 	}
 	h.set(hello, containerd, retry, waiting, events.NewView("ext-new"))
+	h.trouble = []events.View{crash, knot, deep}
 
 	return h
 }
@@ -198,7 +236,6 @@ func (h *house) open(t *testing.T) string {
 	t.Helper()
 
 	socket := filepath.Join(t.TempDir(), api.SocketName)
-
 	listener, err := api.Listen(socket)
 	if err != nil {
 		t.Fatal(err)

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"fmt"
+	"path/filepath"
+
 	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/spf13/cobra"
 
 	"github.com/extactor/extactor/api"
+	"github.com/extactor/extactor/oci/server"
 )
+
+// linkID is the built-in service that is the link to containerd.
+const linkID = "containerd"
 
 func (a *app) logsCommand() *cobra.Command {
 	request := &machine.LogsRequest{Namespace: "system", Driver: common.ContainerDriver_CONTAINERD}
@@ -16,6 +23,15 @@ func (a *app) logsCommand() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeIDs(1),
 		RunE: func(command *cobra.Command, args []string) error {
+			if request.GetTailLines() < -1 {
+				return usageError{fmt.Errorf("--tail %d is not a number of lines; -1 means all", request.GetTailLines())}
+			}
+
+			if args[0] == linkID {
+				return fmt.Errorf("service %q has no log here: it is the link to containerd; an embedded one writes to %s",
+					linkID, server.LogPath(filepath.Dir(a.socket)))
+			}
+
 			return a.ask(func(client *api.Client) error {
 				request.Id = args[0]
 

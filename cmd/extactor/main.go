@@ -63,9 +63,17 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitDone
 	}
 
-	var usage usageError
+	var (
+		usage usageError
+		ended interrupted
+	)
+
+	if errors.As(err, &ended) {
+		return ended.code()
+	}
+
 	if !begun || errors.As(err, &usage) {
-		fmt.Fprintf(a.stderr, "extactor: %v; see: %s --help\n", err, command.CommandPath())
+		fmt.Fprintf(a.stderr, "extactor: %s; see: %s --help\n", usageText(root, err), command.CommandPath())
 
 		return exitUsage
 	}
@@ -75,6 +83,23 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 
 	return exitFailed
+}
+
+// usageText words a mistake in the command line. For a mistyped command it names the one that was most likely meant.
+func usageText(root *cobra.Command, err error) string {
+	var name string
+	if _, mismatch := fmt.Sscanf(err.Error(), `unknown command %q for "extactor"`, &name); mismatch != nil {
+		return err.Error()
+	}
+
+	text := fmt.Sprintf("unknown command %q", name)
+
+	root.SuggestionsMinimumDistance = max(1, len(name)/3)
+	if likely := root.SuggestionsFor(name); len(likely) > 0 {
+		text += fmt.Sprintf(", did you mean %q?", likely[0])
+	}
+
+	return text
 }
 
 // usageError is a mistake in the command line that only the command itself can see.
@@ -89,11 +114,13 @@ func (a *app) root() *cobra.Command {
 		Short:         "Run Talos-style extension services on any Linux",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+
+		DisableSuggestions: true, // usageText makes them, on the one line
 	}
 
 	root.AddCommand(
 		a.daemonCommand(), a.runCommand(),
-		a.statusCommand(), a.serviceCommand(), a.logsCommand(), a.eventsCommand(),
+		a.statusCommand(), a.explainCommand(), a.serviceCommand(), a.logsCommand(), a.eventsCommand(),
 		a.validateCommand(), a.schemaCommand(), a.ociCommand(), a.versionCommand(),
 		a.containerdCommand(), a.logdCommand(),
 	)

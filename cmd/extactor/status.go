@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +57,12 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 func completeOutput(command *cobra.Command, values ...cobra.Completion) {
-	err := command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	complete(command, "output", cobra.ShellCompDirectiveNoFileComp, values...)
+}
+
+// complete completes the words that a flag takes, and says whether files are meant besides.
+func complete(command *cobra.Command, flag string, besides cobra.ShellCompDirective, values ...cobra.Completion) {
+	err := command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, besides))
 	if err != nil {
 		panic(err) // only for a flag that does not exist
 	}
@@ -69,9 +75,10 @@ func (a *app) showStatus(response *apiv1.StatusResponse, single bool, output str
 	case output == outputYAML:
 		return writeYAML(a.stdout, documentOf(response))
 	case single && len(response.GetServices()) == 1:
-		a.showBlock(response.GetServices()[0])
+		(&table{out: a.stdout}).write(a.block(response.GetServices()[0])...)
 	default:
 		a.showTable(response.GetServices(), false)
+		a.showRejected(response.GetRejected())
 	}
 
 	return nil
@@ -79,10 +86,7 @@ func (a *app) showStatus(response *apiv1.StatusResponse, single bool, output str
 
 // showTable shows one row for each service; with the node in front as Talos's client does.
 func (a *app) showTable(services []*apiv1.Service, withNode bool) {
-	rows := [][]cell{plain(header...)}
-	for _, service := range services {
-		rows = append(rows, a.row(service))
-	}
+	rows := a.rows(services)
 
 	if withNode {
 		for i := range rows {
@@ -95,7 +99,42 @@ func (a *app) showTable(services []*apiv1.Service, withNode bool) {
 		}
 	}
 
-	(&table{out: a.stdout}).write(rows...)
+	width, _ := terminalSize(a.stdout)
+	(&table{out: a.stdout, most: width}).write(rows...)
+}
+
+// showRejected tells which files are not used, one line for all.
+func (a *app) showRejected(rejected []*apiv1.RejectedFile) {
+	if text := rejectedText(rejected); text != "" {
+		fmt.Fprintf(a.stdout, "\n%s\n", text)
+	}
+}
+
+func rejectedText(rejected []*apiv1.RejectedFile) string {
+	if len(rejected) == 0 {
+		return ""
+	}
+
+	files := make([]string, len(rejected))
+	for i, file := range rejected {
+		files[i] = fmt.Sprintf("%s (%s)", filepath.Base(file.GetFile()), strings.Join(file.GetPositions(), ", "))
+	}
+
+	count := "1 file was"
+	if len(rejected) > 1 {
+		count = fmt.Sprintf("%d files were", len(rejected))
+	}
+
+	return oneLine(fmt.Sprintf("%s skipped: %s; see: extactor validate %s", count, strings.Join(files, ", "), filepath.Dir(rejected[0].GetFile())))
+}
+
+func (a *app) rows(services []*apiv1.Service) [][]cell {
+	rows := [][]cell{plain(header...)}
+	for _, service := range services {
+		rows = append(rows, a.row(service))
+	}
+
+	return rows
 }
 
 var header = []string{"SERVICE", "STATE", "HEALTH", "LAST CHANGE", "LAST EVENT"}
@@ -127,14 +166,9 @@ func healthWord(service *apiv1.Service) string {
 	}
 }
 
-// showBlock shows one service with its events, newest first. Lines beyond those of Talos are there only when they say
-// something.
-func (a *app) showBlock(service *apiv1.Service) {
+// block is one service with its events, newest first. Lines beyond those of Talos are there only when they say something.
+func (a *app) block(service *apiv1.Service) (rows [][]cell) {
 	palette, health, now := a.paint(), healthWord(service), a.clock()
-
-	block := &table{out: a.stdout}
-
-	var rows [][]cell
 
 	add := func(name, text string, style lipgloss.Style) {
 		row := plain(name, text)
@@ -160,17 +194,26 @@ func (a *app) showBlock(service *apiv1.Service) {
 		add("PROBLEM", strings.TrimSpace(problem), palette.bad)
 	}
 
-	name := "EVENTS"
-
-	for _, event := range slices.Backward(service.GetEvents()) {
-		add(name, fmt.Sprintf("[%s]: %s (%s)", event.GetState(), event.GetMessage(), now.ago(event.GetAt())), lipgloss.Style{})
-
-		name = ""
+	if problem := service.GetFileProblem(); problem != "" {
+		add("FILE PROBLEM", problem+"; it goes on as it was", palette.bad)
 	}
 
-	if len(service.GetEvents()) == 0 {
-		add(name, "", lipgloss.Style{})
+	if cycle := service.GetCycle(); len(cycle) > 0 {
+		add("CYCLE", strings.Join(cycle, " -> "), palette.bad)
 	}
 
-	block.write(rows...)
+	if service.GetRestartPending() {
+		add("RESTART", "pending: the configuration has changed", palette.busy)
+	}
+
+	for i, line := range a.eventLines(service.GetEvents(), now) {
+		name := ""
+		if i == 0 {
+			name = "EVENTS"
+		}
+
+		add(name, line, lipgloss.Style{})
+	}
+
+	return rows
 }

@@ -23,6 +23,7 @@ const widestState = len(events.StateInitialized)
 type table struct {
 	out    io.Writer
 	widths []int
+	most   int // columns of the terminal: what is wider is cut; 0: nothing is
 }
 
 // cell is one field of a row.
@@ -33,6 +34,12 @@ type cell struct {
 
 // write writes rows; what does not fit widens its column from the first of these rows on.
 func (t *table) write(rows ...[]cell) {
+	for _, line := range t.lines(rows...) {
+		fmt.Fprintln(t.out, line)
+	}
+}
+
+func (t *table) lines(rows ...[]cell) []string {
 	for _, row := range rows {
 		for i, cell := range row {
 			if i == len(t.widths) {
@@ -43,19 +50,59 @@ func (t *table) write(rows ...[]cell) {
 		}
 	}
 
-	for _, row := range rows {
-		var line strings.Builder
+	lines := make([]string, len(rows))
+	for i, row := range rows {
+		lines[i] = t.line(row)
+	}
 
-		for i, cell := range row {
-			line.WriteString(cell.style.Render(cell.text))
+	return lines
+}
 
-			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", t.widths[i]-lipgloss.Width(cell.text)+columnGap))
-			}
+// line lays out one row, up to the edge of the terminal.
+func (t *table) line(row []cell) string {
+	var line strings.Builder
+
+	begin := 0
+
+	for i, cell := range row {
+		text := cell.text
+		if t.most > 0 {
+			text = cut(text, t.most-begin)
 		}
 
-		fmt.Fprintln(t.out, strings.TrimRight(line.String(), " "))
+		line.WriteString(cell.style.Render(text))
+
+		begin += t.widths[i] + columnGap
+		if i == len(row)-1 || t.most > 0 && begin >= t.most {
+			break
+		}
+
+		line.WriteString(strings.Repeat(" ", t.widths[i]-lipgloss.Width(text)+columnGap))
 	}
+
+	return strings.TrimRight(line.String(), " ")
+}
+
+// cut keeps as much of a text as fits, and shows that there was more.
+func cut(text string, width int) string {
+	if lipgloss.Width(text) <= width {
+		return text
+	}
+
+	var kept strings.Builder
+
+	left := width - 1 // for the ellipsis
+
+	for _, char := range text {
+		left -= lipgloss.Width(string(char))
+		if left < 0 {
+			break
+		}
+
+		kept.WriteRune(char)
+	}
+
+	return kept.String() + "…"
 }
 
 // plain makes a row without colours.

@@ -28,6 +28,13 @@ func (a *app) validateCommand() *cobra.Command {
 					fmt.Fprintln(a.stdout, problem)
 				}
 
+				hints := likelyMeant(services)
+				failed = failed || strict && len(hints) > 0
+
+				for _, hint := range hints {
+					fmt.Fprintln(a.stdout, hint)
+				}
+
 				for _, service := range services {
 					fmt.Fprintf(a.stdout, "%s: %s is valid\n", service.Source, service.ID())
 				}
@@ -47,6 +54,31 @@ func (a *app) validateCommand() *cobra.Command {
 	command.Flags().BoolVar(&strict, "strict", false, "fail on warnings too, such as unknown fields")
 
 	return command
+}
+
+// likelyMeant finds dependencies on a service that nobody knows where one with "ext-" before its name is among the files.
+// It may still be a service of the host, so it is a warning.
+func likelyMeant(services []*spec.Service) (hints []spec.Problem) {
+	known := make(map[string]bool, len(services))
+	for _, service := range services {
+		known[service.ID()] = true
+	}
+
+	for _, service := range services {
+		for _, dependency := range service.Depends {
+			meant := "ext-" + dependency.Service
+			if dependency.Service == "" || dependency.Service == linkID || !known[meant] {
+				continue
+			}
+
+			hints = append(hints, spec.Problem{
+				File: service.Source, Severity: spec.Warning,
+				Message: fmt.Sprintf("depends on service %q: did you mean %q?", dependency.Service, meant),
+			})
+		}
+	}
+
+	return hints
 }
 
 // load reads one service file, or those of a directory.

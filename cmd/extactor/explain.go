@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss/tree"
+	"github.com/spf13/cobra"
+
+	"github.com/extactor/extactor/api"
+	apiv1 "github.com/extactor/extactor/api/v1"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var output string
+
+	command := &cobra.Command{
+		Use:   "explain ID",
+		Short: "Tell why a service is not up",
+		Long: "Tell why a service is not up: everything that it depends on, met or not, since when, and what would " +
+			"satisfy it, down to the root cause.",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeIDs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			if output != outputTable && output != outputJSON {
+				return usageError{fmt.Errorf("-o %q is not known; it is table or json", output)}
+			}
+
+			return a.ask(func(client *api.Client) error {
+				ctx, cancel := context.WithTimeout(command.Context(), patience)
+				defer cancel()
+
+				response, err := client.Extactor.Explain(ctx, &apiv1.ExplainRequest{Id: args[0]})
+				if err != nil {
+					return err
+				}
+
+				if output == outputJSON {
+					return writeJSON(a.stdout, explanationOf(response), "  ")
+				}
+
+				a.showReasons(response)
+
+				return nil
+			})
+		},
+	}
+	command.Flags().StringVarP(&output, "output", "o", outputTable, "table, or json")
+	completeOutput(command, outputTable, outputJSON)
+
+	return a.asks(command)
+}
+
+func (a *app) showReasons(response *apiv1.ExplainResponse) {
+	fmt.Fprintln(a.stdout, a.reasonTree(response.GetReason(), true))
+
+	for _, cause := range response.GetRootCauses() {
+		fmt.Fprintf(a.stdout, "root cause: %s\n", oneLine(cause))
+	}
+
+	if len(response.GetRootCauses()) == 0 {
+		fmt.Fprintf(a.stdout, "%s is up\n", oneLine(response.GetReason().GetText()))
+	}
+}
+
+// reasonTree is a reason with those below it; the service itself is neither met nor unmet.
+func (a *app) reasonTree(reason *apiv1.Reason, root bool) *tree.Tree {
+	palette, now := a.paint(), a.clock()
+
+	word := palette.bad.Render("not met: ")
+	if reason.GetMet() {
+		word = palette.good.Render("met: ")
+	}
+
+	if root {
+		word = ""
+	}
+
+	text := oneLine(reason.GetText())
+	if since := reason.GetSince(); since != nil {
+		text += fmt.Sprintf(" (%s)", strings.TrimSuffix(now.ago(since), " ago"))
+	}
+
+	var rest []string
+
+	for _, part := range []string{reason.GetWhy(), reason.GetRemedy()} {
+		if part != "" {
+			rest = append(rest, oneLine(part))
+		}
+	}
+
+	if len(rest) > 0 {
+		text += ": " + strings.Join(rest, "; ")
+	}
+
+	branch := tree.Root(word + text)
+	for _, because := range reason.GetBecause() {
+		branch.Child(a.reasonTree(because, false))
+	}
+
+	return branch
+}
+
+// explanationDocument is `extactor explain -o json`.
+type explanationDocument struct {
+	APIVersion string         `json:"apiVersion"`
+	RootCauses []string       `json:"rootCauses"`
+	Reason     reasonDocument `json:"reason"`
+}
+
+type reasonDocument struct {
+	Key     string           `json:"key"`
+	Text    string           `json:"text"`
+	Met     bool             `json:"met"`
+	Since   *string          `json:"since"`
+	Why     string           `json:"why"`
+	Remedy  string           `json:"remedy"`
+	Because []reasonDocument `json:"because"`
+}
+
+func explanationOf(response *apiv1.ExplainResponse) explanationDocument {
+	return explanationDocument{
+		APIVersion: apiVersion, RootCauses: append([]string{}, response.GetRootCauses()...), Reason: reasonOf(response.GetReason()),
+	}
+}
+
+func reasonOf(reason *apiv1.Reason) reasonDocument {
+	document := reasonDocument{
+		Key: reason.GetKey(), Text: reason.GetText(), Met: reason.GetMet(), Since: optionalTime(reason.GetSince()),
+		Why: reason.GetWhy(), Remedy: reason.GetRemedy(), Because: make([]reasonDocument, 0, len(reason.GetBecause())),
+	}
+
+	for _, because := range reason.GetBecause() {
+		document.Because = append(document.Because, reasonOf(because))
+	}
+
+	return document
+}
