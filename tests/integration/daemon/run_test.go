@@ -1,0 +1,350 @@
+package daemon_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/oci/cgroup"
+)
+
+// authorRun is one `extactor run`.
+type authorRun struct {
+	t       *testing.T
+	command *exec.Cmd
+	stderr  io.Closer
+	lines   *feed[string] // of its standard error
+	ended   chan struct{}
+	host    *host // asks its daemon
+}
+
+// runAuthor starts it in a process group of its own, as a shell does, and waits until it says how to ask it.
+func runAuthor(t *testing.T, words ...string) *authorRun {
+	t.Helper()
+
+	r := &authorRun{t: t, lines: newFeed[string](), ended: make(chan struct{})}
+	r.command = exec.Command(extactor, append([]string{"run"}, words...)...)
+	r.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+
+	stderr, err := r.command.StderrPipe()
+	must(t, err)
+
+	r.stderr = stderr
+	must(t, r.command.Start())
+
+	go func() {
+		defer close(r.ended)
+		defer r.lines.end()
+
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			r.lines.add(lines.Text())
+		}
+
+		_ = r.command.Wait()
+	}()
+
+	t.Cleanup(r.close)
+
+	socket := strings.TrimPrefix(r.line(`^  export EXTACTOR_SOCKET=`), "  export EXTACTOR_SOCKET=")
+	r.host = &host{t: t, run: filepath.Dir(socket), dir: filepath.Dir(filepath.Dir(socket))}
+
+	return r
+}
+
+// line waits for a line that matches, also an earlier one.
+func (r *authorRun) line(pattern string) string {
+	r.t.Helper()
+
+	return r.lines.await(r.t, pattern, regexp.MustCompile(pattern).MatchString)
+}
+
+// close presses Ctrl-C, and demands that nothing is left.
+func (r *authorRun) close() {
+	for presses := 1; ; presses++ {
+		_ = unix.Kill(-r.command.Process.Pid, unix.SIGINT)
+
+		select {
+		case <-r.ended:
+		case <-time.After(patience / 4):
+			r.t.Errorf("it does not end by Ctrl-C, pressed %d times", presses)
+
+			continue
+		}
+
+		break
+	}
+
+	lines, _, _ := r.lines.all()
+
+	if code := r.command.ProcessState.ExitCode(); code != 0 {
+		r.t.Errorf("exit code %d", code)
+	}
+
+	if r.host != nil {
+		r.checkNothingLeft()
+	}
+
+	if r.t.Failed() {
+		r.t.Logf("extactor run says:\n%s", list(lines))
+	}
+}
+
+func (r *authorRun) checkNothingLeft() {
+	left := processesNaming(r.host.dir)
+
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(r.host.dir))
+	must(r.t, err)
+
+	for _, mount := range mounts {
+		left = append(left, "mount "+mount.Mountpoint)
+	}
+
+	groups, err := cgroup.Directories(r.host.cgroup())
+	must(r.t, err)
+
+	if _, err := os.Lstat(r.host.dir); !errors.Is(err, fs.ErrNotExist) {
+		left = append(left, "directory "+r.host.dir)
+	}
+
+	if left = append(left, groups...); len(left) > 0 {
+		r.t.Errorf("left behind:\n%s", list(left))
+	}
+}
+
+// authored writes a service file, and links the program into its root file system.
+func authored(t *testing.T, file, rootfs, name, rest string, words ...string) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	must(t, os.WriteFile(file, fmt.Appendf(nil, "name: %s\ncontainer:\n  entrypoint: ./program\n  args: [%s]\n%s\n",
+		name, strings.Join(words, ", "), rest), 0o644))
+
+	if rootfs != "" {
+		must(t, os.MkdirAll(rootfs, 0o755))
+		must(t, os.Link(programPath, filepath.Join(rootfs, "program")))
+	}
+}
+
+// The author's loop: run, edit, mistype, correct, Ctrl-C.
+func TestAuthorsLoop(t *testing.T) {
+	t.Parallel()
+
+	dir := shortDirectory(t)
+	file := filepath.Join(dir, "web.yaml")
+
+	authored(t, file, filepath.Join(dir, "rootfs"), "web", "restart: always", "print", "one", "serve")
+
+	r := runAuthor(t, dir)
+	r.line(`^\[ext-web\] one$`)
+	r.line(`INF service\[ext-web\]\(Running\): Started task ext-web \(PID \d+\)`)
+
+	authored(t, file, "", "web", "restart: always", "print", "two", "serve")
+	r.line(`^\[ext-web\] two$`)
+	pid := r.line(`service\[ext-web\]\(Running\): Started task`)
+
+	authored(t, file, "", "web", "restart: sometimes", "print", "three", "serve")
+	r.line(`web\.yaml:5:10: restart is "sometimes": allowed are always, never or untilSuccess$`)
+	r.line(`^  5 \| restart: sometimes$`)
+	r.line(`waiting for the correction`)
+
+	if shown := r.host.cli("status", "web").done(t); !strings.Contains(shown, "Running") {
+		t.Errorf("with a mistake in its file, %s does not go on as it was (%s)", shown, pid)
+	}
+
+	authored(t, file, "", "web", "restart: always", "print", "four", "serve")
+	r.line(`^extactor: all files are valid now$`)
+	r.line(`^\[ext-web\] four$`)
+
+	// The name decides which root file system it has, and a second file may have its own.
+	authored(t, file, "", "shop", "restart: always", "print", "five", "serve")
+	r.line(`^\[ext-shop\] five$`)
+	authored(t, filepath.Join(dir, "own.yaml"), filepath.Join(dir, "own"), "own", "restart: never", "print", "six")
+	r.line(`^\[ext-own\] six$`)
+
+	if lines, _, _ := r.lines.all(); strings.Contains(strings.Join(lines, "\n"), "] three") {
+		t.Error("a file with a mistake was run")
+	}
+}
+
+// shortDirectory is a scratch directory in which the program may be linked.
+func shortDirectory(t *testing.T) string {
+	t.Helper()
+
+	dir, err := os.MkdirTemp("/tmp", "ex")
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+
+	return dir
+}
+
+// Every layout in which an author may have it.
+func TestAuthorsLayouts(t *testing.T) {
+	t.Parallel()
+
+	for name, row := range map[string]struct{ file, rootfs string }{
+		"beside":                 {"web.yaml", "web"},
+		"one with rootfs":        {"other-name.yaml", "rootfs"},
+		"extension":              {"rootfs/usr/local/etc/containers/web.yaml", "rootfs/usr/local/lib/containers/web"},
+		"content of extension":   {"usr/local/etc/containers/web.yaml", "usr/local/lib/containers/web"},
+		"--rootfs":               {"web.yaml", "elsewhere/web"},
+		"--rootfs for extension": {"rootfs/usr/local/etc/containers/web.yaml", "elsewhere/web"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			dir := shortDirectory(t)
+			authored(t, filepath.Join(dir, row.file), filepath.Join(dir, row.rootfs), "web", "restart: never", "print", "hello")
+
+			words := []string{dir}
+			if rootfs, _, elsewhere := strings.Cut(row.rootfs, "where/"); elsewhere {
+				words = append(words, "--rootfs", filepath.Join(dir, rootfs+"where"))
+			}
+
+			runAuthor(t, words...).line(`^\[ext-web\] hello$`)
+		})
+	}
+}
+
+// A new author makes every mistake once, in the example. Each is shown with its place and what to write instead, while
+// everything goes on.
+func TestAuthorsMistakes(t *testing.T) {
+	t.Parallel()
+
+	example, err := os.ReadFile(root + "/examples/hello-world/hello-world.yaml")
+	must(t, err)
+
+	dir := shortDirectory(t)
+	file := filepath.Join(dir, "hello-world.yaml")
+	write := func(text string) { must(t, os.WriteFile(file, []byte(text), 0o644)) }
+
+	must(t, os.Mkdir(filepath.Join(dir, "rootfs"), 0o755))
+	must(t, os.Link(helloPath, filepath.Join(dir, "rootfs", "hello-world")))
+
+	// Also as the first thing.
+	write(strings.Replace(string(example), "always", "alwys", 1))
+
+	r := runAuthor(t, dir)
+	r.line(`hello-world\.yaml:10:10: restart is "alwys": allowed are always, never or untilSuccess`)
+
+	for _, row := range []struct{ right, wrong, place, message string }{
+		{"name:", "nmae:", "1:1", `unknown field "nmae" .*did you mean "name"\?`},
+		{"hello-world\n", "Hello\n", "1:7", `the name "Hello" is not allowed: a name consists of lower-case letters`},
+		{"container:", "contaner:", "2:1", `unknown field "contaner" .*did you mean "container"\?`},
+		{"entrypoint:", "entrypont:", "3:3", `unknown field "entrypont" .*did you mean "entrypoint"\?`},
+		{"args:", "arg:", "4:3", `warning: unknown field "arg" in container: did you mean "args"\?`},
+		{"depends:", "depend:", "7:1", `warning: unknown field "depend" .*did you mean "depends"\?`},
+		{"network:", "netwrok:", "8:5", `unknown dependency "netwrok": did you mean "network"\?`},
+		{"addresses", "adresses", "9:7", `network check "adresses" is unknown: allowed are addresses, `},
+		{"restart:", "restrat:", "10:1", `unknown field "restrat" .*did you mean "restart"\?`},
+	} {
+		wrong := strings.Replace(string(example), row.right, row.wrong, 1)
+		write(wrong)
+		r.line(`hello-world\.yaml:` + row.place + `: ` + row.message)
+
+		line, err := strconv.Atoi(strings.Split(row.place, ":")[0])
+		must(t, err)
+		r.line(fmt.Sprintf(`^  %d \| %s$`, line, regexp.QuoteMeta(strings.Split(wrong, "\n")[line-1])))
+	}
+
+	// On its own, whether or not this machine has an address.
+	write("name: hello-world\ncontainer:\n  entrypoint: ./hello-world\n  args: [--msg, all is well]\nrestart: always\n")
+	r.line(`^\[ext-hello-world\] all is well$`)
+}
+
+// What keeps everything from running is said in one line.
+func TestAuthorsPlainErrors(t *testing.T) {
+	t.Parallel()
+
+	dir := shortDirectory(t)
+	empty := filepath.Join(dir, "empty")
+	file := filepath.Join(dir, "web.yaml")
+
+	must(t, os.Mkdir(empty, 0o755))
+	must(t, os.Chmod(dir, 0o755))
+	authored(t, file, "", "web", "restart: never")
+
+	open := filepath.Join(dir, "extactor") // where others may go
+	content, err := os.ReadFile(extactor)
+	must(t, err)
+	must(t, os.WriteFile(open, content, 0o755))
+
+	h := &host{t: t}
+	start := func(environment []string, words ...string) outcome {
+		return h.cliWith(environment, append([]string{"run"}, words...)...)
+	}
+
+	for _, row := range []struct {
+		got  outcome
+		want string
+	}{
+		{start(nil, dir+"/none"), fmt.Sprintf("cannot run %q: stat %s/none: no such file or directory", dir+"/none", dir)},
+		{start(nil, file), fmt.Sprintf("cannot run %q: %q is a file: name the directory that it is in", file, file)},
+		{start(nil, empty), fmt.Sprintf("cannot run %q: there is no service file in %q: it needs a NAME.yaml there, "+
+			"or in usr/local/etc/containers or rootfs/usr/local/etc/containers", empty, empty)},
+		{start([]string{"PATH=/nonexistent"}, dir), fmt.Sprintf(
+			`cannot run %q: cannot use OCI runtime "runc": it is not installed (try: apt-get install runc)`, dir)},
+	} {
+		if row.got.code != 1 || row.got.stderr != "extactor: "+row.want+"\n" {
+			t.Errorf("%+v, want %s", row.got, row.want)
+		}
+	}
+
+	command := exec.CommandContext(t.Context(), open, "run", dir)
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+
+	said, _ := command.CombinedOutput()
+	if want := fmt.Sprintf("extactor: cannot run %q: containers, mounts and cgroups need root; try: sudo extactor run %s\n", dir, dir); string(said) != want {
+		t.Errorf("as nobody: %s", said)
+	}
+
+	// A service whose files are missing says so by itself, once they are there it can be started.
+	r := runAuthor(t, dir)
+	r.line(`cannot start "ext-web": its root file system "` + dir + `/web" does not exist: put the files of the container there`)
+
+	if again := start(nil, dir); again.code != 1 || again.stderr != fmt.Sprintf("extactor: cannot run %q: it is run already, by another extactor run\n", dir) {
+		t.Errorf("a second one: %+v", again)
+	}
+
+	must(t, os.Mkdir(filepath.Join(dir, "web"), 0o755))
+	r.host.cli("service", "web", "restart").done(t)
+	r.line(`entrypoint "./program" not found in the container's root file system`)
+}
+
+// A terminal that is closed, and a reader that goes away, end it as Ctrl-C does.
+func TestAuthorGoesAway(t *testing.T) {
+	t.Parallel()
+
+	for name, leave := range map[string]func(*authorRun){
+		"terminal": func(r *authorRun) { must(t, unix.Kill(-r.command.Process.Pid, unix.SIGHUP)) },
+		"reader": func(r *authorRun) {
+			must(t, r.stderr.Close())
+			r.host.cli("service", "web", "restart").done(t) // which it cannot tell anybody
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			dir := shortDirectory(t)
+			authored(t, filepath.Join(dir, "web.yaml"), filepath.Join(dir, "web"), "web", "restart: always", "print", "up", "serve")
+
+			r := runAuthor(t, dir)
+			r.line(`^\[ext-web\] up$`)
+			r.line(`Started task ext-web`)
+			leave(r)
+			await(t, "its end", r.ended)
+		})
+	}
+}
