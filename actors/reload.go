@@ -82,6 +82,8 @@ func (r *rootActor) reload(ctx actor.Context, desired Desired) []Change {
 		}
 	}
 
+	r.judgeSkipped(ctx)
+
 	for _, rejected := range desired.Rejected {
 		if !slices.ContainsFunc(before.Rejected, func(known *events.SpecRejected) bool { return proto.Equal(known, rejected) }) {
 			r.note("", 0, rejected)
@@ -106,6 +108,7 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 	switch {
 	case known == nil:
 		r.load(ctx, file)
+		r.resumeSkipped(file.ID())
 
 		return Added
 	case known.removing && reflect.DeepEqual(known.again, file):

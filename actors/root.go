@@ -22,6 +22,7 @@ type rootActor struct {
 	self       *actor.PID
 	desired    Desired
 	services   map[string]*member
+	skipped    map[string]*skipped
 	hosts      map[string]*host
 	conditions map[condition.Condition]*shared
 	spawned    uint64 // conditions and hosts so far
@@ -68,7 +69,7 @@ type shared struct {
 func newRootActor(world *world, desired Desired, stopped func()) *rootActor {
 	return &rootActor{
 		recorder: newRecorder(world, ""), desired: desired, stopped: stopped,
-		services: make(map[string]*member), hosts: make(map[string]*host), conditions: make(map[condition.Condition]*shared),
+		services: make(map[string]*member), skipped: make(map[string]*skipped), hosts: make(map[string]*host), conditions: make(map[condition.Condition]*shared),
 	}
 }
 
@@ -101,7 +102,7 @@ func (r *rootActor) Receive(ctx actor.Context) {
 		r.runtimeUp = false
 		r.tellService(service.Runtime, message.seq)
 	case shutdown:
-		r.shutdown(message)
+		r.shutdown(ctx, message)
 	case takeSnapshots:
 		r.snapshot(message.done)
 	}
@@ -173,6 +174,8 @@ func (r *rootActor) give(message give) {
 		message.reply <- answer{err: fmt.Errorf("cannot control service %q: it is built in", message.id)}
 	case known == nil && r.hosts[message.id] != nil:
 		message.reply <- answer{err: fmt.Errorf("cannot control service %q: it is the host's", message.id)}
+	case known == nil && r.skipped[message.id] != nil:
+		message.reply <- answer{err: r.skipped[message.id].uncontrollable()}
 	case known == nil:
 		message.reply <- answer{err: unknown(message.id, r.ids())}
 	case known.removing:
@@ -317,9 +320,14 @@ func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
 		})
 	}
 
+	r.missSkipped(message.tasks)
+
 	for _, id := range slices.Sorted(maps.Keys(message.tasks)) {
-		if r.services[id] == nil && !r.stopping {
-			r.removeOrphan(ctx, id, message)
+		observed := message.tasks[id]
+		observed.At = message.at
+
+		if r.services[id] == nil && !r.stopping && !r.skip(id, observed) {
+			r.removeOrphan(ctx, id, observed, message.seq)
 		}
 	}
 
@@ -329,10 +337,7 @@ func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
 
 // removeOrphan ends a container whose service file is no longer there as it would have ended with the file gone before
 // its eyes: with its stop signal and its time to end, and every step recorded.
-func (r *rootActor) removeOrphan(ctx actor.Context, id string, message runtimeUp) {
-	observed := message.tasks[id]
-	observed.At = message.at
-
+func (r *rootActor) removeOrphan(ctx actor.Context, id string, observed *events.Observed, cause uint64) {
 	r.load(ctx, &spec.Service{
 		Name: strings.TrimPrefix(id, "ext-"), Restart: spec.RestartNever,
 		Extactor: spec.Extactor{Stop: spec.Stop{Signal: spec.DefaultStopSignal, Timeout: spec.DefaultStopTimeout}},
@@ -341,5 +346,5 @@ func (r *rootActor) removeOrphan(ctx actor.Context, id string, message runtimeUp
 	known := r.services[id]
 	known.removing = true
 	r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon})
-	r.world.send(known.pid, take{order: &events.RecoverService{Observed: observed}, origin: viaRuntime, cause: message.seq})
+	r.world.send(known.pid, take{order: &events.RecoverService{Observed: observed}, origin: viaRuntime, cause: cause})
 }

@@ -1,15 +1,22 @@
 package actors
 
 import (
+	"maps"
 	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/extactor/extactor/events"
 )
 
 // shutdown stops services in reverse order of dependency: each one once those that need it have ended.
-func (r *rootActor) shutdown(message shutdown) {
+func (r *rootActor) shutdown(ctx actor.Context, message shutdown) {
 	r.stopping = true
 	r.hurry = r.hurry || message.hurry
+
+	for _, id := range slices.Sorted(maps.Keys(r.skipped)) {
+		r.removeSkipped(ctx, id)
+	}
 
 	if message.hurry {
 		for _, known := range r.services {
