@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ func TestFace(t *testing.T) {
 	datadriven.Walk(t, "testdata/face", func(t *testing.T, path string) {
 		house := furnished()
 		directory := t.TempDir()
+		house.configDir = filepath.Join(directory, "config")
 		socket := house.open(t)
 
 		datadriven.RunTest(t, path, func(t *testing.T, data *datadriven.TestData) string {
@@ -60,6 +62,15 @@ func TestFace(t *testing.T) {
 
 				words := strings.Fields(strings.ReplaceAll(data.Input, "DIR", directory))
 				application, stdout, stderr := testApp()
+
+				if name := new(string); data.MaybeScanArgs(t, "stdin", name) {
+					content, err := os.ReadFile(filepath.Join(directory, *name))
+					if err != nil {
+						t.Fatal(err)
+					}
+
+					application.stdin = bytes.NewReader(content)
+				}
 
 				code := application.run(t.Context(), words)
 

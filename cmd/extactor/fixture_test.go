@@ -45,8 +45,10 @@ type house struct {
 	changed chan struct{}
 	records []events.Record
 	log     string
-	reject  []*events.SpecRejected
-	trouble []events.View // what makeTrouble adds
+
+	configDir string // of documents
+	reject    []*events.SpecRejected
+	trouble   []events.View // what makeTrouble adds
 }
 
 // makeTrouble adds the services that have some, and files that are not used.
@@ -236,6 +238,10 @@ func (h *house) open(t *testing.T) string {
 	t.Helper()
 
 	socket := filepath.Join(t.TempDir(), api.SocketName)
+	if h.configDir == "" {
+		h.configDir = filepath.Join(t.TempDir(), "config")
+	}
+
 	listener, err := api.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +249,7 @@ func (h *house) open(t *testing.T) string {
 
 	now := testClock()
 	server := api.New(api.Options{
-		Services: h, Journal: h, Logs: h, BootID: testBoot, Version: api.Version{Tag: "v1.2.3"},
+		Services: h, Journal: h, Logs: h, Configs: h.stored(), Files: h.stored(), Commands: commands{}, BootID: testBoot, Version: api.Version{Tag: "v1.2.3"},
 		Now: func() *events.Instant { return &events.Instant{WallNs: now.wallNS, BootNs: now.bootNS} },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -267,7 +273,7 @@ func testApp() (application *app, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
 
 	return &app{
-		stdout: stdout, stderr: stderr, node: "172.20.0.5", clock: testClock,
+		stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, node: "172.20.0.5", clock: testClock,
 		paint: func() palette { return palette{lipgloss.Style{}, lipgloss.Style{}, lipgloss.Style{}} },
 	}, stdout, stderr
 }

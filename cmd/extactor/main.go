@@ -29,6 +29,7 @@ const socketVariable = "EXTACTOR_SOCKET"
 
 // app is what the commands share: where they write, and which daemon they ask.
 type app struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	socket         string
 	node           string         // what stands under NODE
@@ -46,7 +47,7 @@ func newApp() *app {
 		node = "localhost"
 	}
 
-	return &app{stdout: os.Stdout, stderr: os.Stderr, node: node, clock: localClock, paint: terminalPalette}
+	return &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, node: node, clock: localClock, paint: terminalPalette}
 }
 
 // run executes one command line and returns the exit code.
@@ -65,7 +66,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 
 	var (
 		usage usageError
-		ended interrupted
+		ended ending
 	)
 
 	if errors.As(err, &ended) {
@@ -121,6 +122,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.daemonCommand(), a.runCommand(),
 		a.statusCommand(), a.explainCommand(), a.serviceCommand(), a.logsCommand(), a.eventsCommand(),
+		a.configCommand(), a.reloadCommand(), a.execCommand(),
 		a.validateCommand(), a.schemaCommand(), a.ociCommand(), a.versionCommand(),
 		a.containerdCommand(), a.logdCommand(),
 	)

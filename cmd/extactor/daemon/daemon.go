@@ -17,6 +17,7 @@ import (
 	"github.com/extactor/extactor/cmd/extactor/footprint"
 	"github.com/extactor/extactor/condition/probe"
 	"github.com/extactor/extactor/condition/watch"
+	"github.com/extactor/extactor/config"
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/cgroup"
@@ -230,6 +231,7 @@ func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
 		Mount:    d.options.StateMount,
 		Sync:     mode,
 		Logger:   d.console.log,
+		Fatal:    d.crash,
 		Snapshot: func(ctx context.Context) error {
 			if running := system.Load(); running != nil {
 				return running.Snapshot(ctx)
@@ -415,6 +417,8 @@ func (d *daemon) serve() error {
 
 	server := api.New(api.Options{
 		Services: d.system, Journal: apiJournal{d.journal}, Logs: apiLogs{logs.In(d.options.RunDir)},
+		Configs: apiConfigs{store: config.Store{Dir: d.options.ConfigDir}, reloads: d.reloads},
+		Files:   apiFiles{d.reloads}, Commands: apiCommands{d.runtime},
 		Now: kernelClock{}.Now, BootID: d.bootID, Version: d.options.Version,
 	})
 

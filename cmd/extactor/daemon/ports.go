@@ -2,11 +2,17 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"io"
 
+	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/api"
+	"github.com/extactor/extactor/config"
 	"github.com/extactor/extactor/journal"
+	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/spec"
 )
 
 // apiJournal is the journal as the API reads it.
@@ -34,4 +40,103 @@ func (l apiLogs) Open(ctx context.Context, service string, tail int, follow bool
 	}
 
 	return logs.Open(l.dir, service, from)
+}
+
+// apiConfigs are the documents as the API changes them.
+type apiConfigs struct {
+	store   config.Store
+	reloads *reloads
+}
+
+// Apply implements api.Configs.
+func (c apiConfigs) Apply(ctx context.Context, source string, content []byte) ([]api.AppliedConfig, []api.Change, spec.Problems, error) {
+	var (
+		applied  []api.AppliedConfig
+		problems spec.Problems
+	)
+
+	changes, _, err := c.reloads.after(ctx, func() error {
+		done, found, err := c.store.Apply(source, content)
+		problems = found
+
+		for _, one := range done {
+			applied = append(applied, api.AppliedConfig{Name: one.Name, Action: string(one.Action), Source: one.Source})
+		}
+
+		if err == nil && len(done) == 0 {
+			return errNothingApplied
+		}
+
+		return err
+	})
+	if errors.Is(err, errNothingApplied) {
+		return nil, nil, problems, nil
+	}
+
+	return applied, apiChanges(changes), problems, err
+}
+
+// errNothingApplied keeps services from following documents that were refused.
+var errNothingApplied = errors.New("the documents have problems")
+
+// Delete implements api.Configs.
+func (c apiConfigs) Delete(ctx context.Context, name string) ([]api.Change, error) {
+	changes, _, err := c.reloads.after(ctx, func() error { return c.store.Delete(name) })
+
+	return apiChanges(changes), err
+}
+
+// Load implements api.Configs.
+func (c apiConfigs) Load() ([]*spec.Config, spec.Problems) { return c.store.Load() }
+
+// apiFiles are the directories as the API reads them anew.
+type apiFiles struct{ reloads *reloads }
+
+// Reload implements api.Files.
+func (f apiFiles) Reload(ctx context.Context) ([]api.Change, spec.Problems, error) {
+	changes, problems, err := f.reloads.Reload(ctx)
+
+	return apiChanges(changes), problems, err
+}
+
+func apiChanges(changes []actors.Change) []api.Change {
+	converted := make([]api.Change, len(changes))
+	for i, change := range changes {
+		converted[i] = api.Change{ID: change.ID, Action: string(change.Action)}
+	}
+
+	return converted
+}
+
+// apiCommands runs what the API is asked to.
+type apiCommands struct{ runtime *oci.Runtime }
+
+// Exec implements api.Commands.
+func (c apiCommands) Exec(ctx context.Context, request api.ExecRequest) (int, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	sizes := make(chan service.WindowSize)
+
+	go handOnSizes(ctx, request.Resize, sizes)
+
+	return c.runtime.Exec(ctx, service.Task{ID: request.ID, Attempt: request.Attempt}, service.ExecRequest{
+		Args: request.Args, Env: request.Env, Cwd: request.Cwd, Terminal: request.Terminal,
+		Stdin: request.Stdin, Stdout: request.Stdout, Stderr: request.Stderr, Resize: sizes,
+	})
+}
+
+func handOnSizes(ctx context.Context, from <-chan api.WindowSize, to chan<- service.WindowSize) {
+	for {
+		select {
+		case size := <-from:
+			select {
+			case to <- service.WindowSize(size):
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }

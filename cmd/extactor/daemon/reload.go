@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/extactor/extactor/actors"
+	"github.com/extactor/extactor/spec"
 )
 
 // reloads has the services follow the files: at each change of a directory, and on demand. One reload is done at a time.
@@ -31,7 +32,7 @@ func newReloads(files *files, system *actors.System, lines *lines, log zerolog.L
 // trigger follows a change of a directory; it never blocks.
 func (r *reloads) trigger() {
 	r.open.Go(func() {
-		changes, err := r.Reload(r.ctx)
+		changes, _, err := r.Reload(r.ctx)
 		if err != nil && r.ctx.Err() == nil {
 			r.log.Error().Err(err).Msg("the services do not follow their files")
 		}
@@ -42,10 +43,20 @@ func (r *reloads) trigger() {
 	})
 }
 
-// Reload reads all files anew, has the services follow, and returns what was done, sorted by id.
-func (r *reloads) Reload(ctx context.Context) ([]actors.Change, error) {
+// Reload reads all files anew, has the services follow, and returns what was done, sorted by id, and what is wrong in the
+// files.
+func (r *reloads) Reload(ctx context.Context) ([]actors.Change, spec.Problems, error) {
+	return r.after(ctx, func() error { return nil })
+}
+
+// after does the same once the files have been changed; no other reload sees them half changed.
+func (r *reloads) after(ctx context.Context, change func() error) ([]actors.Change, spec.Problems, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
+
+	if err := change(); err != nil {
+		return nil, nil, err
+	}
 
 	desired := r.files.load()
 
@@ -54,7 +65,7 @@ func (r *reloads) Reload(ctx context.Context) ([]actors.Change, error) {
 		r.lines.follow(desired.Services)
 	}
 
-	return changes, err
+	return changes, r.files.problems, err
 }
 
 func (r *reloads) close() {

@@ -3,6 +3,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -32,6 +33,15 @@ func main() {
 			fmt.Println(next())
 		case "environment": // print the value of the variable NAME
 			fmt.Println(os.Getenv(next()))
+		case "file": // print the content of the file PATH
+			content, err := os.ReadFile(next())
+			must(err)
+			fmt.Println(string(content))
+		case "copy": // standard input to standard output
+			_, err := io.Copy(os.Stdout, os.Stdin)
+			must(err)
+		case "terminal": // print its size, at each change too, until Ctrl-C; exit 7
+			showTerminal()
 		case "await": // SIGUSR1; SIGTERM: exit 0
 			select {
 			case <-proceed:
@@ -64,6 +74,31 @@ func main() {
 			crash()
 		default:
 			must(fmt.Errorf("unknown word %q in %s", word, strings.Join(os.Args, " ")))
+		}
+	}
+}
+
+func showTerminal() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGINT)
+
+	shown := ""
+
+	for {
+		var size struct{ rows, columns, width, height uint16 }
+
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, 1, syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&size))); errno != 0 {
+			must(errno)
+		}
+
+		if now := fmt.Sprintf("size %dx%d", size.columns, size.rows); now != shown {
+			shown = now
+			fmt.Println(shown)
+		}
+
+		if <-signals == syscall.SIGINT {
+			fmt.Println("interrupted")
+			os.Exit(7)
 		}
 	}
 }

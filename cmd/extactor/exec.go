@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/api"
+	apiv1 "github.com/extactor/extactor/api/v1"
+)
+
+// ending ends the program without a word, with a code of its own.
+type ending interface {
+	error
+	code() int
+}
+
+// commandEnded is the ending of a command that was run, whose code is ours too.
+type commandEnded int
+
+// Error implements error.
+func (c commandEnded) Error() string { return fmt.Sprintf("the command ended with code %d", int(c)) }
+
+func (c commandEnded) code() int { return int(c) }
+
+func (a *app) execCommand() *cobra.Command {
+	var (
+		start = &apiv1.ExecStart{}
+		asked bool // -t was given
+	)
+
+	command := &cobra.Command{
+		Use:   "exec ID -- COMMAND [ARG...]",
+		Short: "Run a command in the container of a running service",
+		Long: "Run a command in the container of a running service, with its environment and its rights. " +
+			"It ends with the command's exit code: 127 where the command does not exist, 126 where it cannot be executed, " +
+			"128 and the signal's number where a signal ended it. On a terminal the command gets a terminal.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return errors.New("a service and a command are needed: exec ID -- COMMAND")
+			}
+
+			return nil
+		},
+		ValidArgsFunction: a.completeIDs(1),
+		PreRun:            func(command *cobra.Command, _ []string) { asked = command.Flags().Changed("tty") },
+		RunE: func(command *cobra.Command, args []string) error {
+			start.Id, start.Args = args[0], args[1:]
+
+			terminal := openTerminal(a.stdin, a.stdout, start.GetStdin())
+			if !asked {
+				start.Terminal = terminal != nil
+			}
+
+			if start.GetTerminal() {
+				start.Env = append(terminalKind(), start.GetEnv()...)
+				start.Size = terminal.size()
+			} else {
+				terminal = nil
+			}
+
+			return a.ask(func(client *api.Client) error {
+				return a.exec(command.Context(), client, start, terminal)
+			})
+		},
+	}
+
+	flags := command.Flags()
+	flags.BoolVarP(&start.Stdin, "stdin", "i", true, "hand on standard input")
+	flags.BoolVarP(&start.Terminal, "tty", "t", false, "give it a terminal; by default where standard input and output are one")
+	flags.StringArrayVarP(&start.Env, "env", "e", nil, "set a variable of its environment, as NAME=value; may be repeated")
+	flags.StringVarP(&start.Cwd, "workdir", "w", "", "directory in the container to run it in")
+
+	return a.asks(command)
+}
+
+// exec runs the command and moves bytes until it has ended. The terminal, where there is one, is as before afterwards.
+func (a *app) exec(ctx context.Context, client *api.Client, start *apiv1.ExecStart, terminal *terminal) error {
+	ctx, cancel := signal.NotifyContext(ctx, unix.SIGTERM, unix.SIGHUP, unix.SIGINT)
+	defer cancel()
+
+	stream, err := client.Extactor.Exec(ctx)
+	if err != nil {
+		return err
+	}
+
+	input := &execInput{send: stream.Send}
+	if err := input.say(&apiv1.ExecInput{Kind: &apiv1.ExecInput_Start{Start: start}}); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+
+	restore, err := terminal.raw()
+	if err != nil {
+		return err
+	}
+	defer restore()
+
+	defer terminal.follow(input)()
+
+	if start.GetStdin() {
+		go input.copy(a.stdin)
+	}
+
+	for {
+		output, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return errors.New("the daemon does not say how the command ended")
+		}
+
+		if err != nil {
+			return err
+		}
+
+		switch kind := output.GetKind().(type) {
+		case *apiv1.ExecOutput_Stdout:
+			_, err = a.stdout.Write(kind.Stdout)
+		case *apiv1.ExecOutput_Stderr:
+			_, err = a.stderr.Write(kind.Stderr)
+		case *apiv1.ExecOutput_Exit:
+			return a.execEnded(kind.Exit, restore)
+		}
+
+		if err != nil {
+			return fmt.Errorf("cannot write what the command prints: %w", err)
+		}
+	}
+}
+
+func (a *app) execEnded(exit *apiv1.ExecExit, restore func()) error {
+	if exit.GetProblem() != "" {
+		restore() // for the line to begin where lines do
+		fmt.Fprintf(a.stderr, "extactor: %s\n", oneLine(exit.GetProblem()))
+	}
+
+	if exit.GetCode() == 0 {
+		return nil
+	}
+
+	return commandEnded(exit.GetCode())
+}
+
+// execInput sends what comes from several goroutines.
+type execInput struct {
+	mutex sync.Mutex
+	send  func(*apiv1.ExecInput) error
+}
+
+func (i *execInput) say(message *apiv1.ExecInput) error {
+	i.mutex.Lock()
+	defer i.mutex.Unlock()
+
+	return i.send(message)
+}
+
+// copy hands on standard input until it ends, or the call does.
+func (i *execInput) copy(from io.Reader) {
+	buffer := make([]byte, 32<<10)
+
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 && i.say(&apiv1.ExecInput{Kind: &apiv1.ExecInput_Stdin{Stdin: buffer[:n]}}) != nil {
+			return
+		}
+
+		if err != nil {
+			_ = i.say(&apiv1.ExecInput{Kind: &apiv1.ExecInput_StdinEnd{StdinEnd: true}})
+
+			return
+		}
+	}
+}
+
+// terminal is that of the person at the keyboard. The methods of nil do nothing.
+type terminal struct{ file *os.File }
+
+// openTerminal returns the terminal that both streams are, or nil.
+func openTerminal(stdin io.Reader, stdout io.Writer, interactive bool) *terminal {
+	in, isFile := stdin.(*os.File)
+	out, toFile := stdout.(*os.File)
+
+	if !interactive || !isFile || !toFile || !term.IsTerminal(in.Fd()) || !term.IsTerminal(out.Fd()) {
+		return nil
+	}
+
+	return &terminal{file: in}
+}
+
+// terminalKind is the variable that tells programs what the terminal can do.
+func terminalKind() []string {
+	if kind := os.Getenv("TERM"); kind != "" {
+		return []string{"TERM=" + kind}
+	}
+
+	return nil
+}
+
+func (t *terminal) size() *apiv1.TerminalSize {
+	if t == nil {
+		return nil
+	}
+
+	columns, rows, err := term.GetSize(t.file.Fd())
+	if err != nil {
+		return nil
+	}
+
+	return &apiv1.TerminalSize{Columns: uint32(columns), Rows: uint32(rows)}
+}
+
+// raw hands every key on to the command. The returned function undoes that, once.
+func (t *terminal) raw() (restore func(), err error) {
+	if t == nil {
+		return func() {}, nil
+	}
+
+	state, err := term.MakeRaw(t.file.Fd())
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the terminal: %w", err)
+	}
+
+	return sync.OnceFunc(func() { _ = term.Restore(t.file.Fd(), state) }), nil
+}
+
+// follow tells the command when the window changes its size, until stop is called.
+func (t *terminal) follow(input *execInput) (stop func()) {
+	if t == nil {
+		return func() {}
+	}
+
+	changes, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(changes, unix.SIGWINCH)
+
+	go func() {
+		for {
+			select {
+			case <-changes:
+				if size := t.size(); size != nil {
+					_ = input.say(&apiv1.ExecInput{Kind: &apiv1.ExecInput_Resize{Resize: size}})
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+
+	return func() {
+		signal.Stop(changes)
+		close(ended)
+	}
+}
