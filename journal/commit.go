@@ -17,6 +17,14 @@ const (
 func (j *Journal) commit() {
 	defer close(j.ended)
 
+	if j.options.Fatal != nil {
+		defer func() {
+			if reason := recover(); reason != nil {
+				j.options.Fatal(reason)
+			}
+		}()
+	}
+
 	retry := time.NewTimer(j.options.retry)
 	armed := !j.attempt() // a tick that is still to come after a success does no harm
 

@@ -53,6 +53,10 @@ type Options struct {
 	Now    func() *events.Instant // for retention and the times of Gap records; by default both clocks of the kernel
 	Logger zerolog.Logger
 
+	// Fatal is called when the goroutine that writes panics; it must not return. Without it the process ends as after any
+	// other panic.
+	Fatal func(reason any)
+
 	retry    time.Duration // between tries while degraded
 	patience time.Duration // how long Append waits for the disk
 }

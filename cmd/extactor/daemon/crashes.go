@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -120,7 +121,7 @@ func (d *daemon) breakCrashLoop() {
 
 // crash ends the process after an internal error; init starts the next daemon.
 func (d *daemon) crash(reason any) {
-	d.console.log.Error().Any("error", reason).Msg("internal error, the daemon ends; services go on")
+	d.console.log.Error().Any("error", reason).Str("stack", string(debug.Stack())).Msg("internal error, the daemon ends; services go on")
 
 	if err := crashesIn(d.options.RunDir).note(sinceBoot()); err != nil {
 		d.console.log.Error().Err(err).Msg("internal error")
