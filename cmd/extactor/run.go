@@ -81,8 +81,10 @@ func (a *app) runDirectory(ctx context.Context, options runOptions) (err error) 
 	}
 
 	// A terminal that is closed, or a reader that went away, is no reason to leave containers behind.
-	wanted, end := listen(unix.SIGHUP, unix.SIGPIPE)
+	wanted, end := listen(unix.SIGHUP)
 	defer end()
+
+	hangUpWithReader()
 
 	scratch, err := author.Open(options.directory, scratchBelow)
 	if err != nil {

@@ -15,11 +15,10 @@ type wishes struct {
 }
 
 // listen turns signals into wishes until it is told to end. A third SIGTERM or SIGINT ends the process by itself, as it
-// would any other. What comes with the end of a terminal (SIGHUP, SIGPIPE) may ask for the stop too: once, as every line
-// that cannot be written any more sends another.
-func listen(atEnd ...os.Signal) (wishes, func()) {
+// would any other. The end of a terminal (SIGHUP) may ask for the stop too, but never hurries.
+func listen(also ...os.Signal) (wishes, func()) {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, append(atEnd, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1)...)
+	signal.Notify(signals, append(also, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1)...)
 
 	wanted := wishes{stop: make(chan struct{}), hurry: make(chan struct{}), leave: make(chan struct{})}
 
@@ -41,7 +40,7 @@ func (w wishes) follow(signals <-chan os.Signal) {
 
 			close(w.leave)
 		case received == unix.SIGUSR1:
-		case stops > 0 && (received == unix.SIGHUP || received == unix.SIGPIPE):
+		case received == unix.SIGHUP && stops > 0:
 		default:
 			stops++
 
@@ -54,4 +53,29 @@ func (w wishes) follow(signals <-chan os.Signal) {
 			}
 		}
 	}
+}
+
+// hangUpWithReader makes the end of whoever reads standard error the same as the end of a terminal. The signal of a line
+// that cannot be written any more (SIGPIPE) would end this process at once; it is not told apart from that of any
+// client that went away, so it is only kept from doing that.
+func hangUpWithReader() {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+
+	go func() {
+		for {
+			// Without any event that is asked for, it returns only when the other end is gone; never, for a file.
+			reader := []unix.PollFd{{Fd: int32(os.Stderr.Fd())}}
+
+			_, err := unix.Poll(reader, -1)
+			if err == unix.EINTR {
+				continue
+			}
+
+			if err == nil && reader[0].Revents&unix.POLLNVAL == 0 {
+				_ = unix.Kill(os.Getpid(), unix.SIGHUP)
+			}
+
+			return
+		}
+	}()
 }

@@ -331,7 +331,7 @@ func TestAuthorGoesAway(t *testing.T) {
 		"terminal": func(r *authorRun) { must(t, unix.Kill(-r.command.Process.Pid, unix.SIGHUP)) },
 		"reader": func(r *authorRun) {
 			must(t, r.stderr.Close())
-			r.host.cli("service", "web", "restart").done(t) // which it cannot tell anybody
+			r.host.cli("service", "web", "restart") // which it cannot tell anybody; how far it gets does not matter
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
