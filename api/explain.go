@@ -40,6 +40,10 @@ type explainer struct {
 
 // blame ends a chain: this is what keeps the service from being up, and this is what helps.
 func (e *explainer) blame(reason *apiv1.Reason, cause, remedy string) {
+	if reason.GetWhy() != cause {
+		reason.Why = strings.TrimPrefix(reason.GetWhy()+": "+cause, ": ")
+	}
+
 	reason.Remedy = remedy
 
 	if remedy != "" {
@@ -56,9 +60,11 @@ func (e *explainer) service(reason *apiv1.Reason, view events.View) {
 	reason.Since, reason.Why = moment(view.Since, sinceBoot(view)), "it is "+view.State
 	reason.Met = up(view)
 
-	if view.FileProblem != "" {
-		reason.Why += "; its changed file is not used: " + view.FileProblem
-	}
+	defer func() {
+		if view.FileProblem != "" {
+			reason.Why += "; its changed file is not used: " + view.FileProblem
+		}
+	}()
 
 	if e.seen[view.ID] {
 		reason.Why += "; it is explained above"
@@ -97,7 +103,6 @@ func (e *explainer) state(reason *apiv1.Reason, view events.View) {
 	case view.Desired == events.DesiredStopped && view.State != events.StateRunning:
 		e.blame(reason, view.ID+" was stopped by a person", "start it: "+start)
 	case view.State == events.StateWaiting && view.NextRetry != 0:
-		reason.Why += ", for its next try"
 		e.blame(reason, e.backoff(view, problem), "see: extactor logs "+view.ID)
 	case view.State == events.StateFailed:
 		e.blame(reason, fmt.Sprintf("%s has failed: %s", view.ID, orElse(problem, lastExit(view))), "once that is fixed: "+start)

@@ -25,8 +25,10 @@ var consoles = []string{"auto", "kmsg", "stderr", "off"}
 var (
 	containerds = []string{"auto", "embedded"}
 	ociRuntimes = []string{"runc", "crun", "auto"}
-	syncs       = []string{"interval", "always"}
+	syncs       = []string{"interval", syncAlways}
 )
+
+const syncAlways = "always"
 
 // check finds values that no daemon can be started with.
 func (o daemonOptions) check() error {

@@ -32,7 +32,7 @@ func (a *app) runDaemon(ctx context.Context, options daemonOptions) error {
 
 	return daemon.Run(ctx, daemon.Options{
 		ServicesDir: options.services, RootfsDir: options.rootfs, ConfigDir: options.config,
-		StateDir: options.state, RunDir: options.run,
+		StateDir: options.state, StateMount: options.stateMount, SyncAlways: options.sync == syncAlways, RunDir: options.run,
 		Containerd: options.containerd, OCIRuntime: options.ociRuntime, Console: options.console,
 		Command: []string{program}, Version: api.Version{Tag: version},
 		Ready: func() { notify(a.stderr, systemd.SdNotifyReady) },
