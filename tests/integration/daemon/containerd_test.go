@@ -102,7 +102,7 @@ func TestContainerdStaysAway(t *testing.T) {
 
 	server.end(unix.SIGKILL)
 	d.event(t, before, "containerd", "Waiting for containerd: .*was lost.*")
-	d.event(t, before, "containerd", "Waiting for containerd: cannot connect to .*: connection refused")
+	away := d.event(t, before, "containerd", "Waiting for containerd: cannot connect to .*: connection refused")
 
 	h.cli("service", "one", "stop").done(t)
 	d.state(t, "ext-one", "Finished")
@@ -116,8 +116,9 @@ func TestContainerdStaysAway(t *testing.T) {
 	server.start()
 
 	d = h.start()
-	d.started(t, 0, "ext-two")
-	d.started(t, 0, "ext-deaf")
+	back := d.event(t, away.GetSeq(), "containerd", "Connected to containerd .*")
+	d.started(t, back.GetSeq(), "ext-two")
+	d.started(t, back.GetSeq(), "ext-deaf")
 	d.state(t, "ext-one", "Finished")
 }
 
