@@ -1924,6 +1924,7 @@ type Event struct {
 	//	*Event_CycleFound
 	//	*Event_ServiceRemoved
 	//	*Event_HostChanged
+	//	*Event_RootfsReplaced
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2290,6 +2291,15 @@ func (x *Event) GetHostChanged() *HostChanged {
 	return nil
 }
 
+func (x *Event) GetRootfsReplaced() *RootfsReplaced {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_RootfsReplaced); ok {
+			return x.RootfsReplaced
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -2439,6 +2449,10 @@ type Event_HostChanged struct {
 	HostChanged *HostChanged `protobuf:"bytes,43,opt,name=host_changed,json=hostChanged,proto3,oneof"`
 }
 
+type Event_RootfsReplaced struct {
+	RootfsReplaced *RootfsReplaced `protobuf:"bytes,44,opt,name=rootfs_replaced,json=rootfsReplaced,proto3,oneof"`
+}
+
 func (*Event_SpecLoaded) isEvent_Kind() {}
 
 func (*Event_DesiredChanged) isEvent_Kind() {}
@@ -2510,6 +2524,8 @@ func (*Event_CycleFound) isEvent_Kind() {}
 func (*Event_ServiceRemoved) isEvent_Kind() {}
 
 func (*Event_HostChanged) isEvent_Kind() {}
+
+func (*Event_RootfsReplaced) isEvent_Kind() {}
 
 type SpecLoaded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2979,6 +2995,59 @@ func (*ServiceRemoved) Descriptor() ([]byte, []int) {
 	return file_events_proto_rawDescGZIP(), []int{32}
 }
 
+// RootfsReplaced: the root file system, or the entrypoint in it, is another one than at the last start.
+type RootfsReplaced struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Before        string                 `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"`
+	Now           string                 `protobuf:"bytes,2,opt,name=now,proto3" json:"now,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RootfsReplaced) Reset() {
+	*x = RootfsReplaced{}
+	mi := &file_events_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RootfsReplaced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RootfsReplaced) ProtoMessage() {}
+
+func (x *RootfsReplaced) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RootfsReplaced.ProtoReflect.Descriptor instead.
+func (*RootfsReplaced) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *RootfsReplaced) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+func (x *RootfsReplaced) GetNow() string {
+	if x != nil {
+		return x.Now
+	}
+	return ""
+}
+
 // HostChanged is the state of a service that is the host's.
 type HostChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2990,7 +3059,7 @@ type HostChanged struct {
 
 func (x *HostChanged) Reset() {
 	*x = HostChanged{}
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +3071,7 @@ func (x *HostChanged) String() string {
 func (*HostChanged) ProtoMessage() {}
 
 func (x *HostChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +3084,7 @@ func (x *HostChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostChanged.ProtoReflect.Descriptor instead.
 func (*HostChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{33}
+	return file_events_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *HostChanged) GetUp() bool {
@@ -3043,7 +3112,7 @@ type ConditionChanged struct {
 
 func (x *ConditionChanged) Reset() {
 	*x = ConditionChanged{}
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3055,7 +3124,7 @@ func (x *ConditionChanged) String() string {
 func (*ConditionChanged) ProtoMessage() {}
 
 func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3068,7 +3137,7 @@ func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionChanged.ProtoReflect.Descriptor instead.
 func (*ConditionChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{34}
+	return file_events_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ConditionChanged) GetKey() string {
@@ -3102,7 +3171,7 @@ type UnmetChanged struct {
 
 func (x *UnmetChanged) Reset() {
 	*x = UnmetChanged{}
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3114,7 +3183,7 @@ func (x *UnmetChanged) String() string {
 func (*UnmetChanged) ProtoMessage() {}
 
 func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3127,7 +3196,7 @@ func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnmetChanged.ProtoReflect.Descriptor instead.
 func (*UnmetChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{35}
+	return file_events_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UnmetChanged) GetUnmet() []string {
@@ -3146,7 +3215,7 @@ type PreparationStarted struct {
 
 func (x *PreparationStarted) Reset() {
 	*x = PreparationStarted{}
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3158,7 +3227,7 @@ func (x *PreparationStarted) String() string {
 func (*PreparationStarted) ProtoMessage() {}
 
 func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3171,7 +3240,7 @@ func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreparationStarted.ProtoReflect.Descriptor instead.
 func (*PreparationStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{36}
+	return file_events_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PreparationStarted) GetAttempt() uint64 {
@@ -3191,7 +3260,7 @@ type RunnerCreated struct {
 
 func (x *RunnerCreated) Reset() {
 	*x = RunnerCreated{}
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3203,7 +3272,7 @@ func (x *RunnerCreated) String() string {
 func (*RunnerCreated) ProtoMessage() {}
 
 func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3216,7 +3285,7 @@ func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerCreated.ProtoReflect.Descriptor instead.
 func (*RunnerCreated) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{37}
+	return file_events_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RunnerCreated) GetAttempt() uint64 {
@@ -3246,7 +3315,7 @@ type TaskStarted struct {
 
 func (x *TaskStarted) Reset() {
 	*x = TaskStarted{}
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3258,7 +3327,7 @@ func (x *TaskStarted) String() string {
 func (*TaskStarted) ProtoMessage() {}
 
 func (x *TaskStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3271,7 +3340,7 @@ func (x *TaskStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStarted.ProtoReflect.Descriptor instead.
 func (*TaskStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{38}
+	return file_events_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TaskStarted) GetAttempt() uint64 {
@@ -3320,7 +3389,7 @@ type StartFailed struct {
 
 func (x *StartFailed) Reset() {
 	*x = StartFailed{}
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +3401,7 @@ func (x *StartFailed) String() string {
 func (*StartFailed) ProtoMessage() {}
 
 func (x *StartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +3414,7 @@ func (x *StartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailed.ProtoReflect.Descriptor instead.
 func (*StartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{39}
+	return file_events_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *StartFailed) GetAttempt() uint64 {
@@ -3380,7 +3449,7 @@ type TaskExited struct {
 
 func (x *TaskExited) Reset() {
 	*x = TaskExited{}
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3392,7 +3461,7 @@ func (x *TaskExited) String() string {
 func (*TaskExited) ProtoMessage() {}
 
 func (x *TaskExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3405,7 +3474,7 @@ func (x *TaskExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExited.ProtoReflect.Descriptor instead.
 func (*TaskExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{40}
+	return file_events_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TaskExited) GetAttempt() uint64 {
@@ -3443,7 +3512,7 @@ type RestartScheduled struct {
 
 func (x *RestartScheduled) Reset() {
 	*x = RestartScheduled{}
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3455,7 +3524,7 @@ func (x *RestartScheduled) String() string {
 func (*RestartScheduled) ProtoMessage() {}
 
 func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3468,7 +3537,7 @@ func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartScheduled.ProtoReflect.Descriptor instead.
 func (*RestartScheduled) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{41}
+	return file_events_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RestartScheduled) GetAttempt() uint64 {
@@ -3516,7 +3585,7 @@ type BackoffElapsed struct {
 
 func (x *BackoffElapsed) Reset() {
 	*x = BackoffElapsed{}
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3528,7 +3597,7 @@ func (x *BackoffElapsed) String() string {
 func (*BackoffElapsed) ProtoMessage() {}
 
 func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3541,7 +3610,7 @@ func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackoffElapsed.ProtoReflect.Descriptor instead.
 func (*BackoffElapsed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{42}
+	return file_events_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *BackoffElapsed) GetAttempt() uint64 {
@@ -3568,7 +3637,7 @@ type StopBegan struct {
 
 func (x *StopBegan) Reset() {
 	*x = StopBegan{}
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3580,7 +3649,7 @@ func (x *StopBegan) String() string {
 func (*StopBegan) ProtoMessage() {}
 
 func (x *StopBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3593,7 +3662,7 @@ func (x *StopBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopBegan.ProtoReflect.Descriptor instead.
 func (*StopBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{43}
+	return file_events_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *StopBegan) GetReason() StopReason {
@@ -3621,7 +3690,7 @@ type SignalSent struct {
 
 func (x *SignalSent) Reset() {
 	*x = SignalSent{}
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3633,7 +3702,7 @@ func (x *SignalSent) String() string {
 func (*SignalSent) ProtoMessage() {}
 
 func (x *SignalSent) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3646,7 +3715,7 @@ func (x *SignalSent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalSent.ProtoReflect.Descriptor instead.
 func (*SignalSent) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{44}
+	return file_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SignalSent) GetSignal() string {
@@ -3679,7 +3748,7 @@ type ServiceFinished struct {
 
 func (x *ServiceFinished) Reset() {
 	*x = ServiceFinished{}
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3691,7 +3760,7 @@ func (x *ServiceFinished) String() string {
 func (*ServiceFinished) ProtoMessage() {}
 
 func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3704,7 +3773,7 @@ func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFinished.ProtoReflect.Descriptor instead.
 func (*ServiceFinished) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{45}
+	return file_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ServiceFinished) GetStopped() StopReason {
@@ -3723,7 +3792,7 @@ type ServiceFailed struct {
 
 func (x *ServiceFailed) Reset() {
 	*x = ServiceFailed{}
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3735,7 +3804,7 @@ func (x *ServiceFailed) String() string {
 func (*ServiceFailed) ProtoMessage() {}
 
 func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3748,7 +3817,7 @@ func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFailed.ProtoReflect.Descriptor instead.
 func (*ServiceFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{46}
+	return file_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ServiceFailed) GetReason() string {
@@ -3767,7 +3836,7 @@ type ServiceSkipped struct {
 
 func (x *ServiceSkipped) Reset() {
 	*x = ServiceSkipped{}
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3779,7 +3848,7 @@ func (x *ServiceSkipped) String() string {
 func (*ServiceSkipped) ProtoMessage() {}
 
 func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3792,7 +3861,7 @@ func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceSkipped.ProtoReflect.Descriptor instead.
 func (*ServiceSkipped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{47}
+	return file_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ServiceSkipped) GetReason() string {
@@ -3816,7 +3885,7 @@ type TaskAdopted struct {
 
 func (x *TaskAdopted) Reset() {
 	*x = TaskAdopted{}
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3828,7 +3897,7 @@ func (x *TaskAdopted) String() string {
 func (*TaskAdopted) ProtoMessage() {}
 
 func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3841,7 +3910,7 @@ func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskAdopted.ProtoReflect.Descriptor instead.
 func (*TaskAdopted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{48}
+	return file_events_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TaskAdopted) GetAttempt() uint64 {
@@ -3889,7 +3958,7 @@ type TaskLost struct {
 
 func (x *TaskLost) Reset() {
 	*x = TaskLost{}
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3901,7 +3970,7 @@ func (x *TaskLost) String() string {
 func (*TaskLost) ProtoMessage() {}
 
 func (x *TaskLost) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3914,7 +3983,7 @@ func (x *TaskLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLost.ProtoReflect.Descriptor instead.
 func (*TaskLost) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{49}
+	return file_events_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *TaskLost) GetAttempt() uint64 {
@@ -3935,7 +4004,7 @@ type Recovered struct {
 
 func (x *Recovered) Reset() {
 	*x = Recovered{}
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3947,7 +4016,7 @@ func (x *Recovered) String() string {
 func (*Recovered) ProtoMessage() {}
 
 func (x *Recovered) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3960,7 +4029,7 @@ func (x *Recovered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recovered.ProtoReflect.Descriptor instead.
 func (*Recovered) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{50}
+	return file_events_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Recovered) GetRow() string {
@@ -3988,7 +4057,7 @@ type TaskDiscarded struct {
 
 func (x *TaskDiscarded) Reset() {
 	*x = TaskDiscarded{}
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4000,7 +4069,7 @@ func (x *TaskDiscarded) String() string {
 func (*TaskDiscarded) ProtoMessage() {}
 
 func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4013,7 +4082,7 @@ func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDiscarded.ProtoReflect.Descriptor instead.
 func (*TaskDiscarded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{51}
+	return file_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *TaskDiscarded) GetAttempt() uint64 {
@@ -4067,7 +4136,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4079,7 +4148,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4092,7 +4161,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{52}
+	return file_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Snapshot) GetState() string {
@@ -4304,7 +4373,7 @@ type ConditionState struct {
 
 func (x *ConditionState) Reset() {
 	*x = ConditionState{}
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4316,7 +4385,7 @@ func (x *ConditionState) String() string {
 func (*ConditionState) ProtoMessage() {}
 
 func (x *ConditionState) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4329,7 +4398,7 @@ func (x *ConditionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
 func (*ConditionState) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{53}
+	return file_events_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ConditionState) GetKey() string {
@@ -4371,7 +4440,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4383,7 +4452,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4396,7 +4465,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{54}
+	return file_events_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Gap) GetFrom() uint64 {
@@ -4424,7 +4493,7 @@ type DaemonStarted struct {
 
 func (x *DaemonStarted) Reset() {
 	*x = DaemonStarted{}
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4436,7 +4505,7 @@ func (x *DaemonStarted) String() string {
 func (*DaemonStarted) ProtoMessage() {}
 
 func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4449,7 +4518,7 @@ func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStarted.ProtoReflect.Descriptor instead.
 func (*DaemonStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{55}
+	return file_events_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *DaemonStarted) GetVersion() string {
@@ -4482,7 +4551,7 @@ type DaemonStopped struct {
 
 func (x *DaemonStopped) Reset() {
 	*x = DaemonStopped{}
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4494,7 +4563,7 @@ func (x *DaemonStopped) String() string {
 func (*DaemonStopped) ProtoMessage() {}
 
 func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4507,7 +4576,7 @@ func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStopped.ProtoReflect.Descriptor instead.
 func (*DaemonStopped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{56}
+	return file_events_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *DaemonStopped) GetReason() string {
@@ -4527,7 +4596,7 @@ type RuntimeConnected struct {
 
 func (x *RuntimeConnected) Reset() {
 	*x = RuntimeConnected{}
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4539,7 +4608,7 @@ func (x *RuntimeConnected) String() string {
 func (*RuntimeConnected) ProtoMessage() {}
 
 func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4552,7 +4621,7 @@ func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeConnected.ProtoReflect.Descriptor instead.
 func (*RuntimeConnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{57}
+	return file_events_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RuntimeConnected) GetAddress() string {
@@ -4578,7 +4647,7 @@ type RuntimeDisconnected struct {
 
 func (x *RuntimeDisconnected) Reset() {
 	*x = RuntimeDisconnected{}
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4590,7 +4659,7 @@ func (x *RuntimeDisconnected) String() string {
 func (*RuntimeDisconnected) ProtoMessage() {}
 
 func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4603,7 +4672,7 @@ func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeDisconnected.ProtoReflect.Descriptor instead.
 func (*RuntimeDisconnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{58}
+	return file_events_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *RuntimeDisconnected) GetProblem() string {
@@ -4623,7 +4692,7 @@ type SpecRejected struct {
 
 func (x *SpecRejected) Reset() {
 	*x = SpecRejected{}
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4635,7 +4704,7 @@ func (x *SpecRejected) String() string {
 func (*SpecRejected) ProtoMessage() {}
 
 func (x *SpecRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4648,7 +4717,7 @@ func (x *SpecRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecRejected.ProtoReflect.Descriptor instead.
 func (*SpecRejected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{59}
+	return file_events_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SpecRejected) GetFile() string {
@@ -4675,7 +4744,7 @@ type ServiceQuarantined struct {
 
 func (x *ServiceQuarantined) Reset() {
 	*x = ServiceQuarantined{}
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4687,7 +4756,7 @@ func (x *ServiceQuarantined) String() string {
 func (*ServiceQuarantined) ProtoMessage() {}
 
 func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4700,7 +4769,7 @@ func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceQuarantined.ProtoReflect.Descriptor instead.
 func (*ServiceQuarantined) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{60}
+	return file_events_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ServiceQuarantined) GetProblem() string {
@@ -4841,7 +4910,7 @@ const file_events_proto_rawDesc = "" +
 	"\astarted\x18\b \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12+\n" +
 	"\x02at\x18\t \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\"J\n" +
 	"\x0eRecoverService\x128\n" +
-	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\x90\x15\n" +
+	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\xdf\x15\n" +
 	"\x05Event\x12A\n" +
 	"\vspec_loaded\x18\x01 \x01(\v2\x1e.extactor.events.v1.SpecLoadedH\x00R\n" +
 	"specLoaded\x12M\n" +
@@ -4884,7 +4953,8 @@ const file_events_proto_rawDesc = "" +
 	"\vcycle_found\x18) \x01(\v2\x1e.extactor.events.v1.CycleFoundH\x00R\n" +
 	"cycleFound\x12M\n" +
 	"\x0fservice_removed\x18* \x01(\v2\".extactor.events.v1.ServiceRemovedH\x00R\x0eserviceRemoved\x12D\n" +
-	"\fhost_changed\x18+ \x01(\v2\x1f.extactor.events.v1.HostChangedH\x00R\vhostChangedB\x06\n" +
+	"\fhost_changed\x18+ \x01(\v2\x1f.extactor.events.v1.HostChangedH\x00R\vhostChanged\x12M\n" +
+	"\x0frootfs_replaced\x18, \x01(\v2\".extactor.events.v1.RootfsReplacedH\x00R\x0erootfsReplacedB\x06\n" +
 	"\x04kind\"b\n" +
 	"\n" +
 	"SpecLoaded\x12;\n" +
@@ -4914,7 +4984,10 @@ const file_events_proto_rawDesc = "" +
 	"\n" +
 	"CycleFound\x12\x12\n" +
 	"\x04path\x18\x01 \x03(\tR\x04path\"\x10\n" +
-	"\x0eServiceRemoved\"5\n" +
+	"\x0eServiceRemoved\":\n" +
+	"\x0eRootfsReplaced\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\tR\x06before\x12\x10\n" +
+	"\x03now\x18\x02 \x01(\tR\x03now\"5\n" +
 	"\vHostChanged\x12\x0e\n" +
 	"\x02up\x18\x01 \x01(\bR\x02up\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"J\n" +
@@ -5078,7 +5151,7 @@ func file_events_proto_rawDescGZIP() []byte {
 }
 
 var file_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_events_proto_goTypes = []any{
 	(Timer)(0),                  // 0: extactor.events.v1.Timer
 	(TaskStatus)(0),             // 1: extactor.events.v1.TaskStatus
@@ -5116,36 +5189,37 @@ var file_events_proto_goTypes = []any{
 	(*DependencyTimedOut)(nil),  // 33: extactor.events.v1.DependencyTimedOut
 	(*CycleFound)(nil),          // 34: extactor.events.v1.CycleFound
 	(*ServiceRemoved)(nil),      // 35: extactor.events.v1.ServiceRemoved
-	(*HostChanged)(nil),         // 36: extactor.events.v1.HostChanged
-	(*ConditionChanged)(nil),    // 37: extactor.events.v1.ConditionChanged
-	(*UnmetChanged)(nil),        // 38: extactor.events.v1.UnmetChanged
-	(*PreparationStarted)(nil),  // 39: extactor.events.v1.PreparationStarted
-	(*RunnerCreated)(nil),       // 40: extactor.events.v1.RunnerCreated
-	(*TaskStarted)(nil),         // 41: extactor.events.v1.TaskStarted
-	(*StartFailed)(nil),         // 42: extactor.events.v1.StartFailed
-	(*TaskExited)(nil),          // 43: extactor.events.v1.TaskExited
-	(*RestartScheduled)(nil),    // 44: extactor.events.v1.RestartScheduled
-	(*BackoffElapsed)(nil),      // 45: extactor.events.v1.BackoffElapsed
-	(*StopBegan)(nil),           // 46: extactor.events.v1.StopBegan
-	(*SignalSent)(nil),          // 47: extactor.events.v1.SignalSent
-	(*ServiceFinished)(nil),     // 48: extactor.events.v1.ServiceFinished
-	(*ServiceFailed)(nil),       // 49: extactor.events.v1.ServiceFailed
-	(*ServiceSkipped)(nil),      // 50: extactor.events.v1.ServiceSkipped
-	(*TaskAdopted)(nil),         // 51: extactor.events.v1.TaskAdopted
-	(*TaskLost)(nil),            // 52: extactor.events.v1.TaskLost
-	(*Recovered)(nil),           // 53: extactor.events.v1.Recovered
-	(*TaskDiscarded)(nil),       // 54: extactor.events.v1.TaskDiscarded
-	(*Snapshot)(nil),            // 55: extactor.events.v1.Snapshot
-	(*ConditionState)(nil),      // 56: extactor.events.v1.ConditionState
-	(*Gap)(nil),                 // 57: extactor.events.v1.Gap
-	(*DaemonStarted)(nil),       // 58: extactor.events.v1.DaemonStarted
-	(*DaemonStopped)(nil),       // 59: extactor.events.v1.DaemonStopped
-	(*RuntimeConnected)(nil),    // 60: extactor.events.v1.RuntimeConnected
-	(*RuntimeDisconnected)(nil), // 61: extactor.events.v1.RuntimeDisconnected
-	(*SpecRejected)(nil),        // 62: extactor.events.v1.SpecRejected
-	(*ServiceQuarantined)(nil),  // 63: extactor.events.v1.ServiceQuarantined
-	nil,                         // 64: extactor.events.v1.Lifecycle.EnvironmentEntry
-	nil,                         // 65: extactor.events.v1.Lifecycle.FilesEntry
+	(*RootfsReplaced)(nil),      // 36: extactor.events.v1.RootfsReplaced
+	(*HostChanged)(nil),         // 37: extactor.events.v1.HostChanged
+	(*ConditionChanged)(nil),    // 38: extactor.events.v1.ConditionChanged
+	(*UnmetChanged)(nil),        // 39: extactor.events.v1.UnmetChanged
+	(*PreparationStarted)(nil),  // 40: extactor.events.v1.PreparationStarted
+	(*RunnerCreated)(nil),       // 41: extactor.events.v1.RunnerCreated
+	(*TaskStarted)(nil),         // 42: extactor.events.v1.TaskStarted
+	(*StartFailed)(nil),         // 43: extactor.events.v1.StartFailed
+	(*TaskExited)(nil),          // 44: extactor.events.v1.TaskExited
+	(*RestartScheduled)(nil),    // 45: extactor.events.v1.RestartScheduled
+	(*BackoffElapsed)(nil),      // 46: extactor.events.v1.BackoffElapsed
+	(*StopBegan)(nil),           // 47: extactor.events.v1.StopBegan
+	(*SignalSent)(nil),          // 48: extactor.events.v1.SignalSent
+	(*ServiceFinished)(nil),     // 49: extactor.events.v1.ServiceFinished
+	(*ServiceFailed)(nil),       // 50: extactor.events.v1.ServiceFailed
+	(*ServiceSkipped)(nil),      // 51: extactor.events.v1.ServiceSkipped
+	(*TaskAdopted)(nil),         // 52: extactor.events.v1.TaskAdopted
+	(*TaskLost)(nil),            // 53: extactor.events.v1.TaskLost
+	(*Recovered)(nil),           // 54: extactor.events.v1.Recovered
+	(*TaskDiscarded)(nil),       // 55: extactor.events.v1.TaskDiscarded
+	(*Snapshot)(nil),            // 56: extactor.events.v1.Snapshot
+	(*ConditionState)(nil),      // 57: extactor.events.v1.ConditionState
+	(*Gap)(nil),                 // 58: extactor.events.v1.Gap
+	(*DaemonStarted)(nil),       // 59: extactor.events.v1.DaemonStarted
+	(*DaemonStopped)(nil),       // 60: extactor.events.v1.DaemonStopped
+	(*RuntimeConnected)(nil),    // 61: extactor.events.v1.RuntimeConnected
+	(*RuntimeDisconnected)(nil), // 62: extactor.events.v1.RuntimeDisconnected
+	(*SpecRejected)(nil),        // 63: extactor.events.v1.SpecRejected
+	(*ServiceQuarantined)(nil),  // 64: extactor.events.v1.ServiceQuarantined
+	nil,                         // 65: extactor.events.v1.Lifecycle.EnvironmentEntry
+	nil,                         // 66: extactor.events.v1.Lifecycle.FilesEntry
 }
 var file_events_proto_depIdxs = []int32{
 	3,  // 0: extactor.events.v1.Command.at:type_name -> extactor.events.v1.Instant
@@ -5166,8 +5240,8 @@ var file_events_proto_depIdxs = []int32{
 	9,  // 15: extactor.events.v1.Command.remove_service:type_name -> extactor.events.v1.RemoveService
 	10, // 16: extactor.events.v1.Command.report_health:type_name -> extactor.events.v1.ReportHealth
 	11, // 17: extactor.events.v1.Command.report_config_refused:type_name -> extactor.events.v1.ReportConfigRefused
-	64, // 18: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
-	65, // 19: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
+	65, // 18: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
+	66, // 19: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
 	7,  // 20: extactor.events.v1.Lifecycle.timeouts:type_name -> extactor.events.v1.DependencyTimeout
 	6,  // 21: extactor.events.v1.ChangeSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
 	6,  // 22: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
@@ -5182,57 +5256,58 @@ var file_events_proto_depIdxs = []int32{
 	27, // 31: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
 	28, // 32: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
 	29, // 33: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
-	37, // 34: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
-	38, // 35: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
-	39, // 36: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
-	40, // 37: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
-	41, // 38: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
-	42, // 39: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
-	43, // 40: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
-	44, // 41: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
-	45, // 42: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
-	46, // 43: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
-	47, // 44: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
-	48, // 45: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
-	49, // 46: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
-	50, // 47: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
-	51, // 48: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
-	52, // 49: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
-	54, // 50: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
-	55, // 51: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
-	57, // 52: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
-	58, // 53: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
-	59, // 54: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
-	60, // 55: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
-	61, // 56: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
-	62, // 57: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
-	63, // 58: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
-	53, // 59: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
+	38, // 34: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
+	39, // 35: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
+	40, // 36: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
+	41, // 37: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
+	42, // 38: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
+	43, // 39: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
+	44, // 40: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
+	45, // 41: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
+	46, // 42: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
+	47, // 43: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
+	48, // 44: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
+	49, // 45: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
+	50, // 46: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
+	51, // 47: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
+	52, // 48: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
+	53, // 49: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
+	55, // 50: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
+	56, // 51: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
+	58, // 52: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
+	59, // 53: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
+	60, // 54: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
+	61, // 55: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
+	62, // 56: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
+	63, // 57: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
+	64, // 58: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
+	54, // 59: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
 	30, // 60: extactor.events.v1.Event.spec_changed:type_name -> extactor.events.v1.SpecChanged
 	31, // 61: extactor.events.v1.Event.health_changed:type_name -> extactor.events.v1.HealthChanged
 	32, // 62: extactor.events.v1.Event.config_delivered:type_name -> extactor.events.v1.ConfigDelivered
 	33, // 63: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
 	34, // 64: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
 	35, // 65: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
-	36, // 66: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
-	6,  // 67: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	6,  // 68: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	3,  // 69: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
-	23, // 70: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
-	2,  // 71: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
-	2,  // 72: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
-	3,  // 73: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
-	6,  // 74: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	56, // 75: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
-	3,  // 76: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
-	2,  // 77: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
-	2,  // 78: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
-	23, // 79: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
-	80, // [80:80] is the sub-list for method output_type
-	80, // [80:80] is the sub-list for method input_type
-	80, // [80:80] is the sub-list for extension type_name
-	80, // [80:80] is the sub-list for extension extendee
-	0,  // [0:80] is the sub-list for field type_name
+	37, // 66: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
+	36, // 67: extactor.events.v1.Event.rootfs_replaced:type_name -> extactor.events.v1.RootfsReplaced
+	6,  // 68: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 69: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	3,  // 70: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
+	23, // 71: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
+	2,  // 72: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
+	2,  // 73: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
+	3,  // 74: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
+	6,  // 75: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	57, // 76: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
+	3,  // 77: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
+	2,  // 78: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
+	2,  // 79: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
+	23, // 80: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
+	81, // [81:81] is the sub-list for method output_type
+	81, // [81:81] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_events_proto_init() }
@@ -5295,6 +5370,7 @@ func file_events_proto_init() {
 		(*Event_CycleFound)(nil),
 		(*Event_ServiceRemoved)(nil),
 		(*Event_HostChanged)(nil),
+		(*Event_RootfsReplaced)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5302,7 +5378,7 @@ func file_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_events_proto_rawDesc), len(file_events_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   63,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

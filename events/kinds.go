@@ -56,6 +56,8 @@ func (x *CycleFound) event() *Event          { return &Event{Kind: &Event_CycleF
 func (x *ServiceRemoved) event() *Event      { return &Event{Kind: &Event_ServiceRemoved{x}} }
 func (x *HostChanged) event() *Event         { return &Event{Kind: &Event_HostChanged{x}} }
 
+func (x *RootfsReplaced) event() *Event { return &Event{Kind: &Event_RootfsReplaced{x}} }
+
 func (x *LoadSpec) command() *Command          { return &Command{Kind: &Command_LoadSpec{x}} }
 func (x *StartService) command() *Command      { return &Command{Kind: &Command_StartService{x}} }
 func (x *StopService) command() *Command       { return &Command{Kind: &Command_StopService{x}} }

@@ -66,6 +66,8 @@ func changeText(id string, event *Event) string {
 		}
 
 		return "Never starts, because services wait for each other: " + strings.Join(kind.CycleFound.GetPath(), " -> ")
+	case *Event_RootfsReplaced:
+		return "The root file system was replaced since the last start"
 	case *Event_HostChanged:
 		return "Host service: " + kind.HostChanged.GetDetail()
 	default:

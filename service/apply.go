@@ -188,7 +188,7 @@ func settled(state State) State {
 	state.BackingOff, state.RetryAt = false, 0
 	state.StopReason, state.StopUntil, state.Killed, state.StartAfterStop = 0, 0, false, false
 	state.FinishedBy, state.WaitingSince = 0, 0
-	state.Applied, state.Rootfs = "", ""
+	state.Applied = ""
 	state.HealthKnown, state.Healthy, state.HealthMessage = false, false, ""
 
 	return state

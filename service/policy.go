@@ -56,6 +56,10 @@ func (d *decision) started(report *events.ReportStarted) {
 		return
 	}
 
+	if replaced := report.GetRootfs() != d.state.Rootfs && d.state.Rootfs != "" && report.GetRootfs() != ""; replaced {
+		d.emit(&events.RootfsReplaced{Before: d.state.Rootfs, Now: report.GetRootfs()})
+	}
+
 	d.emit(&events.TaskStarted{
 		Attempt: report.GetAttempt(), Pid: report.GetPid(), Container: report.GetContainer(), At: d.at, Rootfs: report.GetRootfs(),
 	})

@@ -225,7 +225,12 @@ func order(t *testing.T, state service.State, data *datadriven.TestData) events.
 	case "prepared":
 		return &events.ReportPrepared{Attempt: attempt}
 	case "started":
-		return &events.ReportStarted{Attempt: attempt, Pid: number[uint32](t, data, "pid"), Container: state.ID}
+		started := &events.ReportStarted{Attempt: attempt, Pid: number[uint32](t, data, "pid"), Container: state.ID}
+		if data.HasArg("rootfs") {
+			started.Rootfs = text(t, data, "rootfs")
+		}
+
+		return started
 	case "start-failed":
 		return &events.ReportStartFailed{Attempt: attempt, Problem: text(t, data, "problem")}
 	case "exited":

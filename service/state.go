@@ -40,7 +40,7 @@ type State struct {
 	StartAfterStop bool
 
 	Applied string // TaskHash of what was started, to compare with what should run
-	Rootfs  string // identity of what was started
+	Rootfs  string // identity of the root file system that was started last
 
 	HealthKnown   bool
 	Healthy       bool
