@@ -18,6 +18,7 @@ import (
 // write. Rewrite with: go test ./cmd/extactor -run TestFace -rewrite
 func TestFace(t *testing.T) {
 	t.Setenv("COLUMNS", "")
+	t.Setenv("TERM", "vt100")
 	datadriven.Walk(t, "testdata/face", func(t *testing.T, path string) {
 		house := furnished()
 		directory := t.TempDir()

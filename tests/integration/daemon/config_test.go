@@ -70,6 +70,19 @@ func TestConfigApply(t *testing.T) {
 	before = d.now(t)
 	matches(t, "delete", h.cli("config", "delete", "ext-fed").done(t), `(?s).*fed +deleted.*ext-fed +changed\n`)
 	d.event(t, before, "ext-fed", `Waiting for extension service config`)
+
+	// Nor did it start once more because the directory had changed.
+	starts := 0
+
+	for _, line := range d.history("ext-fed") {
+		if strings.Contains(line, "Started task") {
+			starts++
+		}
+	}
+
+	if starts != 2 {
+		t.Errorf("it started %d times:\n%s", starts, list(d.history("ext-fed")))
+	}
 }
 
 // A document with a mistake changes nothing, and a directory with one is told by reload.
