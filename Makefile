@@ -23,6 +23,9 @@ PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 # Where "make run" keeps its state; short, as the path of a unix socket may have 107 bytes only.
 DEV ?= /tmp/extactor-dev
 
+# Where "make package" puts what it makes.
+PACKAGE ?= bin/package
+
 .PHONY: help
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +42,23 @@ deps-test: ## install what is missing to test as well (crun, containerd, a C com
 build: ## build bin/extactor, its shim, and the root file system of the example
 	$(BUILD) -ldflags '$(STRIP)' -o bin/ ./cmd/...
 	$(BUILD) -ldflags '-s -w' -o bin/rootfs/hello-world/ ./examples/hello-world
+
+.PHONY: man
+man: ## write the manual pages to bin/man
+	@mkdir -p bin/man
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)} \
+	  go run -trimpath -buildvcs=false -tags man ./cmd/extactor bin/man
+
+.PHONY: completions
+completions: build ## write completions of bash, zsh and fish to bin/completions
+	@mkdir -p bin/completions
+	bin/extactor completion bash >bin/completions/extactor.bash
+	bin/extactor completion zsh >bin/completions/_extactor
+	bin/extactor completion fish >bin/completions/extactor.fish
+
+.PHONY: package
+package: build man completions ## make the .deb and the tarball in PACKAGE (bin/package)
+	VERSION=$(VERSION) scripts/package bin $(PACKAGE)
 
 .PHONY: run
 run: deps build ## run a daemon with the example in the foreground, state under DEV (as root)
