@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/service"
 )
@@ -23,12 +25,44 @@ const (
 type input struct {
 	name  string
 	stale bool // it belongs to another attempt: it must change nothing
+	leaf  bool // what it leads to is judged, and not explored further
 	make  func(service.State) *events.Command
 }
 
-// alphabet is every kind of command in every variant that the machine could tell apart.
-func alphabet(restart string) []input {
-	inputs := slices.Concat(loads(restart), persons(), conditions())
+// variant is a service file as far as it decides how a service lives.
+type variant struct {
+	restart        string
+	onConfigChange string
+	health         string // onFailure of its check; empty: none
+	timeout        string // what follows when the time limit of a dependency is over; empty: none
+}
+
+// variants lead everywhere; more of them would lead to the same places again.
+func variants() []variant {
+	return []variant{
+		{restart: "always", onConfigChange: "signal"}, {restart: "never"},
+		{restart: "untilSuccess", timeout: "skip"}, {restart: "always", health: "restart", timeout: "fail"},
+	}
+}
+
+// limited is how long a service waits for its dependency where that has a limit.
+const limited = 20 * time.Second
+
+func (v variant) lifecycle(hash string) *events.Lifecycle {
+	made := lifecycle(v.restart, hash)
+	made.OnConfigChange, made.ConfigSignal = v.onConfigChange, "SIGHUP"
+	made.HealthCheck, made.RestartUnhealthy = v.health != "", v.health == "restart"
+
+	if v.timeout != "" {
+		made.Timeouts = []*events.DependencyTimeout{{Key: containerdKey, TimeoutNs: int64(limited), Action: v.timeout}}
+	}
+
+	return made
+}
+
+// alphabet is every kind of command in every form that the machine could tell apart.
+func alphabet(of variant) []input {
+	inputs := slices.Concat(loads(of), persons(), conditions(), changes(of))
 	for _, attempt := range []string{"this", "earlier", "later"} {
 		inputs = append(inputs, outcomes(attempt)...)
 	}
@@ -48,7 +82,7 @@ func lifecycle(restart, hash string) *events.Lifecycle {
 	}
 }
 
-func loads(restart string) []input {
+func loads(of variant) []input {
 	load := func(name string, make func(service.State) *events.LoadSpec) input {
 		return input{name: name, make: func(state service.State) *events.Command {
 			return events.NewCommand(at(present), nil, make(state))
@@ -65,13 +99,13 @@ func loads(restart string) []input {
 
 	return []input{
 		load("load", func(state service.State) *events.LoadSpec {
-			return &events.LoadSpec{Lifecycle: lifecycle(restart, hashA), BootId: bootOf(state)}
+			return &events.LoadSpec{Lifecycle: of.lifecycle(hashA), BootId: bootOf(state)}
 		}),
 		load("load(changed file)", func(state service.State) *events.LoadSpec {
-			return &events.LoadSpec{Lifecycle: lifecycle(restart, hashB), BootId: bootOf(state)}
+			return &events.LoadSpec{Lifecycle: of.lifecycle(hashB), BootId: bootOf(state)}
 		}),
 		load("load(new boot)", func(state service.State) *events.LoadSpec {
-			return &events.LoadSpec{Lifecycle: lifecycle(restart, hashA), BootId: bootOf(state) + "+"}
+			return &events.LoadSpec{Lifecycle: of.lifecycle(hashA), BootId: bootOf(state) + "+"}
 		}),
 	}
 }
@@ -90,7 +124,58 @@ func conditions() []input {
 	return []input{
 		given("met", &events.ObserveCondition{Key: containerdKey, Met: true}),
 		given("unmet", &events.ObserveCondition{Key: containerdKey, Text: `service "containerd" to be "up"`}),
+		given("met(added)", &events.ObserveCondition{Key: addedKey, Met: true}),
+		given("unmet(added)", &events.ObserveCondition{Key: addedKey, Text: `file "/added" to exist`}),
 		given("met(not ours)", &events.ObserveCondition{Key: "path:/not/ours", Met: true}),
+	}
+}
+
+// addedKey is of a dependency that a changed file may add.
+const addedKey = "path:/added"
+
+// changes are what can become of a file and of a configuration while the daemon runs.
+func changes(of variant) []input {
+	change := func(name string, leaf bool, change func(*events.Lifecycle)) input {
+		return input{name: "change(" + name + ")", leaf: leaf, make: func(state service.State) *events.Command {
+			changed := &events.Lifecycle{}
+			if state.Lifecycle != nil {
+				changed = proto.CloneOf(state.Lifecycle)
+			}
+
+			change(changed)
+
+			return events.NewCommand(at(present), nil, &events.ChangeSpec{Lifecycle: changed})
+		}}
+	}
+	other := func(now, one, two string) string {
+		if now == one {
+			return two
+		}
+
+		return one
+	}
+
+	return []input{
+		change("nothing", false, func(*events.Lifecycle) {}),
+		change("file", true, func(l *events.Lifecycle) { l.SpecHash = other(l.GetSpecHash(), hashA, hashB) }),
+		change("configuration", of.onConfigChange == "", func(l *events.Lifecycle) { l.ConfigFilesHash = other(l.GetConfigFilesHash(), "f1", "") }),
+		change("configured environment", true, func(l *events.Lifecycle) {
+			l.ConfigEnvironmentHash = other(l.GetConfigEnvironmentHash(), "e1", "")
+		}),
+		change("depends", true, func(l *events.Lifecycle) {
+			if len(l.GetDepends()) > 1 {
+				l.Depends = []string{containerdKey}
+			} else {
+				l.Depends = []string{containerdKey, addedKey}
+			}
+		}),
+		change("restart", true, func(l *events.Lifecycle) { l.Restart = other(l.GetRestart(), "always", "never") }),
+		change("onConfigChange", true, func(l *events.Lifecycle) { l.OnConfigChange = other(l.GetOnConfigChange(), "restart", "none") }),
+		change("health", true, func(l *events.Lifecycle) { l.HealthCheck = !l.GetHealthCheck() }),
+		change("timeouts", true, func(l *events.Lifecycle) {
+			l.Timeouts = []*events.DependencyTimeout{{Key: containerdKey, TimeoutNs: int64(time.Second), Action: "fail"}}
+		}),
+		given("remove", &events.RemoveService{}),
 	}
 }
 
@@ -122,7 +207,17 @@ func outcomes(relation string) []input {
 	}
 	now := func(service.State) int64 { return present }
 	timer := func(timer events.Timer) func(uint64) events.Order {
-		return func(attempt uint64) events.Order { return &events.ElapseTimer{Attempt: attempt, Timer: timer} }
+		return func(attempt uint64) events.Order {
+			return &events.ElapseTimer{Attempt: attempt, Timer: timer, Key: containerdKey}
+		}
+	}
+	limit := func(early int64) func(service.State) int64 {
+		return func(state service.State) int64 { return state.WaitingSince + int64(limited) - early }
+	}
+	health := func(healthy bool) func(uint64) events.Order {
+		return func(attempt uint64) events.Order {
+			return &events.ReportHealth{Attempt: attempt, Healthy: healthy, Message: fmt.Sprint(healthy)}
+		}
 	}
 	exit := func(exit *service.Exit) func(uint64) events.Order {
 		return func(attempt uint64) events.Order { return &events.ReportExited{Attempt: attempt, Exit: exit} }
@@ -140,6 +235,13 @@ func outcomes(relation string) []input {
 			return &events.ReportStartFailed{Attempt: attempt, Problem: "no such file"}
 		}),
 		outcome("exited 3", now, exit(&service.Exit{Known: true, Code: 3})),
+		outcome("dependency timer", limit(0), timer(events.Timer_TIMER_DEPENDENCY)),
+		outcome("dependency timer, early", limit(1), timer(events.Timer_TIMER_DEPENDENCY)),
+		outcome("healthy", now, health(true)),
+		outcome("unhealthy", now, health(false)),
+		outcome("configuration refused", now, func(attempt uint64) events.Order {
+			return &events.ReportConfigRefused{Attempt: attempt, Problem: "a file more"}
+		}),
 	}
 
 	if relation != "this" {
@@ -200,7 +302,7 @@ func recovery(status string, code events.TaskStatus, exit *service.Exit, marks [
 	return input{name: name, make: func(state service.State) *events.Command {
 		observed := &events.Observed{Status: code, At: at(present + 1)}
 		if len(marks) > 1 {
-			observed.Attempt, observed.SpecHash, observed.BootId = related(state, marks[0]), state.Lifecycle.GetSpecHash(), state.BootID
+			observed.Attempt, observed.SpecHash, observed.BootId = related(state, marks[0]), events.TaskHash(state.Lifecycle), state.BootID
 			observed.Container, observed.Exit, observed.Started = testID, exit, at(1)
 		}
 

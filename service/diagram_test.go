@@ -17,8 +17,8 @@ func TestDiagram(t *testing.T) {
 	edges := map[edge]map[string]bool{}
 	reset := map[string]bool{}
 
-	for _, restart := range policies() {
-		inputs := slices.DeleteFunc(alphabet(restart), func(input input) bool { return !telling(input) })
+	for _, of := range variants() {
+		inputs := slices.DeleteFunc(alphabet(of), func(input input) bool { return !telling(input) })
 
 		explore(inputs, func(made transition) {
 			from := made.before.Name

@@ -3,6 +3,7 @@ package service_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/extactor/extactor/events"
@@ -11,9 +12,11 @@ import (
 
 // configuration is a state without what only counts: two states of one configuration decide alike.
 type configuration struct {
-	name, hash                 string
+	name, hash, conditions     string
+	difference                 events.Difference // between what runs and what should
+	healthKnown, healthy       bool
 	desiredStopped, live, task bool
-	known, met, backingOff     bool
+	backingOff                 bool
 	stop, finishedBy           events.StopReason
 	killed, startAfterStop     bool
 	created                    bool
@@ -21,13 +24,17 @@ type configuration struct {
 
 func configurationOf(state service.State) configuration {
 	c := configuration{
-		name: state.Name, hash: state.Lifecycle.GetSpecHash(), desiredStopped: state.DesiredStopped, live: state.Live,
+		name: state.Name, hash: events.TaskHash(state.Lifecycle), desiredStopped: state.DesiredStopped, live: state.Live,
 		task: state.PID != 0, backingOff: state.BackingOff, stop: state.StopReason,
 		finishedBy: state.FinishedBy, killed: state.Killed, startAfterStop: state.StartAfterStop,
-		created: state.Created,
+		created: state.Created, healthKnown: state.HealthKnown, healthy: state.Healthy,
 	}
 	for _, condition := range state.Conditions {
-		c.known, c.met = condition.Known, condition.Met
+		c.conditions += fmt.Sprintln(condition.Key, condition.Known, condition.Met)
+	}
+
+	if state.Applied != "" {
+		c.difference = 1 + events.Compare(state.Applied, events.TaskHash(state.Lifecycle))
 	}
 
 	return c
@@ -64,7 +71,7 @@ func explore(inputs []input, visit func(transition)) (configurations []service.S
 			step, err := service.Take(here.state, command, 0)
 			visit(transition{before: here.state, input: input, command: command, step: step, err: err, path: here.path})
 
-			if reached := configurationOf(step.State); !seen[reached] {
+			if reached := configurationOf(step.State); !seen[reached] && !input.leaf {
 				seen[reached] = true
 				queue = append(queue, place{state: step.State, path: here.path + " > " + input.name})
 			}
@@ -79,13 +86,18 @@ func policies() []string { return []string{"always", "untilSuccess", "never"} }
 // TestEveryCommandInEveryState holds the machine to its rules: every command, in every variant, in every configuration
 // that can be reached.
 func TestEveryCommandInEveryState(t *testing.T) {
-	for _, restart := range policies() {
-		t.Run(restart, func(t *testing.T) {
+	for _, of := range variants() {
+		t.Run(fmt.Sprintf("%+v", of), func(t *testing.T) {
 			t.Parallel()
 
 			steps := 0
 			alike := map[string]bool{}
-			states := explore(alphabet(restart), func(made transition) {
+			inputs := alphabet(of)
+			if of.onConfigChange != "" { // more configurations than the others: without what those show already
+				inputs = slices.DeleteFunc(inputs, func(input input) bool { return !telling(input) })
+			}
+
+			states := explore(inputs, func(made transition) {
 				steps++
 				where := func() string { return made.path + " > " + made.input.name }
 
@@ -198,7 +210,13 @@ func owed(state service.State) events.Order {
 	case state.Name == events.StateWaiting && state.BackingOff:
 		return &events.ElapseTimer{Attempt: state.Attempt, Timer: events.Timer_TIMER_BACKOFF}
 	case state.Name == events.StateWaiting:
-		return &events.ObserveCondition{Key: containerdKey, Met: true}
+		for _, condition := range state.Conditions {
+			if !condition.Known || !condition.Met {
+				return &events.ObserveCondition{Key: condition.Key, Met: true}
+			}
+		}
+
+		return nil
 	case (state.Name == events.StatePreparing || state.Name == events.StateStopping) && !state.Live:
 		return nothing
 	case state.Name == events.StatePreparing:
@@ -218,7 +236,10 @@ func settledWell(state service.State) error {
 		return fmt.Errorf("a person stopped it, yet it settles as %s", state.Name)
 	case state.Name == events.StateFinished && state.FinishedBy == events.StopReason_STOP_REASON_PERSON && !state.DesiredStopped:
 		return fmt.Errorf("finished by a person who wants it started")
-	case state.Name == events.StateFinished && (state.FinishedBy == events.StopReason_STOP_REASON_RESTART || state.FinishedBy == events.StopReason_STOP_REASON_SPEC):
+	case state.Name == events.StateFinished && slices.Contains([]events.StopReason{
+		events.StopReason_STOP_REASON_RESTART, events.StopReason_STOP_REASON_SPEC, events.StopReason_STOP_REASON_CONFIG,
+		events.StopReason_STOP_REASON_HEALTH,
+	}, state.FinishedBy):
 		return fmt.Errorf("finished by a stop that was to be followed by a start: %s", state.FinishedBy)
 	case state.Name != events.StateRunning && !state.Ended():
 		return fmt.Errorf("settles as %s", state.Name)

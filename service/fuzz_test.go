@@ -17,7 +17,7 @@ func FuzzDecide(f *testing.F) {
 	for _, situation := range situations() {
 		state := service.New(testID)
 		for _, name := range situation.inputs {
-			for _, input := range alphabet(situation.restart) {
+			for _, input := range alphabet(situation.of) {
 				if input.name != name {
 					continue
 				}

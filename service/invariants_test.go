@@ -26,7 +26,7 @@ func violation(before service.State, command *events.Command, step service.Step)
 		return problem
 	}
 
-	for _, check := range []func(service.State, *events.Command, service.Step) error{starts, deletions, awaits, timersArmed, keeps} {
+	for _, check := range []func(service.State, *events.Command, service.Step) error{starts, deletions, awaits, timersArmed, keeps, changesRight, limitsRight, healthRight} {
 		if problem := check(before, command, step); problem != nil {
 			return problem
 		}

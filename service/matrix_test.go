@@ -36,9 +36,9 @@ func golden(t *testing.T, path, text string) {
 
 // situation is a configuration that has a name, and the inputs that lead to it.
 type situation struct {
-	name    string
-	restart string
-	inputs  []string
+	name   string
+	of     variant
+	inputs []string
 }
 
 func situations() []situation {
@@ -48,32 +48,43 @@ func situations() []situation {
 	then := func(inputs []string, more ...string) []string { return append(slices.Clone(inputs), more...) }
 
 	return []situation{
-		{"nothing loaded", "always", nil},
-		{"Waiting, not everything reported", "always", []string{"load"}},
-		{"Waiting, for a condition", "always", []string{"load", "unmet"}},
-		{"Waiting, backing off", "always", then(running, "exited 3")},
-		{"Waiting, backing off, new run of the daemon", "always", then(running, "exited 3", "load")},
-		{"Preparing", "always", waiting},
-		{"Preparing, new run of the daemon", "always", then(waiting, "load")},
-		{"Preparing, container asked for", "always", prepared},
-		{"Preparing, a condition ceased to hold", "always", then(waiting, "unmet")},
-		{"Running", "always", running},
-		{"Running, untilSuccess", "untilSuccess", running},
-		{"Running, never", "never", running},
-		{"Running, new run of the daemon", "always", then(running, "load")},
-		{"Stopping by a person", "always", then(running, "stop")},
-		{"Stopping by a person, killed", "always", then(running, "stop", "stop timer")},
-		{"Stopping by a person, start wanted after it", "always", then(running, "stop", "start")},
-		{"Stopping by a person, while preparing", "always", then(waiting, "stop")},
-		{"Stopping by a person, while the container is made", "always", then(prepared, "stop")},
-		{"Stopping by a person, new run of the daemon", "always", then(running, "stop", "load")},
-		{"Stopping for a restart", "always", then(running, "restart")},
-		{"Stopping for the daemon's shutdown", "always", then(running, "shutdown")},
-		{"Stopping for a changed file", "always", then(running, "load(changed file)", "shows running, other file")},
-		{"Finished by a person", "always", then(running, "stop", "exited 0")},
-		{"Finished by the daemon's shutdown", "always", then(running, "shutdown", "exited 0")},
-		{"Finished by itself", "never", then(running, "exited 0")},
-		{"Failed", "never", then(running, "exited 3")},
+		{"nothing loaded", variant{restart: "always"}, nil},
+		{"Waiting, not everything reported", variant{restart: "always"}, []string{"load"}},
+		{"Waiting, for a condition", variant{restart: "always"}, []string{"load", "unmet"}},
+		{"Waiting, backing off", variant{restart: "always"}, then(running, "exited 3")},
+		{"Waiting, backing off, new run of the daemon", variant{restart: "always"}, then(running, "exited 3", "load")},
+		{"Preparing", variant{restart: "always"}, waiting},
+		{"Preparing, new run of the daemon", variant{restart: "always"}, then(waiting, "load")},
+		{"Preparing, container asked for", variant{restart: "always"}, prepared},
+		{"Preparing, a condition ceased to hold", variant{restart: "always"}, then(waiting, "unmet")},
+		{"Running", variant{restart: "always"}, running},
+		{"Running, untilSuccess", variant{restart: "untilSuccess"}, running},
+		{"Running, never", variant{restart: "never"}, running},
+		{"Running, new run of the daemon", variant{restart: "always"}, then(running, "load")},
+		{"Stopping by a person", variant{restart: "always"}, then(running, "stop")},
+		{"Stopping by a person, killed", variant{restart: "always"}, then(running, "stop", "stop timer")},
+		{"Stopping by a person, start wanted after it", variant{restart: "always"}, then(running, "stop", "start")},
+		{"Stopping by a person, while preparing", variant{restart: "always"}, then(waiting, "stop")},
+		{"Stopping by a person, while the container is made", variant{restart: "always"}, then(prepared, "stop")},
+		{"Stopping by a person, new run of the daemon", variant{restart: "always"}, then(running, "stop", "load")},
+		{"Stopping for a restart", variant{restart: "always"}, then(running, "restart")},
+		{"Stopping for the daemon's shutdown", variant{restart: "always"}, then(running, "shutdown")},
+		{"Stopping for a changed file", variant{restart: "always"}, then(running, "load(changed file)", "shows running, other file")},
+		{"Finished by a person", variant{restart: "always"}, then(running, "stop", "exited 0")},
+		{"Finished by the daemon's shutdown", variant{restart: "always"}, then(running, "shutdown", "exited 0")},
+		{"Finished by itself", variant{restart: "never"}, then(running, "exited 0")},
+		{"Failed", variant{restart: "never"}, then(running, "exited 3")},
+		{"Waiting, with a limit", variant{restart: "always", timeout: "skip"}, []string{"load", "unmet"}},
+		{"Skipped", variant{restart: "always", timeout: "skip"}, []string{"load", "unmet", "dependency timer"}},
+		{"Running, onConfigChange signal", variant{restart: "always", onConfigChange: "signal"}, running},
+		{"Running, onConfigChange none", variant{restart: "always", onConfigChange: "none"}, running},
+		{"Running, restart pending", variant{restart: "always", onConfigChange: "none"}, then(running, "change(configuration)")},
+		{"Running, health unknown", variant{restart: "always", health: "restart"}, running},
+		{"Running, healthy", variant{restart: "always", health: "restart"}, then(running, "healthy")},
+		{"Stopping for its health", variant{restart: "always", health: "restart"}, then(running, "unhealthy")},
+		{"Stopping for a changed configuration", variant{restart: "always"}, then(running, "change(configuration)")},
+		{"Stopping because its file is gone", variant{restart: "always"}, then(running, "remove")},
+		{"Finished because its file is gone", variant{restart: "always"}, then(running, "remove", "exited 0")},
 	}
 }
 
@@ -94,7 +105,7 @@ func TestMatrix(t *testing.T) {
 
 		members := map[string][]string{}
 
-		for _, input := range alphabet(situation.restart) {
+		for _, input := range alphabet(situation.of) {
 			if !telling(input) {
 				continue
 			}
@@ -127,12 +138,12 @@ func reach(t *testing.T, wanted situation) service.State {
 	state := service.New(testID)
 
 	for _, name := range wanted.inputs {
-		index := slices.IndexFunc(alphabet(wanted.restart), func(input input) bool { return input.name == name })
+		index := slices.IndexFunc(alphabet(wanted.of), func(input input) bool { return input.name == name })
 		if index < 0 {
 			t.Fatalf("%s: no input %q", wanted.name, name)
 		}
 
-		step, err := service.Take(state, alphabet(wanted.restart)[index].make(state), 0)
+		step, err := service.Take(state, alphabet(wanted.of)[index].make(state), 0)
 		if err != nil || len(step.Decision.Entries) == 0 {
 			t.Fatalf("%s: %q decides nothing in %s: %v", wanted.name, name, state.Name, err)
 		}

@@ -318,7 +318,7 @@ func (w *world) fire(index int) {
 	timer := w.timers[index]
 	w.timers = slices.Delete(w.timers, index, index+1)
 	w.now = max(w.now, timer.At)
-	w.send("", w.order(&events.ElapseTimer{Attempt: timer.Attempt, Timer: timer.Timer}))
+	w.send("", w.order(&events.ElapseTimer{Attempt: timer.Attempt, Timer: timer.Timer, Key: timer.Key}))
 }
 
 // link establishes or loses the connection. When it is there, what the runtime shows is sent first.
