@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
@@ -33,18 +34,8 @@ func (r *Runtime) Wait(ctx context.Context, task service.Task) (*service.Exit, e
 
 	w := wait{runtime: r, task: task, record: r.claimed(task), told: make(chan told, 1)}
 
-	container, err := r.findTask(ctx, task)
-
-	switch {
-	case err == nil && container == nil:
-		return r.rememberedExit(ctx, task, nil), nil
-	case err == nil:
-		w.container = container
-
-		go func() { w.told <- w.ask(ctx) }()
-	default:
-		w.told <- told{problem: err}
-	}
+	// In a goroutine that has nothing else to do: calls grow the stack, and this one waits for as long as the task runs.
+	go func() { w.told <- w.ask(ctx) }()
 
 	exit, err := w.first(ctx)
 	if err != nil {
@@ -58,8 +49,8 @@ func (r *Runtime) Wait(ctx context.Context, task service.Task) (*service.Exit, e
 type wait struct {
 	runtime   *Runtime
 	task      service.Task
-	record    *processRecord        // nil where there is none
-	container *containers.Container // nil where containerd does not answer
+	record    *processRecord                       // nil where there is none
+	container atomic.Pointer[containers.Container] // nil until containerd has told of it
 	told      chan told
 }
 
@@ -71,16 +62,27 @@ type told struct {
 
 // ask waits for containerd to tell the exit.
 func (w *wait) ask(ctx context.Context) told {
+	container, err := w.runtime.findTask(ctx, w.task)
+	if err != nil {
+		return told{problem: err}
+	}
+
+	if container == nil {
+		return told{exit: w.runtime.rememberedExit(ctx, w.task, nil)}
+	}
+
+	w.container.Store(container)
+
 	response, err := w.runtime.client.TaskService().Wait(ctx, &tasks.WaitRequest{ContainerID: w.task.ID})
 	if err := errgrpc.ToNative(err); err != nil {
 		if ctx.Err() == nil && errdefs.IsNotFound(err) {
-			return told{exit: w.runtime.rememberedExit(ctx, w.task, w.container)}
+			return told{exit: w.runtime.rememberedExit(ctx, w.task, container)}
 		}
 
 		return told{problem: err}
 	}
 
-	return told{exit: w.runtime.exit(ctx, w.task, w.container, exits.Record{
+	return told{exit: w.runtime.exit(ctx, w.task, container, exits.Record{
 		Status: response.ExitStatus,
 		WallNS: response.ExitedAt.AsTime().UnixNano(),
 	})}
@@ -163,7 +165,7 @@ func (w *wait) late(ctx context.Context) (*service.Exit, error) {
 	}
 
 	if w.recorded() {
-		return w.runtime.rememberedExit(ctx, w.task, w.container), nil
+		return w.runtime.rememberedExit(ctx, w.task, w.container.Load()), nil
 	}
 
 	answer := <-w.told // a containerd that hangs loses its connection some time
@@ -193,7 +195,7 @@ func (w *wait) alone(ctx context.Context) (*service.Exit, error) {
 		return nil, context.Cause(ctx)
 	}
 
-	return w.runtime.rememberedExit(ctx, w.task, w.container), nil
+	return w.runtime.rememberedExit(ctx, w.task, w.container.Load()), nil
 }
 
 func (w *wait) recorded() bool {
