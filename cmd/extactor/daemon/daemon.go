@@ -22,6 +22,7 @@ import (
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
+	"github.com/extactor/extactor/service"
 	"github.com/extactor/extactor/spec"
 )
 
@@ -386,10 +387,15 @@ func (d *daemon) startServices(ctx context.Context) error {
 // awaitViews returns once every service has read its history, so that whoever asks afterwards finds them all; or once the
 // daemon is to end.
 func (d *daemon) awaitViews(ctx context.Context, services []*spec.Service) {
+	ids := []string{service.Runtime}
 	for _, file := range services {
+		ids = append(ids, file.ID())
+	}
+
+	for _, id := range ids {
 		for {
 			changed := d.system.Changed()
-			if _, found := d.system.View(file.ID()); found {
+			if _, found := d.system.View(id); found {
 				break
 			}
 
