@@ -107,8 +107,7 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 
 	switch {
 	case known == nil:
-		r.load(ctx, file)
-		r.resumeSkipped(file.ID())
+		r.loadLate(ctx, file)
 
 		return Added
 	case known.removing && reflect.DeepEqual(known.again, file):
@@ -132,6 +131,20 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 	r.world.send(known.pid, reshape{file: file, config: config})
 
 	return Changed
+}
+
+// loadLate spawns the actor of a service when the containers may have been listed already. Its history may end with a
+// task that is gone, or with a start whose outcome nobody reports any more.
+func (r *rootActor) loadLate(ctx actor.Context, file *spec.Service) {
+	r.load(ctx, file, "")
+
+	switch id := file.ID(); {
+	case r.skipped[id] != nil:
+		r.resumeSkipped(id)
+	case r.runtimeUp:
+		nothing := &events.Observed{Status: events.TaskStatus_TASK_STATUS_NONE, At: r.listed}
+		r.world.send(r.services[id].pid, take{order: &events.RecoverService{Observed: nothing}, origin: viaRuntime})
+	}
 }
 
 // miss follows a service that no valid file names any more: its file is gone, or has problems.
@@ -172,27 +185,28 @@ func (r *rootActor) unload(ctx actor.Context, id string) {
 		}
 	}
 
-	ctx.Watch(known.pid)
-	ctx.Stop(known.pid)
+	known.unloading = true
+	ctx.Stop(known.pid) // its parent is told of its end without asking
 }
 
 // forget follows the end of an actor that was unloaded. Only now may another one write the service's history.
 func (r *rootActor) forget(ctx actor.Context, ended *actor.PID) {
 	for _, id := range r.ids() {
 		known := r.services[id]
-		if !known.pid.Equal(ended) {
+		if !known.unloading || !known.pid.Equal(ended) { // the next actor of a service has the name of the last one
 			continue
 		}
 
 		delete(r.services, id)
 		r.world.board.remove(id)
 
-		if known.again != nil {
-			r.load(ctx, known.again)
+		if known.again != nil && !r.stopping {
+			r.loadLate(ctx, known.again)
 		} else {
 			r.tellService(id, 0)
 		}
 
+		r.observeHosts(ctx)
 		r.findCycles()
 
 		if r.stopping {

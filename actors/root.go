@@ -28,6 +28,7 @@ type rootActor struct {
 	spawned    uint64 // conditions and hosts so far
 	lives      life   // actors of services so far
 	runtimeUp  bool
+	listed     *events.Instant // when the runtime was last asked what it has
 	stopping   bool
 	hurry      bool
 	stopped    func() // called once, when everything has stopped
@@ -35,16 +36,17 @@ type rootActor struct {
 
 // member is one service as root knows it.
 type member struct {
-	pid      *actor.PID
-	life     life
-	file     *spec.Service
-	config   *spec.Config         // nil where there is none
-	rejected *events.SpecRejected // its file has changed to one with problems; nil otherwise
-	cycle    []string             // the services that wait for each other, where it is one of them
-	status   status
-	asked    bool          // to shut down
-	removing bool          // its file is gone; it is stopping
-	again    *spec.Service // its file is there again; it is loaded anew once the old one has ended
+	pid       *actor.PID
+	life      life
+	file      *spec.Service
+	config    *spec.Config         // nil where there is none
+	rejected  *events.SpecRejected // its file has changed to one with problems; nil otherwise
+	cycle     []string             // the services that wait for each other, where it is one of them
+	status    status
+	asked     bool          // to shut down
+	removing  bool          // its file is gone; it is stopping
+	unloading bool          // its actor is ending
+	again     *spec.Service // its file is there again; it is loaded anew once the old one has ended
 }
 
 // needs are the ids of the services that the member depends on.
@@ -138,7 +140,7 @@ func (r *rootActor) start(ctx actor.Context) {
 	}
 
 	for _, file := range r.desired.sorted() {
-		r.load(ctx, file)
+		r.load(ctx, file, "")
 	}
 
 	r.observeHosts(ctx)
@@ -146,12 +148,15 @@ func (r *rootActor) start(ctx actor.Context) {
 	r.world.spawn(ctx, "runtime", func() actor.Actor { return newRuntimeActor(r.world, r.self) })
 }
 
-// load spawns the actor of a service.
-func (r *rootActor) load(ctx actor.Context, file *spec.Service) {
+// load spawns the actor of a service. orphan is the hash of its container where it has no file any more, else empty.
+func (r *rootActor) load(ctx actor.Context, file *spec.Service, orphan string) {
 	r.lives++
 	known := &member{life: r.lives, file: file, config: r.desired.config(file.Name)}
 	known.pid = r.world.spawn(ctx, file.ID(), func() actor.Actor {
-		return newServiceActor(r.world, r.self, file, known.config, known.life)
+		loaded := newServiceActor(r.world, r.self, file, known.config, known.life)
+		loaded.orphan = orphan
+
+		return loaded
 	})
 	r.services[file.ID()] = known
 	r.tellService(file.ID(), 0)
@@ -331,7 +336,7 @@ func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
 		}
 	}
 
-	r.runtimeUp = true
+	r.runtimeUp, r.listed = true, message.at
 	r.tellService(service.Runtime, message.seq)
 }
 
@@ -341,10 +346,10 @@ func (r *rootActor) removeOrphan(ctx actor.Context, id string, observed *events.
 	r.load(ctx, &spec.Service{
 		Name: strings.TrimPrefix(id, "ext-"), Restart: spec.RestartNever,
 		Extactor: spec.Extactor{Stop: spec.Stop{Signal: spec.DefaultStopSignal, Timeout: spec.DefaultStopTimeout}},
-	})
+	}, observed.GetSpecHash())
 
 	known := r.services[id]
 	known.removing = true
-	r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon})
 	r.world.send(known.pid, take{order: &events.RecoverService{Observed: observed}, origin: viaRuntime, cause: cause})
+	r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon}) // last: it ends the actor where nothing runs
 }

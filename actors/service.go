@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -19,6 +20,7 @@ type serviceActor struct {
 	file   *spec.Service
 	config *spec.Config // nil where there is none
 	life   life
+	orphan string // hash of its container where it has no file any more
 	root   *actor.PID
 	self   *actor.PID
 	state  service.State
@@ -97,17 +99,25 @@ func (s *serviceActor) load() {
 		s.world.logger.Error("cannot read the whole history", "service", s.state.ID, "error", err)
 	}
 
-	s.take(take{
-		order:  &events.LoadSpec{Lifecycle: service.Lifecycle(s.file, s.config, s.world.key), BootId: s.world.bootID},
-		origin: daemon,
-	})
+	lifecycle := service.Lifecycle(s.file, s.config, s.world.key)
+	if s.orphan != "" {
+		lifecycle = service.Orphan(s.state.Lifecycle, lifecycle, s.orphan)
+	}
+
+	s.take(take{order: &events.LoadSpec{Lifecycle: lifecycle, BootId: s.world.bootID}, origin: daemon})
 }
 
 // reshape takes over a changed file or configuration. It is used from the next start on, also where it changes nothing
 // for what runs.
 func (s *serviceActor) reshape(message reshape) {
+	checked := s.file.Extactor.Health
 	s.file, s.config = message.file, message.config
 	s.take(take{order: &events.ChangeSpec{Lifecycle: service.Lifecycle(s.file, s.config, s.world.key)}, origin: daemon})
+
+	// How it is checked is no part of its lifecycle.
+	if s.state.Name == events.StateRunning && !s.quarantined && !reflect.DeepEqual(checked, s.file.Extactor.Health) {
+		s.monitor(s.state.Attempt)
+	}
 }
 
 // take carries a command through: decide, append, and only then follow.
@@ -134,7 +144,7 @@ func (s *serviceActor) take(message take) {
 			s.perform(effect)
 		}
 
-		if s.state.Name != events.StateRunning {
+		if s.state.Name != events.StateRunning || !s.state.Lifecycle.GetHealthCheck() {
 			s.endMonitor()
 		}
 	}

@@ -40,6 +40,13 @@ func Compare(applied, wanted string) Difference {
 	}
 }
 
+// SplitTaskHash is the reverse of TaskHash.
+func SplitTaskHash(hash string) (container, files, environment string) {
+	split := parts(hash)
+
+	return split[0], split[1], split[2]
+}
+
 func parts(hash string) (parts [3]string) {
 	copy(parts[:], strings.SplitN(hash, "/", len(parts)))
 

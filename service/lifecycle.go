@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/extactor/extactor/condition"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/spec"
@@ -95,6 +97,20 @@ func Lifecycle(file *spec.Service, config *spec.Config, key []byte) *events.Life
 	if len(names) > 0 {
 		lifecycle.Environment = names
 	}
+
+	return lifecycle
+}
+
+// Orphan is the lifecycle of a container of which there is no file any more: as it was recorded last, so that it is
+// stopped with its own signal, or else as given; nothing but the runtime is awaited, and what runs is what should.
+func Orphan(recorded, otherwise *events.Lifecycle, hash string) *events.Lifecycle {
+	if recorded == nil {
+		recorded = otherwise
+	}
+
+	lifecycle := proto.CloneOf(recorded)
+	lifecycle.Depends, lifecycle.Timeouts, lifecycle.HealthCheck = otherwise.GetDepends(), nil, false
+	lifecycle.SpecHash, lifecycle.ConfigFilesHash, lifecycle.ConfigEnvironmentHash = events.SplitTaskHash(hash)
 
 	return lifecycle
 }

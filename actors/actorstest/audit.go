@@ -191,12 +191,13 @@ func attemptOf(message interface {
 
 // allows lists the events of which one must be in the journal, for the same attempt, before a call is made.
 var allows = map[string][]string{
-	"Prepare": {"PreparationStarted"},
-	"Start":   {"RunnerCreated"},
-	"Wait":    {"TaskStarted", "TaskAdopted", "Recovered"},
-	"Signal":  {"SignalSent", "Recovered"},
-	"Kill":    {"SignalSent", "Recovered"},
-	"Delete":  {"StartFailed", "TaskExited", "TaskLost", "TaskDiscarded", "ServiceQuarantined"},
+	"Prepare":      {"PreparationStarted"},
+	"Start":        {"RunnerCreated"},
+	"Wait":         {"TaskStarted", "TaskAdopted", "Recovered"},
+	"Signal":       {"SignalSent", "Recovered", "ConfigDelivered"},
+	"Kill":         {"SignalSent", "Recovered"},
+	"UpdateConfig": {"ConfigDelivered"},
+	"Delete":       {"StartFailed", "TaskExited", "TaskLost", "TaskDiscarded", "ServiceQuarantined"},
 }
 
 // call judges a call at the moment when it is made.

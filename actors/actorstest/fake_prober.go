@@ -14,7 +14,13 @@ type FakeProber struct {
 	mu      sync.Mutex
 	hosts   map[string]hostState
 	watches map[string]map[*func(up bool, detail string)]bool
-	health  map[service.Task]func(healthy bool, message string)
+	health  map[service.Task]*monitored
+}
+
+// monitored is a task whose health is checked.
+type monitored struct {
+	by     spec.Health
+	report func(healthy bool, message string)
 }
 
 type hostState struct {
@@ -28,7 +34,7 @@ var _ actors.Prober = (*FakeProber)(nil)
 func NewFakeProber() *FakeProber {
 	return &FakeProber{
 		hosts: make(map[string]hostState), watches: make(map[string]map[*func(bool, string)]bool),
-		health: make(map[service.Task]func(bool, string)),
+		health: make(map[service.Task]*monitored),
 	}
 }
 
@@ -54,16 +60,28 @@ func (f *FakeProber) Watched(name string) int {
 // Report says how a task is that is monitored; it tells whether it is.
 func (f *FakeProber) Report(task service.Task, healthy bool, message string) bool {
 	f.mu.Lock()
-	report := f.health[task]
+	known := f.health[task]
 	f.mu.Unlock()
 
-	if report == nil {
+	if known == nil {
 		return false
 	}
 
-	report(healthy, message)
+	known.report(healthy, message)
 
 	return true
+}
+
+// Health tells how a task is checked, nil where it is not.
+func (f *FakeProber) Health(task service.Task) *spec.Health {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	if known := f.health[task]; known != nil {
+		return &known.by
+	}
+
+	return nil
 }
 
 // KnowsHost implements actors.Prober.
@@ -97,14 +115,21 @@ func (f *FakeProber) WatchHost(name string, push func(up bool, detail string)) f
 }
 
 // MonitorHealth implements actors.Prober.
-func (f *FakeProber) MonitorHealth(ctx context.Context, task service.Task, _ spec.Health, report func(bool, string)) {
+func (f *FakeProber) MonitorHealth(ctx context.Context, task service.Task, by spec.Health, report func(bool, string)) {
+	known := &monitored{by: by, report: report}
+
 	f.mu.Lock()
-	f.health[task] = report
+	if ctx.Err() == nil { // else the next one may be there already
+		f.health[task] = known
+	}
 	f.mu.Unlock()
 
 	<-ctx.Done()
 
 	f.mu.Lock()
-	delete(f.health, task)
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+
+	if f.health[task] == known {
+		delete(f.health, task)
+	}
 }

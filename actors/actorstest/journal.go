@@ -163,6 +163,14 @@ func (j *Journal) crash() int {
 	return lost
 }
 
+// Lose forgets everything, as if the state directory had been emptied.
+func (j *Journal) Lose() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+
+	j.recorded, j.buffered, j.synced = nil, nil, 0
+}
+
 // ForgetBeforeSnapshots deletes what retention may delete: of each service, what is older than its last snapshot.
 func (j *Journal) ForgetBeforeSnapshots() {
 	j.mu.Lock()

@@ -136,6 +136,30 @@ func (w *World) Boot(files ...*spec.Service) {
 	w.System = system
 }
 
+// Reload tells the system what the files say now.
+func (w *World) Reload(desired actors.Desired) []actors.Change {
+	w.T.Helper()
+
+	for _, file := range desired.Services {
+		if !slices.Contains(w.ids, file.ID()) {
+			w.ids = append(w.ids, file.ID())
+		}
+	}
+
+	w.trace.note("reload with %d services, %d configurations", len(desired.Services), len(desired.Configs))
+
+	var changes []actors.Change
+
+	w.Do(func() {
+		var err error
+		if changes, err = w.System.Reload(w.T.Context(), desired); err != nil {
+			w.T.Error(err)
+		}
+	})
+
+	return changes
+}
+
 func (w *World) noteDelivery(name string, message any) {
 	w.trace.note("deliver %s: %s", name, describe(message))
 
