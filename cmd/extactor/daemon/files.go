@@ -46,7 +46,7 @@ func (f *files) load() actors.Desired {
 	f.problems = problems
 	f.report(services, slices.Concat(f.hostProblems, problems))
 
-	if len(services) == 0 {
+	if len(services) == 0 && len(problems) == 0 {
 		f.log.Warn().Str("directory", f.options.ServicesDir).Msg("no service files")
 	}
 

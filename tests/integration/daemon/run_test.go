@@ -348,3 +348,27 @@ func TestAuthorGoesAway(t *testing.T) {
 		})
 	}
 }
+
+// The second Ctrl-C kills what the first one asked to stop.
+func TestAuthorHurries(t *testing.T) {
+	t.Parallel()
+
+	dir := shortDirectory(t)
+	authored(t, filepath.Join(dir, "web.yaml"), filepath.Join(dir, "web"), "web",
+		"restart: always\nextactor: {stop: {timeout: 1h}}", "print", "up", "stubborn")
+
+	r := runAuthor(t, dir)
+	r.line(`^\[ext-web\] up$`)
+	r.line(`Started task ext-web`)
+	must(t, unix.Kill(-r.command.Process.Pid, unix.SIGINT))
+	r.line(`Sending SIGTERM to task ext-web`)
+
+	select {
+	case <-r.ended:
+		t.Fatal("the first Ctrl-C did not wait for the service")
+	case <-time.After(time.Second): // also so that the second is not taken for an echo of the first
+	}
+
+	must(t, unix.Kill(-r.command.Process.Pid, unix.SIGINT))
+	await(t, "its end", r.ended)
+}
