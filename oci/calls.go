@@ -20,19 +20,33 @@ type calls struct {
 type call struct {
 	attempt uint64
 	turn    chan struct{}
-	cancel  context.CancelCauseFunc // nil where Kill may not interrupt it
+	cancel  context.CancelCauseFunc // nil where it may not be interrupted
 }
 
-// enter waits for the call's turn. The context it returns ends also when interrupt is called for the same task, where
-// that is allowed. leave must be called.
-func (c *calls) enter(ctx context.Context, task service.Task, interruptible bool) (_ context.Context, leave func(), err error) {
+// manner says how a call goes with the others of its task.
+type manner int
+
+const (
+	patient       manner = iota // waits for its turn
+	interruptible               // waits for its turn; its context ends when an interrupting call enters
+	interrupting                // ends the interruptible calls that entered before it, then waits for its turn
+)
+
+// enter waits for the call's turn. leave must be called.
+func (c *calls) enter(ctx context.Context, task service.Task, how manner) (_ context.Context, leave func(), err error) {
 	mine := &call{attempt: task.Attempt, turn: make(chan struct{})}
 
-	if interruptible {
+	if how == interruptible {
 		ctx, mine.cancel = context.WithCancelCause(ctx)
 	}
 
 	c.mu.Lock()
+
+	// In one step with taking its place: an interruptible call is either before it, and ends, or behind it, and does not
+	// hold it up.
+	if how == interrupting {
+		c.interrupt(task)
+	}
 
 	if c.queues == nil {
 		c.queues = make(map[string][]*call)
@@ -80,11 +94,8 @@ func (c *calls) leave(id string, mine *call) {
 	}
 }
 
-// interrupt ends the calls of a task that allow it, running or waiting.
+// interrupt ends the calls of a task that allow it, running or waiting. The lock is held.
 func (c *calls) interrupt(task service.Task) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-
 	for _, other := range c.queues[task.ID] {
 		if other.attempt == task.Attempt && other.cancel != nil {
 			other.cancel(fmt.Errorf("%q was killed while it was being started", task.ID))

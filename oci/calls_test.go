@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,14 +20,14 @@ func TestCallsForOneIDRunInTheOrderTheyBegan(t *testing.T) {
 			order []int
 		)
 
-		_, leave, err := queue.enter(t.Context(), service.Task{ID: "ext-a"}, false)
+		_, leave, err := queue.enter(t.Context(), service.Task{ID: "ext-a"}, patient)
 		if err != nil {
 			t.Fatal(err)
 		}
 
 		for index := range 5 {
 			go func() {
-				_, leave, err := queue.enter(t.Context(), service.Task{ID: "ext-a"}, false)
+				_, leave, err := queue.enter(t.Context(), service.Task{ID: "ext-a"}, patient)
 				if err != nil {
 					t.Error(err)
 
@@ -44,7 +45,7 @@ func TestCallsForOneIDRunInTheOrderTheyBegan(t *testing.T) {
 			t.Errorf("calls %v did not wait", order)
 		}
 
-		_, other, err := queue.enter(t.Context(), service.Task{ID: "ext-b"}, false)
+		_, other, err := queue.enter(t.Context(), service.Task{ID: "ext-b"}, patient)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +68,7 @@ func TestCallThatIsCancelledLetsTheNextOneRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var queue calls
 
-		_, first, err := queue.enter(t.Context(), service.Task{ID: "ext-a"}, false)
+		_, first, err := queue.enter(t.Context(), service.Task{ID: "ext-a"}, patient)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,14 +77,14 @@ func TestCallThatIsCancelledLetsTheNextOneRun(t *testing.T) {
 		cancelled, entered := make(chan error, 1), make(chan error, 1)
 
 		go func() {
-			_, _, err := queue.enter(ctx, service.Task{ID: "ext-a"}, false)
+			_, _, err := queue.enter(ctx, service.Task{ID: "ext-a"}, patient)
 			cancelled <- err
 		}()
 
 		synctest.Wait()
 
 		go func() {
-			_, _, err := queue.enter(t.Context(), service.Task{ID: "ext-a"}, false)
+			_, _, err := queue.enter(t.Context(), service.Task{ID: "ext-a"}, patient)
 			entered <- err
 		}()
 
@@ -103,25 +104,55 @@ func TestCallThatIsCancelledLetsTheNextOneRun(t *testing.T) {
 }
 
 func TestInterruptEndsOnlyTheSameAttempt(t *testing.T) {
-	var queue calls
+	synctest.Test(t, func(t *testing.T) {
+		var queue calls
 
-	ctx, leave, err := queue.enter(t.Context(), service.Task{ID: "ext-a", Attempt: 2}, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer leave()
+		task := service.Task{ID: "ext-a", Attempt: 2}
 
-	for _, other := range []service.Task{{ID: "ext-a", Attempt: 1}, {ID: "ext-b", Attempt: 2}} {
-		if queue.interrupt(other); ctx.Err() != nil {
-			t.Fatalf("interrupted by %v", other)
+		start, leave, err := queue.enter(t.Context(), task, interruptible)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
 
-	queue.interrupt(service.Task{ID: "ext-a", Attempt: 2})
+		kill := func(killed service.Task) {
+			go func() {
+				if _, leave, err := queue.enter(t.Context(), killed, interrupting); err == nil {
+					leave()
+				}
+			}()
 
-	if cause := context.Cause(ctx); cause == nil || !strings.Contains(cause.Error(), "killed") {
-		t.Errorf("cause: %v", cause)
-	}
+			synctest.Wait()
+		}
+
+		for _, other := range []service.Task{{ID: "ext-a", Attempt: 1}, {ID: "ext-b", Attempt: 2}} {
+			if kill(other); start.Err() != nil {
+				t.Fatalf("interrupted by %v", other)
+			}
+		}
+
+		kill(task)
+
+		if cause := context.Cause(start); cause == nil || !strings.Contains(cause.Error(), "killed") {
+			t.Errorf("cause: %v", cause)
+		}
+
+		// One that enters after the kill is none of its business, and does not hold it up.
+		later := make(chan error, 1)
+
+		go func() {
+			next, leave, err := queue.enter(t.Context(), task, interruptible)
+			later <- errors.Join(err, next.Err())
+
+			leave()
+		}()
+
+		synctest.Wait()
+		leave()
+
+		if err := <-later; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestHangingStartsGiveTheirSlotsBack(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // Prepare makes sure that everything exists which the container needs outside of containerd, and deletes what an
 // earlier attempt of the same id left behind.
 func (r *Runtime) Prepare(ctx context.Context, request service.StartRequest) error {
-	ctx, leave, err := r.calls.enter(r.namespaced(ctx), service.Task{ID: request.ID, Attempt: request.Attempt}, true)
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), service.Task{ID: request.ID, Attempt: request.Attempt}, interruptible)
 	if err != nil {
 		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
 	}

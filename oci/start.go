@@ -33,7 +33,7 @@ const (
 // Start makes and starts the container. After an error nothing of it is left in containerd, unless the connection was
 // lost.
 func (r *Runtime) Start(ctx context.Context, request service.StartRequest) (service.Started, error) {
-	ctx, leave, err := r.calls.enter(r.namespaced(ctx), service.Task{ID: request.ID, Attempt: request.Attempt}, true)
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), service.Task{ID: request.ID, Attempt: request.Attempt}, interruptible)
 	if err != nil {
 		return service.Started{}, ExplainStartError(err, request.Spec)
 	}

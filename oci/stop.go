@@ -31,7 +31,7 @@ func (r *Runtime) Signal(ctx context.Context, task service.Task, name string) er
 		return fmt.Errorf("cannot signal %q: %w", task.ID, err)
 	}
 
-	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, false)
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, patient)
 	if err != nil {
 		return fmt.Errorf("cannot signal %q: %w", task.ID, err)
 	}
@@ -64,9 +64,7 @@ func (r *Runtime) signalFound(ctx context.Context, task service.Task, number uin
 // no error. A Prepare or Start of the same task that is under way is interrupted. It works also while containerd does not
 // answer, or the task's shim.
 func (r *Runtime) Kill(ctx context.Context, task service.Task) error {
-	r.calls.interrupt(task)
-
-	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, false)
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, interrupting)
 	if err != nil {
 		return fmt.Errorf("cannot kill %q: %w", task.ID, err)
 	}
@@ -116,7 +114,7 @@ func hasEnded(err error) bool {
 // Delete kills what is left of the task and removes it with all that belongs to it; a task that is gone is no error. A
 // container with another attempt's label, or of another instance, is left alone.
 func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
-	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, false)
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, patient)
 	if err != nil {
 		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
 	}

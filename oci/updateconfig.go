@@ -21,7 +21,7 @@ import (
 // has changed, none: the error is then service.ErrRestartNeeded. The environment of a running task cannot be changed, so
 // config.Environment is not looked at. A task that is gone is no error.
 func (r *Runtime) UpdateConfig(ctx context.Context, task service.Task, config *spec.Config) error {
-	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, false)
+	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, patient)
 	if err != nil {
 		return fmt.Errorf("cannot update the configuration of %q: %w", task.ID, err)
 	}
