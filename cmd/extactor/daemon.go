@@ -82,7 +82,7 @@ func (a *app) daemonCommand() *cobra.Command {
 	flags.StringVar(&options.sync, "sync", syncs[0], "when the journal is synced to disk: interval (every 200 ms), or always (after every record)")
 	flags.StringVar(&options.run, "run", defaultRunDir, "directory of sockets, logs and containers; its content must not outlive a boot")
 	flags.StringVar(&options.containerd, "containerd", "auto", "auto, embedded, or the socket of a containerd")
-	flags.StringVar(&options.ociRuntime, "oci-runtime", "runc", "runc, crun, auto, or the path of another")
+	flags.StringVar(&options.ociRuntime, "oci-runtime", "auto", "auto, runc, crun, or the path of another")
 	flags.StringVar(&options.console, "console", consoles[0], "where events and lines of services with logToConsole are shown: auto, kmsg, stderr, off")
 
 	complete(command, "console", cobra.ShellCompDirectiveNoFileComp, consoles...)

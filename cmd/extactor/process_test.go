@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -159,10 +161,13 @@ func TestWatchPrintsWhatChanges(t *testing.T) {
 }
 
 func TestSignalsAreWishes(t *testing.T) {
+	var milliseconds atomic.Int64
+
+	now := func() time.Time { return time.UnixMilli(milliseconds.Load()) }
 	signals := make(chan os.Signal)
 	wanted := wishes{stop: make(chan struct{}), hurry: make(chan struct{}), leave: make(chan struct{})}
 
-	go wanted.follow(signals)
+	go wanted.follow(signals, now)
 	defer close(signals)
 
 	signals <- unix.SIGTERM
@@ -170,6 +175,19 @@ func TestSignalsAreWishes(t *testing.T) {
 
 	// Once it stops it does not leave any more: the services are going down.
 	signals <- unix.SIGUSR1
+
+	// The same wish, told to the process and to its group. The next signal is taken once it was considered.
+	signals <- unix.SIGTERM
+	signals <- unix.SIGUSR1
+
+	select {
+	case <-wanted.hurry:
+		t.Error("one wish that came twice hurries")
+	default:
+	}
+
+	milliseconds.Store(echo.Milliseconds())
+
 	signals <- unix.SIGINT
 	<-wanted.hurry
 
@@ -184,7 +202,7 @@ func TestLeaveThenStop(t *testing.T) {
 	signals := make(chan os.Signal)
 	wanted := wishes{stop: make(chan struct{}), hurry: make(chan struct{}), leave: make(chan struct{})}
 
-	go wanted.follow(signals)
+	go wanted.follow(signals, time.Now)
 	defer close(signals)
 
 	signals <- unix.SIGUSR1

@@ -54,7 +54,7 @@ one hurries. DIR is one of:
 	flags := command.Flags()
 	flags.StringVar(&options.rootfs, "rootfs", "", "directory of root file systems, one for each service, where they are not in DIR")
 	flags.StringVar(&options.config, "config", "", "directory of ExtensionServiceConfig documents")
-	flags.StringVar(&options.ociRuntime, "oci-runtime", "runc", "runc, crun, auto, or the path of another")
+	flags.StringVar(&options.ociRuntime, "oci-runtime", "auto", "auto, runc, crun, or the path of another")
 
 	return command
 }

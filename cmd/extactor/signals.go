@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,7 @@ func listen(also ...os.Signal) (wishes, func()) {
 
 	wanted := wishes{stop: make(chan struct{}), hurry: make(chan struct{}), leave: make(chan struct{})}
 
-	go wanted.follow(signals)
+	go wanted.follow(signals, time.Now)
 
 	return wanted, func() {
 		signal.Stop(signals)
@@ -30,8 +31,14 @@ func listen(also ...os.Signal) (wishes, func()) {
 	}
 }
 
-func (w wishes) follow(signals <-chan os.Signal) {
+// echo is how soon after the first a second signal is still the same wish: who ends a process often tells both it and its
+// group.
+const echo = 50 * time.Millisecond
+
+func (w wishes) follow(signals <-chan os.Signal, now func() time.Time) {
 	stops, left := 0, false
+
+	var first time.Time
 
 	for received := range signals {
 		switch {
@@ -41,11 +48,14 @@ func (w wishes) follow(signals <-chan os.Signal) {
 			close(w.leave)
 		case received == unix.SIGUSR1:
 		case received == unix.SIGHUP && stops > 0:
+		case stops == 1 && now().Sub(first) < echo:
 		default:
 			stops++
 
 			switch stops {
 			case 1:
+				first = now()
+
 				close(w.stop)
 			case 2:
 				close(w.hurry)

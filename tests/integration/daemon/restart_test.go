@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -213,6 +214,7 @@ func TestSecondTermHurries(t *testing.T) {
 	h.signal(unix.SIGTERM)
 	d.line(t, "Sending SIGTERM to task ext-stubborn")
 	d.notes.await(t, "STOPPING=1", func(note string) bool { return note == "STOPPING=1" })
+	<-time.After(100 * time.Millisecond) // what comes at once is the same wish, told to the process and to its group
 	h.signal(unix.SIGTERM)
 	d.line(t, "Sending SIGKILL to task ext-stubborn")
 
