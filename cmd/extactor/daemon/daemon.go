@@ -10,19 +10,14 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
-	"github.com/google/uuid"
-
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/api"
 	"github.com/extactor/extactor/cmd/extactor/footprint"
-	"github.com/extactor/extactor/condition/probe"
-	"github.com/extactor/extactor/condition/watch"
 	"github.com/extactor/extactor/config"
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
-	"github.com/extactor/extactor/service"
 	"github.com/extactor/extactor/spec"
 )
 
@@ -189,118 +184,6 @@ func (d *daemon) close() {
 	d.undo = nil
 }
 
-// claim makes this process the only daemon of its directories.
-func (d *daemon) claim() error {
-	if err := os.MkdirAll(d.options.RunDir, 0o755); err != nil {
-		return fmt.Errorf("cannot create the run directory: %w", err)
-	}
-
-	if err := d.lock(d.options.RunDir); err != nil {
-		return err
-	}
-
-	state, err := d.claimState()
-	if err != nil {
-		return err
-	}
-
-	d.instance, err = loadInstance(d.options.RunDir, state)
-
-	return err
-}
-
-func (d *daemon) lock(dir string) error {
-	held, err := lock(dir)
-	if err != nil {
-		return err
-	}
-
-	d.onClose(func() { held.Close() })
-
-	return nil
-}
-
-func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
-	mode := journal.Interval
-	if d.options.SyncAlways {
-		mode = journal.Always
-	}
-
-	opened, err := journal.Open(journal.Options{
-		Identity: journal.Identity{Instance: d.instance.id, BootID: d.bootID, RunID: uuid.NewString()},
-		Dir:      d.options.StateDir,
-		Mount:    d.options.StateMount,
-		Sync:     mode,
-		Logger:   d.console.log,
-		Fatal:    d.crash,
-		Snapshot: func(ctx context.Context) error {
-			if running := system.Load(); running != nil {
-				return running.Snapshot(ctx)
-			}
-
-			return errors.New("the services are not loaded yet")
-		},
-	})
-	if err != nil {
-		return err
-	}
-
-	d.journal = opened
-	d.onClose(func() { opened.Close() })
-	d.showEvents(opened.Subscribe(opened.Status().Revision))
-
-	ctx, cancel := context.WithCancel(context.Background())
-	d.onClose(cancel)
-
-	go d.storeInstance(ctx)
-
-	return nil
-}
-
-// storeInstance keeps the identity in the state directory too, as soon as that is there, and locks it then if it was not
-// there before.
-func (d *daemon) storeInstance(ctx context.Context) {
-	for {
-		status, changed := d.journal.Watch()
-		if !status.Degraded {
-			same, err := d.instance.store(d.options.StateDir)
-
-			switch {
-			case err != nil:
-				d.console.log.Warn().Err(err).Msg("cannot store the instance in the state directory")
-			case !same:
-				d.console.log.Warn().Msg("the state directory appeared late, with an identity of its own, which counts from the next boot on")
-			}
-
-			if !d.stateLocked {
-				d.lockLate(ctx)
-			}
-
-			return
-		}
-
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// lockLate holds the state directory until the context ends. Another daemon cannot be in it: the journal would still be
-// degraded.
-func (d *daemon) lockLate(ctx context.Context) {
-	held, err := lock(d.options.StateDir)
-	if err != nil {
-		d.console.log.Warn().Err(err).Msg("the state directory is not locked")
-
-		return
-	}
-
-	<-ctx.Done()
-	held.Close()
-}
-
 func (d *daemon) startLogs(ctx context.Context) error {
 	started, err := logs.StartDaemon(ctx, logs.DaemonOptions{
 		Dir:     logs.In(d.options.RunDir),
@@ -339,77 +222,6 @@ func (d *daemon) connect() error {
 	d.onClose(func() { connected.Close() })
 
 	return nil
-}
-
-// startServices brings the services to life, and has them follow their files.
-func (d *daemon) startServices(ctx context.Context) error {
-	watchers, err := watch.New(watch.Options{Logger: d.console.log})
-	if err != nil {
-		return err
-	}
-
-	d.onClose(func() { watchers.Close() })
-
-	desired, link := d.files.load(), new(probe.Given)
-
-	prober, err := newProber(d.files.hosts, watchers, link, d.runtime)
-	if err != nil {
-		return err
-	}
-
-	d.system, err = actors.Start(actors.Config{
-		Journal: d.journal, Runtime: linkedRuntime{Runtime: d.runtime, link: link}, Watcher: watchers, Clock: kernelClock{},
-		Prober: prober,
-		Logger: newLogger(&d.console.log), Desired: desired,
-		BootID: d.bootID, Version: d.options.Version.Tag, PID: int32(os.Getpid()), Key: d.instance.key,
-		Fatal: d.crash,
-	})
-	if err != nil {
-		return err
-	}
-
-	d.onClose(d.system.Close)
-	d.awaitViews(ctx, desired.Services)
-
-	lines := newLines(logs.In(d.options.RunDir), d.console, d.options.ShowAllLines)
-	d.onClose(lines.close)
-	lines.follow(desired.Services)
-
-	reloads := newReloads(d.files, d.system, lines, d.console.log)
-	d.onClose(reloads.close)
-	d.onClose(watchers.Directory(d.options.ServicesDir, reloads.trigger))
-	d.onClose(watchers.Directory(d.options.ConfigDir, reloads.trigger))
-	d.reloads = reloads
-
-	return nil
-}
-
-// awaitViews returns once every service has read its history, so that whoever asks afterwards finds them all; or once the
-// daemon is to end.
-func (d *daemon) awaitViews(ctx context.Context, services []*spec.Service) {
-	ids := []string{service.Runtime}
-	for _, file := range services {
-		ids = append(ids, file.ID())
-	}
-
-	for _, id := range ids {
-		for {
-			changed := d.system.Changed()
-			if _, found := d.system.View(id); found {
-				break
-			}
-
-			select {
-			case <-changed:
-			case <-d.options.Stop:
-				return
-			case <-d.options.Leave:
-				return
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
 }
 
 // exitInternal is EX_SOFTWARE of sysexits.h: init starts the daemon again.
