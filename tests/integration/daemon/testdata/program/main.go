@@ -2,8 +2,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
 	"os/signal"
 	"strconv"
@@ -37,6 +40,23 @@ func main() {
 			content, err := os.ReadFile(next())
 			must(err)
 			fmt.Println(string(content))
+		case "look": // print the content of the file PATH, or "nothing" where there is none
+			look(next())
+		case "reread": // print the content of the file PATH, and again at each SIGHUP, until SIGTERM, then exit 0
+			path, reread := next(), make(chan os.Signal, 1)
+			signal.Notify(reread, syscall.SIGHUP)
+
+			for look(path); ; look(path) {
+				select {
+				case <-reread:
+				case <-terminate:
+					os.Exit(0)
+				}
+			}
+		case "call": // the unix socket PATH, and hold the line whatever signals come, until the other side hangs up
+			line, err := net.Dial("unix", next())
+			must(err)
+			_, _ = io.Copy(io.Discard, line)
 		case "copy": // standard input to standard output
 			_, err := io.Copy(os.Stdout, os.Stdin)
 			must(err)
@@ -76,6 +96,16 @@ func main() {
 			must(fmt.Errorf("unknown word %q in %s", word, strings.Join(os.Args, " ")))
 		}
 	}
+}
+
+func look(path string) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		content, err = []byte("nothing"), nil
+	}
+
+	must(err)
+	fmt.Println(string(content))
 }
 
 func showTerminal() {
