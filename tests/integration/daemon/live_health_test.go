@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/extactor/extactor/oci/cgroup"
 )
 
@@ -191,6 +193,7 @@ func TestHealthChecksGoWrong(t *testing.T) {
 
 	for name, health := range map[string]string{
 		"slow":    "exec: [./program, stubborn], interval: 50ms, timeout: 200ms",
+		"flood":   "exec: [./program, flood], interval: 50ms, timeout: 200ms",
 		"holding": "exec: [./program, call, /line], timeout: 1h",
 		"code":    `exec: [./program, print, oh no, exit, "127"], interval: 50ms`,
 		"missing": "exec: [/missing], interval: 50ms",
@@ -204,25 +207,36 @@ func TestHealthChecksGoWrong(t *testing.T) {
 	d := h.start()
 
 	for name, message := range map[string]string{
-		"slow": "no answer within 200ms", "code": "exit code 127: oh no", "missing": `cannot run "/missing": .*`,
+		"slow": "no answer within 200ms", "flood": "no answer within 200ms", "code": "exit code 127: oh no", "missing": `cannot run "/missing": .*`,
 	} {
 		d.event(t, 0, "ext-"+name, "Health check failed: "+message)
 		h.cli("service", name, "stop").done(t)
 		d.state(t, "ext-"+name, "Finished")
+
+		if log := h.cli("logs", name).done(t); log != "" {
+			t.Errorf("what the check of %s printed is in the service's log, %d bytes", name, len(log))
+		}
 	}
 
 	// A call comes in, and the service ends while it lasts.
-	for _, end := range []string{"restart", "stop"} {
+	for _, end := range []string{"restart", "death", "stop"} {
 		must(t, calls.(*net.UnixListener).SetDeadline(time.Now().Add(patience)))
 
 		call, err := calls.Accept()
 		must(t, err)
 
-		if health := d.state(t, "ext-holding", "Running").GetHealth(); !health.GetUnknown() {
-			t.Errorf("before the first answer: %v", health)
+		running := d.state(t, "ext-holding", "Running")
+		if !running.GetHealth().GetUnknown() {
+			t.Errorf("before the first answer: %v", running.GetHealth())
 		}
 
-		h.cli("service", "holding", end).done(t)
+		if end == "death" {
+			must(t, unix.Kill(int(running.GetPid()), unix.SIGKILL))
+			d.event(t, 0, "ext-holding", `Going to restart in 100ms: was ended by signal 9 \(SIGKILL\)`)
+		} else {
+			h.cli("service", "holding", end).done(t)
+		}
+
 		must(t, call.SetReadDeadline(time.Now().Add(patience)))
 
 		if _, err := io.Copy(io.Discard, call); err != nil {
@@ -234,7 +248,7 @@ func TestHealthChecksGoWrong(t *testing.T) {
 
 	d.state(t, "ext-holding", "Finished")
 
-	if history := list(d.history("ext-holding")); strings.Contains(history, "Health") || strings.Contains(history, "SIGKILL") {
+	if history := list(d.history("ext-holding")); strings.Contains(history, "Health") || strings.Contains(history, "Sending SIGKILL") {
 		t.Errorf("the check had its say:\n%s", history)
 	}
 }

@@ -68,6 +68,10 @@ func main() {
 			case <-terminate:
 				os.Exit(0)
 			}
+		case "flood": // print as fast as it goes, for ever
+			for line := strings.Repeat("flood ", 1000); ; {
+				fmt.Println(line)
+			}
 		case "exit": // CODE
 			os.Exit(number(next()))
 		case "exit-by": // PATH of a file with the code; 1 while there is none
