@@ -72,7 +72,7 @@ demo: deps build ## show a service waiting, running, being stopped and started (
 	@scripts/demo.sh
 
 .PHONY: test
-test: deps-test check race ## test everything; integration tests as root only
+test: deps-test check race machine ## test everything; integration tests as root only
 	@if [ "$$(id -u)" = 0 ]; then \
 	  $(MAKE) --no-print-directory integration; \
 	elif [ "$${CI:-}" = true ]; then \
@@ -92,6 +92,10 @@ check: ## check formatting and go vet
 .PHONY: race
 race: ## run the unit tests with the race detector
 	CGO_ENABLED=1 go test -race -timeout 8m $(UNIT)
+
+.PHONY: machine
+machine: ## walk the whole state machine of a service, without the race detector
+	go test -timeout 5m ./service
 
 .PHONY: integration
 integration: deps-test build ## run the tests on real containers (as root)

@@ -86,7 +86,12 @@ func policies() []string { return []string{"always", "untilSuccess", "never"} }
 // TestEveryCommandInEveryState holds the machine to its rules: every command, in every variant, in every configuration
 // that can be reached.
 func TestEveryCommandInEveryState(t *testing.T) {
-	for _, of := range variants() {
+	walked := variants()
+	if underRace {
+		walked = walked[1:2]
+	}
+
+	for _, of := range walked {
 		t.Run(fmt.Sprintf("%+v", of), func(t *testing.T) {
 			t.Parallel()
 
