@@ -7,12 +7,20 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/extactor/extactor/spec"
 )
 
 // outputLimit is how much of what a check prints or answers is kept, in bytes: the end of it.
 const outputLimit = 4 << 10
+
+// When a container ends, the kernel kills what else runs in it, before anybody learns of the end itself. The context of
+// the check ends with that: until then, a command that was killed says nothing of the health.
+const (
+	killed        = 128 + 9 // exit code
+	containerEnds = time.Second
+)
 
 // Exec runs a command in the container and writes what it prints to output, which never blocks or fails and may be used
 // by several goroutines. It returns when the command has ended, or soon after the context has: what still runs then must
@@ -65,6 +73,10 @@ func checkExec(ctx context.Context, command []string, exec Exec) (message string
 
 	code, err := exec(ctx, command, &output)
 	line := output.lastLine()
+
+	if err == nil && code == killed {
+		pause(ctx, containerEnds)
+	}
 
 	switch {
 	case err != nil:

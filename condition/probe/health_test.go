@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/extactor/extactor/spec"
@@ -243,4 +244,22 @@ func TestCheckTCPAndSocket(t *testing.T) {
 	if got := check(t, socketCheck); got != `"`+socket+`" accepts` {
 		t.Errorf("socket: %q", got)
 	}
+}
+
+// A command that is killed says something of the health only where its container does not end with it.
+func TestKilledCommand(t *testing.T) {
+	health := spec.Health{Exec: []string{"check"}, Timeout: time.Minute, FailureThreshold: 1}
+	killed := func(context.Context, []string, io.Writer) (int, error) { return 137, nil }
+
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := Check(t.Context(), health, killed); err == nil || err.Error() != "exit code 137" {
+			t.Errorf("a command alone: %v", err)
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel) // somebody learns of the end of the container
+
+		Monitor(ctx, health, func(ctx context.Context) (string, error) { return Check(ctx, health, killed) },
+			func(healthy bool, message string) { t.Errorf("reported: %v, %q", healthy, message) })
+	})
 }
