@@ -154,7 +154,11 @@ func (c *command) create(ctx context.Context, container containers.Container) er
 
 // run starts the process and returns its exit code.
 func (c *command) run(ctx context.Context) (int, error) {
-	started, err := c.runtime.client.TaskService().Start(ctx, &tasks.StartRequest{ContainerID: c.id, ExecID: c.execID})
+	// One that is given up half-way would go on, and nobody knew which process to kill.
+	starting, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+
+	started, err := c.runtime.client.TaskService().Start(starting, &tasks.StartRequest{ContainerID: c.id, ExecID: c.execID})
 	if err := errgrpc.ToNative(err); err != nil {
 		return explainCommand(err, c.request)
 	}

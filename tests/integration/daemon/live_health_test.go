@@ -193,6 +193,7 @@ func TestHealthChecksGoWrong(t *testing.T) {
 
 	for name, health := range map[string]string{
 		"slow":    "exec: [./program, stubborn], interval: 50ms, timeout: 200ms",
+		"hasty":   "exec: [./program, stubborn], interval: 50ms, timeout: 60ms", // over while the command is started
 		"flood":   "exec: [./program, flood], interval: 50ms, timeout: 200ms",
 		"holding": "exec: [./program, call, /line], timeout: 1h",
 		"code":    `exec: [./program, print, oh no, exit, "127"], interval: 50ms`,
@@ -207,7 +208,7 @@ func TestHealthChecksGoWrong(t *testing.T) {
 	d := h.start()
 
 	for name, message := range map[string]string{
-		"slow": "no answer within 200ms", "flood": "no answer within 200ms", "code": "exit code 127: oh no", "missing": `cannot run "/missing": .*`,
+		"slow": "no answer within 200ms", "hasty": "no answer within 60ms", "flood": "no answer within 200ms", "code": "exit code 127: oh no", "missing": `cannot run "/missing": .*`,
 	} {
 		d.event(t, 0, "ext-"+name, "Health check failed: "+message)
 		h.cli("service", name, "stop").done(t)
@@ -250,6 +251,10 @@ func TestHealthChecksGoWrong(t *testing.T) {
 
 	if history := list(d.history("ext-holding")); strings.Contains(history, "Health") || strings.Contains(history, "Sending SIGKILL") {
 		t.Errorf("the check had its say:\n%s", history)
+	}
+
+	if said := d.said(); strings.Contains(said, "something of a command is left") {
+		t.Error("a check left something")
 	}
 }
 
