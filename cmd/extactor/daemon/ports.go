@@ -24,10 +24,13 @@ func (j apiJournal) Subscribe(after uint64) api.Subscription { return j.Journal.
 type apiLogs struct{ dir logs.Dir }
 
 func (l apiLogs) Open(ctx context.Context, service string, tail int, follow bool) (io.ReadCloser, error) {
-	var (
-		from uint64
-		err  error
-	)
+	// A service that waits has not printed anything yet; whoever follows it wants to see the first line.
+	err := logs.Create(l.dir, service)
+	if err != nil {
+		return nil, err
+	}
+
+	var from uint64
 
 	if tail >= 0 {
 		if from, err = logs.Tail(l.dir, service, tail); err != nil {

@@ -1,0 +1,42 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/extactor/extactor/oci/logs"
+)
+
+func TestLogOfAServiceThatHasNotPrintedYet(t *testing.T) {
+	ported := apiLogs{logs.In(t.TempDir())}
+
+	for _, tail := range []int{-1, 0, 10} {
+		log, err := ported.Open(t.Context(), "ext-waiting", tail, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if text, err := io.ReadAll(log); err != nil || len(text) > 0 {
+			t.Errorf("tail %d: %q, %v", tail, text, err)
+		}
+
+		log.Close()
+	}
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+
+	log, err := ported.Open(ctx, "ext-waiting", -1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+
+	enough := errors.New("enough")
+	cancel(enough)
+
+	if _, err := log.Read(make([]byte, 1)); !errors.Is(err, enough) {
+		t.Errorf("the end of following: %v", err)
+	}
+}
