@@ -1,9 +1,12 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/extactor/extactor/condition"
@@ -78,7 +81,8 @@ func (s *serviceActor) watch(keys []string) {
 		s.world.send(s.root, subscribe{id: s.state.ID, life: s.life, wanted: parsed})
 	}
 
-	for watched := range s.watched {
+	byKey := func(a, b condition.Condition) int { return cmp.Compare(a.Key(), b.Key()) }
+	for _, watched := range slices.SortedFunc(maps.Keys(s.watched), byKey) {
 		if !wanted[watched] {
 			s.world.send(s.root, unsubscribe{id: s.state.ID, life: s.life, unwanted: watched})
 		}

@@ -8,8 +8,25 @@ import (
 
 // host is one service of the host as root knows it.
 type host struct {
-	pid *actor.PID
-	up  bool
+	pid    *actor.PID
+	up     bool
+	ending bool // nobody needs it any more; until its actor has ended it may still publish its view
+}
+
+// present tells whether a service of the host is there for those who depend on it.
+func (h *host) present() bool { return h != nil && !h.ending }
+
+// forgetHost follows the end of the actor of a host service. It may be needed again by now.
+func (r *rootActor) forgetHost(ctx actor.Context, ended *actor.PID) {
+	for name, known := range r.hosts {
+		if known.ending && known.pid.Equal(ended) {
+			delete(r.hosts, name)
+			r.world.board.remove(name)
+			r.observeHosts(ctx)
+
+			return
+		}
+	}
 }
 
 // hostChanged tells root that a service of the host came up or went down.

@@ -231,11 +231,10 @@ func (r *rootActor) observeHosts(ctx actor.Context) {
 		}
 	}
 
-	for name, host := range r.hosts {
-		if !wanted[name] {
+	for _, name := range slices.Sorted(maps.Keys(r.hosts)) {
+		if host := r.hosts[name]; !wanted[name] && !host.ending {
+			host.ending = true
 			ctx.Stop(host.pid)
-			delete(r.hosts, name)
-			r.world.board.remove(name)
 			r.tellService(name, 0)
 		}
 	}

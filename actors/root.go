@@ -30,6 +30,7 @@ type rootActor struct {
 	runtimeUp  bool
 	listed     *events.Instant // when the runtime was last asked what it has
 	stopping   bool
+	closing    bool // its own actor is ending, and with it all others
 	hurry      bool
 	stopped    func() // called once, when everything has stopped
 }
@@ -81,8 +82,13 @@ func (r *rootActor) Receive(ctx actor.Context) {
 	case *actor.Started:
 		r.self = ctx.Self()
 		r.start(ctx)
+	case *actor.Stopping:
+		r.closing = true
 	case *actor.Terminated:
-		r.forget(ctx, message.Who)
+		if !r.closing { // what is spawned by then would never be told to end
+			r.forget(ctx, message.Who)
+			r.forgetHost(ctx, message.Who)
+		}
 	case reload:
 		message.reply <- r.reload(ctx, message.desired)
 	case give:
@@ -94,7 +100,7 @@ func (r *rootActor) Receive(ctx actor.Context) {
 	case serviceChanged:
 		r.change(ctx, message)
 	case hostChanged:
-		if known := r.hosts[message.name]; known != nil { // else nobody needs it any more
+		if known := r.hosts[message.name]; known.present() { // else nobody needs it any more
 			known.up = message.up
 			r.tellService(message.name, message.seq)
 		}
@@ -177,7 +183,7 @@ func (r *rootActor) give(message give) {
 	switch {
 	case known == nil && message.id == service.Runtime:
 		message.reply <- answer{err: fmt.Errorf("cannot control service %q: it is built in", message.id)}
-	case known == nil && r.hosts[message.id] != nil:
+	case known == nil && r.hosts[message.id].present():
 		message.reply <- answer{err: fmt.Errorf("cannot control service %q: it is the host's", message.id)}
 	case known == nil && r.skipped[message.id] != nil:
 		message.reply <- answer{err: r.skipped[message.id].uncontrollable()}
@@ -265,7 +271,7 @@ func (r *rootActor) tellService(id string, cause uint64) {
 		fact = condition.ServiceFact{Registered: true, Up: known.status.up, Completed: known.status.done}
 	case id == service.Runtime:
 		fact = condition.ServiceFact{Registered: true, Up: r.runtimeUp}
-	case host != nil:
+	case host.present():
 		fact = condition.ServiceFact{Registered: true, Up: host.up}
 	}
 

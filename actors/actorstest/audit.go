@@ -110,6 +110,10 @@ func (a *audit) after(decision events.Decision, receipt events.Receipt, degraded
 
 	a.appending = false
 
+	if a.run < 0 { // it has crashed: nothing is written any more
+		return
+	}
+
 	if receipt.Outcome != events.Recorded && !degraded {
 		a.violate("a decision of %s is only buffered", decision.Service)
 	}

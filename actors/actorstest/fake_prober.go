@@ -1,8 +1,12 @@
 package actorstest
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/service"
@@ -15,6 +19,10 @@ type FakeProber struct {
 	hosts   map[string]hostState
 	watches map[string]map[*func(up bool, detail string)]bool
 	health  map[service.Task]*monitored
+	verdict map[string]bool // by id: what every check of its tasks says
+
+	// pause is waited for before the first report of a check; nil for none.
+	pause func(task service.Task) <-chan time.Time
 }
 
 // monitored is a task whose health is checked.
@@ -34,7 +42,7 @@ var _ actors.Prober = (*FakeProber)(nil)
 func NewFakeProber() *FakeProber {
 	return &FakeProber{
 		hosts: make(map[string]hostState), watches: make(map[string]map[*func(bool, string)]bool),
-		health: make(map[service.Task]*monitored),
+		health: make(map[service.Task]*monitored), verdict: make(map[string]bool),
 	}
 }
 
@@ -70,6 +78,53 @@ func (f *FakeProber) Report(task service.Task, healthy bool, message string) boo
 	known.report(healthy, message)
 
 	return true
+}
+
+// SetHealth says how the tasks of an id are from now on: the one that is monitored, and every later one.
+func (f *FakeProber) SetHealth(id string, healthy bool) {
+	f.mu.Lock()
+	f.verdict[id] = healthy
+
+	var reports []func(bool, string)
+
+	for _, task := range slices.SortedFunc(maps.Keys(f.health), func(a, b service.Task) int { return cmp.Compare(a.Attempt, b.Attempt) }) {
+		if task.ID == id {
+			reports = append(reports, f.health[task].report)
+		}
+	}
+
+	f.mu.Unlock()
+
+	for _, report := range reports {
+		report(healthy, saying(healthy))
+	}
+}
+
+func saying(healthy bool) string {
+	if healthy {
+		return "it answers"
+	}
+
+	return "nobody answers"
+}
+
+// first gives the first report of a check.
+func (f *FakeProber) first(ctx context.Context, task service.Task, report func(bool, string)) {
+	if f.pause != nil {
+		select {
+		case <-f.pause(task):
+		case <-ctx.Done():
+			return
+		}
+	}
+
+	f.mu.Lock()
+	healthy, known := f.verdict[task.ID]
+	f.mu.Unlock()
+
+	if known && ctx.Err() == nil {
+		report(healthy, saying(healthy))
+	}
 }
 
 // Health tells how a task is checked, nil where it is not.
@@ -124,6 +179,7 @@ func (f *FakeProber) MonitorHealth(ctx context.Context, task service.Task, by sp
 	}
 	f.mu.Unlock()
 
+	f.first(ctx, task, report)
 	<-ctx.Done()
 
 	f.mu.Lock()

@@ -195,6 +195,18 @@ func (f *FakeRuntime) Tasks() map[string]uint64 {
 	return tasks
 }
 
+// Request returns what the task of an id was made from, with the configuration that it has by now.
+func (f *FakeRuntime) Request(id string) (request service.StartRequest, there bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	if task := f.tasks[id]; task != nil {
+		return task.request, true
+	}
+
+	return service.StartRequest{}, false
+}
+
 // Calls returns every call since the beginning, in order.
 func (f *FakeRuntime) Calls() []Call {
 	f.mu.Lock()

@@ -152,6 +152,14 @@ func (j *Journal) Degraded() bool {
 	return j.degraded
 }
 
+// rewind makes what was written by a moment all that is recorded.
+func (j *Journal) rewind(written []events.Record) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+
+	j.recorded, j.buffered = written, nil
+}
+
 // crash forgets what was only buffered and returns how many records that were.
 func (j *Journal) crash() int {
 	j.mu.Lock()

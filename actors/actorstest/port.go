@@ -12,7 +12,7 @@ import (
 	"github.com/extactor/extactor/spec"
 )
 
-var methods = []string{"Observe", "Prepare", "Start", "Wait", "Signal", "Kill", "Delete", "UpdateConfig"}
+var methods = []string{"Observe", "Prepare", "Start", "Wait", "Signal", "Kill", "Delete", "UpdateConfig", "Health"}
 
 // port is the fake runtime as one run of the daemon sees it: every call is traced and judged, and begins and returns in
 // instants that no other call shares.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service"
 	"github.com/extactor/extactor/spec"
 )
 
@@ -56,6 +57,9 @@ func NewWorld(t testing.TB, seed uint64) *World {
 	w.Watcher, w.Prober = newWatcher(w.trace), NewFakeProber()
 	w.Watcher.began = func() { w.audit.effect("a watch began") }
 	w.Clock.armed = func() { w.audit.effect("a timer was armed") }
+	w.Prober.pause = func(task service.Task) <-chan time.Time {
+		return time.After(w.delay(Call{Method: "Health", ID: task.ID, Attempt: task.Attempt}))
+	}
 	w.Runtime = NewFakeRuntime(w.delay, w.Clock.Now)
 	w.Runtime.Connect()
 
@@ -69,7 +73,7 @@ func NewWorld(t testing.TB, seed uint64) *World {
 	}
 
 	t.Cleanup(func() {
-		if w.System != nil {
+		if w.System != nil && !t.Failed() { // what failed to close would not close a second time
 			w.Close()
 		}
 
@@ -215,7 +219,11 @@ func (w *World) Crash() {
 	w.audit.mu.Lock()
 	w.audit.run = -1
 	w.audit.mu.Unlock()
+
+	// An actor that was ending anyway may still end, which its parent would follow: a process that is dead writes nothing.
+	written := w.Journal.Records()
 	w.Do(w.System.Close)
+	w.Journal.rewind(written)
 	w.gone()
 }
 

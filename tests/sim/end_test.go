@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/extactor/extactor/condition"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/service"
 	"github.com/extactor/extactor/spec"
@@ -18,12 +19,33 @@ func (p *play) calmDown() {
 	p.Journal.Repair()
 	p.Runtime.Connect()
 
-	for _, file := range p.files {
-		p.Runtime.EndAfter(file.ID(), 0, 0)
+	for number := range p.policies {
+		p.Runtime.EndAfter(id(number), 0, 0)
 	}
+
+	for _, name := range hosts {
+		p.Prober.SetHost(name, !p.oneIn(4), "seen")
+	}
+
+	p.reload()
 
 	for _, watched := range outside {
 		p.Watcher.Set(watched, fact(watched, !p.oneIn(5)))
+	}
+
+	p.heal()
+}
+
+// heal makes all healthy, but for those that are left alone when they are not.
+func (p *play) heal() {
+	for number := range p.policies {
+		p.Prober.SetHealth(id(number), true)
+	}
+
+	for _, file := range p.files { // a restart for it would go on for ever
+		if checked := file.Extactor.Health; checked != nil && checked.OnFailure == spec.HealthFailureNone && p.oneIn(4) {
+			p.Prober.SetHealth(file.ID(), false)
+		}
 	}
 }
 
@@ -38,7 +60,7 @@ func (p *play) converge() {
 		p.Fatalf("calls under way when all is calm: %q", busy)
 	}
 
-	running := make(map[string]uint64)
+	p.checkViewed()
 
 	for _, file := range p.files {
 		view, known := p.System.View(file.ID())
@@ -46,17 +68,94 @@ func (p *play) converge() {
 			p.Fatalf("%s has no view", file.ID())
 		}
 
-		if view.State == events.StateRunning {
-			running[view.ID] = view.Attempt
-		}
-
 		if problem := p.misplaced(file, view); problem != "" {
 			p.Fatalf("%s is %s when all is calm: %s", view.ID, view.State, problem)
 		}
 	}
 
+	running := make(map[string]uint64)
+
+	for _, view := range p.System.Views() {
+		if view.State == events.StateRunning && strings.HasPrefix(view.ID, "ext-") {
+			running[view.ID] = view.Attempt
+		}
+	}
+
 	if there := p.Runtime.Tasks(); !maps.Equal(there, running) {
 		p.Fatalf("the runtime has %v when all is calm, the services running are %v", there, running)
+	}
+}
+
+// checkViewed: what is shown is what the files name, and the services of the host that it needs.
+func (p *play) checkViewed() {
+	allowed := map[string]bool{service.Runtime: true}
+
+	for _, rejected := range p.rejected { // it may go on as it was, and need what it needed
+		for number := range p.policies {
+			allowed[id(number)] = allowed[id(number)] || rejected.GetFile() == source(number)
+		}
+	}
+
+	for _, file := range p.files {
+		allowed[file.ID()] = true
+	}
+
+	for _, name := range hosts {
+		allowed[name] = len(p.rejected) > 0 || slices.ContainsFunc(p.files, func(file *spec.Service) bool {
+			return slices.ContainsFunc(file.Depends, func(needed spec.Dependency) bool { return needed.Service == name })
+		})
+	}
+
+	for _, view := range p.System.Views() {
+		if !allowed[view.ID] {
+			p.Fatalf("%s is shown as %s when all is calm, though no file names it", view.ID, view.State)
+		}
+	}
+}
+
+// folded is the state of a service as the journal has it.
+func (p *play) folded(id string) service.State {
+	state := service.New(id)
+
+	for _, record := range p.Journal.Records() {
+		if record.Service == id && record.Event != nil {
+			state = service.Apply(state, record.Event)
+		}
+	}
+
+	return state
+}
+
+// outOfTime tells whether a service ended because a dependency was not met in time.
+func (p *play) outOfTime(id string) bool {
+	var reason string
+
+	for _, record := range p.Journal.Records() {
+		if record.Service != id || record.Event == nil {
+			continue
+		}
+
+		if skipped, failed := record.Event.GetServiceSkipped(), record.Event.GetServiceFailed(); skipped != nil || failed != nil {
+			reason = skipped.GetReason() + failed.GetReason()
+		}
+	}
+
+	return strings.HasPrefix(reason, "waited ")
+}
+
+// outdated tells what is wrong with what runs.
+func (p *play) outdated(file *spec.Service) string {
+	request, there := p.Runtime.Request(file.ID())
+
+	switch {
+	case !there:
+		return "nothing runs"
+	case !reflect.DeepEqual(request.Spec.Container, file.Container):
+		return fmt.Sprintf("what runs is made from %+v, the file says %+v", request.Spec.Container, file.Container)
+	case file.Extactor.OnConfigChange != spec.ConfigIgnored && !reflect.DeepEqual(request.Config, p.config(file.Name)):
+		return fmt.Sprintf("what runs has the configuration %+v, not %+v", request.Config, p.config(file.Name))
+	default:
+		return ""
 	}
 }
 
@@ -67,13 +166,19 @@ func (p *play) misplaced(file *spec.Service, view events.View) string {
 		if view.Desired == events.DesiredStopped {
 			return "a person has stopped it"
 		}
+
+		return p.outdated(file)
 	case events.StateFinished:
 		if view.Desired == events.DesiredStarted && file.Restart == spec.RestartAlways {
 			return "it is to run always"
 		}
 	case events.StateFailed:
-		if file.Restart != spec.RestartNever {
+		if file.Restart != spec.RestartNever && !p.outOfTime(view.ID) {
 			return "it is to be started again"
+		}
+	case events.StateSkipped:
+		if !p.outOfTime(view.ID) {
+			return "nothing has run out of time"
 		}
 	case events.StateWaiting:
 		return p.idle(file, view)
@@ -93,13 +198,12 @@ func (p *play) idle(file *spec.Service, view events.View) string {
 	var unmet []string
 
 	for _, awaited := range service.Conditions(file) {
-		met := awaited.Name == service.Runtime
+		met := awaited.Name == service.Runtime || awaited.Met(p.factOf(awaited))
 
-		if awaited.Kind == condition.Service && !met {
-			other, _ := p.System.View(awaited.Name)
-			met = other.State == events.StateRunning
-		} else if !met {
-			met = awaited.Met(p.Watcher.Fact(awaited))
+		for _, rejected := range p.rejected { // it may run without being registered, or as it was
+			if "ext-"+strings.TrimSuffix(strings.TrimPrefix(rejected.GetFile(), "/files/"), ".yaml") == awaited.Name {
+				met = !slices.ContainsFunc(view.Waiting(), func(waiting events.ConditionView) bool { return waiting.Key == awaited.Key() })
+			}
 		}
 
 		if !met {
@@ -144,7 +248,8 @@ func (p *play) shutDown() {
 	}
 
 	for id, state := range p.States() {
-		if id != service.Runtime && state != events.StateFinished && state != events.StateFailed {
+		ended := state == events.StateFinished || state == events.StateFailed || state == events.StateSkipped
+		if strings.HasPrefix(id, "ext-") && !ended {
 			p.Fatalf("%s is %s after shutdown", id, state)
 		}
 	}

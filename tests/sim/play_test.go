@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"time"
 
+	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/actors/actorstest"
 	"github.com/extactor/extactor/condition"
 	"github.com/extactor/extactor/events"
@@ -21,13 +21,21 @@ type play struct {
 	random *rand.Rand
 	files  []*spec.Service
 	boots  int
+
+	policies []spec.RestartPolicy // by number: what ended under another one would stay so in this boot
+	rejected []*events.SpecRejected
+	configs  []*spec.Config
+	edits    int
 }
 
 func newPlay(w *actorstest.World) *play {
 	p := &play{World: w, random: w.Random, boots: 1}
 	for number := range 2 + w.Random.IntN(4) {
-		p.files = append(p.files, p.file(number, policies[w.Random.IntN(len(policies))]))
+		p.policies = append(p.policies, policies[w.Random.IntN(len(policies))])
+		p.files = append(p.files, p.file(number))
 	}
+
+	w.Config = func(config *actors.Config) { config.Desired = p.desired() }
 
 	return p
 }
@@ -61,11 +69,12 @@ func (p *play) coin() bool { return p.random.IntN(2) == 0 }
 func (p *play) oneIn(n int) bool { return p.random.IntN(n) == 0 }
 
 // file makes up the service file of a number; its dependencies point backwards, but for a rare cycle.
-func (p *play) file(number int, restart spec.RestartPolicy) *spec.Service {
+func (p *play) file(number int) *spec.Service {
 	file := &spec.Service{
 		Name: fmt.Sprintf("s%d", number), Container: spec.Container{Entrypoint: "/program"},
 		Extactor: spec.Extactor{Stop: spec.Stop{Signal: "SIGTERM", Timeout: time.Duration(1+p.random.IntN(10)) * time.Second}},
-		Restart:  restart,
+		Restart:  p.policies[number],
+		Source:   source(number),
 	}
 
 	for other := range number {
@@ -103,14 +112,26 @@ func (p *play) file(number int, restart spec.RestartPolicy) *spec.Service {
 		file.Container.Args = []string{"exit", "1"}
 	}
 
+	p.extend(file)
+
 	return file
 }
 
-func (p *play) id() string { return p.files[p.random.IntN(len(p.files))].ID() }
+func (p *play) id() string { return id(p.random.IntN(len(p.policies))) }
 
 func (p *play) perform() {
 	for _, watched := range outside {
 		p.Watcher.Set(watched, fact(watched, p.coin()))
+	}
+
+	for _, name := range hosts {
+		p.Prober.SetHost(name, p.coin(), "seen")
+	}
+
+	for number := range p.policies {
+		if !p.oneIn(4) { // else nothing is said of its health before something happens to it
+			p.Prober.SetHealth(id(number), !p.oneIn(4))
+		}
 	}
 
 	if p.oneIn(3) {
@@ -119,7 +140,7 @@ func (p *play) perform() {
 
 	p.Boot(p.files...)
 
-	for range 12 + p.random.IntN(14) {
+	for range 14 + p.random.IntN(14) {
 		p.Run(p.gap())
 		p.act()
 	}
@@ -130,6 +151,7 @@ func (p *play) perform() {
 	switch p.random.IntN(3) {
 	case 0:
 		p.reboot()
+		p.heal()
 		p.converge()
 		p.Close()
 	default:
@@ -146,7 +168,7 @@ func (p *play) gap() time.Duration {
 
 // act lets one thing happen.
 func (p *play) act() {
-	switch p.random.IntN(19) {
+	switch p.random.IntN(26) {
 	case 0, 1, 2:
 		p.Press(p.id(), &events.StartService{})
 	case 3, 4, 5:
@@ -172,6 +194,12 @@ func (p *play) act() {
 		p.Journal.Repair()
 	case 17:
 		p.Clock.Jump(time.Duration(p.random.Int64N(int64(20000*time.Hour))) - 1000*time.Hour)
+	case 18, 19, 20, 21:
+		p.reload()
+	case 22, 23:
+		p.Prober.SetHealth(p.id(), p.coin())
+	case 24:
+		p.Prober.SetHost(hosts[p.random.IntN(len(hosts))], p.coin(), "seen")
 	default:
 		p.rare()
 	}
@@ -215,19 +243,12 @@ func (p *play) reboot() {
 		p.BootID = fmt.Sprintf("boot-%d", p.boots)
 
 		if p.coin() { // else the runtime still shows what it had
-			for _, file := range p.files {
-				p.Runtime.Lose(file.ID())
+			for number := range p.policies {
+				p.Runtime.Lose(id(number))
 			}
 		}
-	case 1: // a file has changed
-		number := p.random.IntN(len(p.files))
-		p.files = slices.Clone(p.files)
-		p.files[number] = p.file(number, p.files[number].Restart) // what ended under another policy would stay so in this boot
-		p.files[number].Container.Environment = []string{fmt.Sprintf("CHANGED=%d", p.random.IntN(100))}
-	case 2: // a file is gone
-		if len(p.files) > 2 {
-			p.files = p.files[:len(p.files)-1]
-		}
+	case 1, 2: // the files have
+		p.edit()
 	}
 
 	p.Boot(p.files...)

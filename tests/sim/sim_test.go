@@ -94,6 +94,8 @@ func wantAll(t *testing.T, counts map[string]int) {
 		"command.ReportStartFailed", "command.ReportExited", "command.RecoverService",
 		"SpecLoaded", "DesiredChanged", "AttemptBegan", "ConditionChanged", "UnmetChanged", "PreparationStarted", "RunnerCreated",
 		"TaskStarted", "StartFailed", "TaskExited", "RestartScheduled", "BackoffElapsed", "StopBegan", "SignalSent",
+		"command.ChangeSpec", "command.RemoveService", "command.ReportHealth", "command.ReportConfigRefused",
+		"SpecChanged", "SpecRejected", "ConfigDelivered", "HealthChanged", "HostChanged", "DependencyTimedOut", "ServiceSkipped",
 		"ServiceFinished", "ServiceFailed", "TaskAdopted", "TaskLost", "TaskDiscarded", "Snapshot", "Recovered",
 		"RuntimeConnected", "RuntimeDisconnected", "DaemonStarted",
 		"recovered: running, same hash: adopt", "recovered: running, other hash: restart with the new file",
