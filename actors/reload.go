@@ -186,7 +186,7 @@ func (r *rootActor) unload(ctx actor.Context, id string) {
 	}
 
 	known.unloading = true
-	ctx.Stop(known.pid) // its parent is told of its end without asking
+	ctx.Poison(known.pid) // behind what it was sent before, such as a snapshot; its parent is told of its end without asking
 }
 
 // forget follows the end of an actor that was unloaded. Only now may another one write the service's history.

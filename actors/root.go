@@ -116,8 +116,10 @@ func (r *rootActor) Receive(ctx actor.Context) {
 	}
 }
 
+// snapshot asks every service but those whose file is gone and that have ended: they have nothing to add.
 func (r *rootActor) snapshot(done func()) {
-	if len(r.services) == 0 {
+	asked := slices.DeleteFunc(r.ids(), func(id string) bool { return r.services[id].unloading })
+	if len(asked) == 0 {
 		done()
 
 		return
@@ -125,9 +127,9 @@ func (r *rootActor) snapshot(done func()) {
 
 	var open atomic.Int64
 
-	open.Store(int64(len(r.services)))
+	open.Store(int64(len(asked)))
 
-	for _, id := range r.ids() {
+	for _, id := range asked {
 		r.world.send(r.services[id].pid, takeSnapshot{done: func() {
 			if open.Add(-1) == 0 {
 				done()
