@@ -60,10 +60,9 @@ func (r *reloads) after(ctx context.Context, change func() error) ([]actors.Chan
 
 	desired := r.files.load()
 
+	r.lines.follow(desired.Services) // before anything starts, so that no first line is missed
+
 	changes, err := r.system.Reload(ctx, desired)
-	if err == nil {
-		r.lines.follow(desired.Services)
-	}
 
 	return changes, r.files.problems, err
 }

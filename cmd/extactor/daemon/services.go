@@ -28,6 +28,11 @@ func (d *daemon) startServices(ctx context.Context) error {
 		return err
 	}
 
+	// Before anything starts, so that no first line is missed.
+	lines := newLines(logs.In(d.options.RunDir), d.console, d.options.ShowAllLines)
+	d.onClose(lines.close)
+	lines.follow(desired.Services)
+
 	d.system, err = actors.Start(actors.Config{
 		Journal: d.journal, Runtime: linkedRuntime{Runtime: d.runtime, link: link}, Watcher: watchers, Clock: kernelClock{},
 		Prober: prober,
@@ -42,15 +47,13 @@ func (d *daemon) startServices(ctx context.Context) error {
 	d.onClose(d.system.Close)
 	d.awaitViews(ctx, desired.Services)
 
-	lines := newLines(logs.In(d.options.RunDir), d.console, d.options.ShowAllLines)
-	d.onClose(lines.close)
-	lines.follow(desired.Services)
-
 	reloads := newReloads(d.files, d.system, lines, d.console.log)
 	d.onClose(reloads.close)
 	d.onClose(watchers.Directory(d.options.ServicesDir, reloads.trigger))
 	d.onClose(watchers.Directory(d.options.ConfigDir, reloads.trigger))
 	d.reloads = reloads
+
+	reloads.trigger() // what changed since the files were read was not seen by anybody
 
 	return nil
 }

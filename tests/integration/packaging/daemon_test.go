@@ -27,6 +27,7 @@ type daemon struct {
 	words   []string
 	command *exec.Cmd
 	said    chan string // lines of its standard error
+	passed  []string    // those that were read already
 }
 
 func newDaemon(t *testing.T) *daemon {
@@ -88,7 +89,7 @@ func (d *daemon) start() {
 
 	const many = 1000 // lines; more than it can say
 	said := make(chan string, many)
-	d.said = said
+	d.said, d.passed = said, nil
 
 	go func() {
 		defer close(said)
@@ -108,24 +109,33 @@ func (d *daemon) start() {
 	}
 }
 
-// line waits for the next line that matches, and returns its first group.
+// line waits for a line that matches, and returns its first group. Lines of the service and of the daemon come in any
+// order: those that were passed over are looked at again.
 func (d *daemon) line(pattern string) string {
 	d.t.Helper()
 
-	expression, deadline, passed := regexp.MustCompile(pattern), time.After(patience), []string(nil)
+	expression, deadline := regexp.MustCompile(pattern), time.After(patience)
+
+	for _, line := range d.passed {
+		if match := expression.FindStringSubmatch(line); match != nil {
+			return match[len(match)-1]
+		}
+	}
 
 	for {
 		select {
 		case line, more := <-d.said:
+			d.passed = append(d.passed, line)
+
 			if match := expression.FindStringSubmatch(line); match != nil {
 				return match[len(match)-1]
 			}
 
-			if passed = append(passed, line); !more {
-				d.t.Fatalf("it ended without %s:\n%s", pattern, strings.Join(passed, "\n"))
+			if !more {
+				d.t.Fatalf("it ended without %s:\n%s", pattern, strings.Join(d.passed, "\n"))
 			}
 		case <-deadline:
-			d.t.Fatalf("waited in vain for %s:\n%s", pattern, strings.Join(passed, "\n"))
+			d.t.Fatalf("waited in vain for %s:\n%s", pattern, strings.Join(d.passed, "\n"))
 		}
 	}
 }
