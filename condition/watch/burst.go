@@ -6,7 +6,7 @@ const (
 	// settleTime without a change ends a burst of changes.
 	settleTime = 200 * time.Millisecond
 	// burstLimit ends one in which changes never settle.
-	burstLimit = time.Second
+	burstLimit = 2 * time.Second
 	// burstNames bounds what a burst remembers.
 	burstNames = 1000
 )

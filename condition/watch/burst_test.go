@@ -152,7 +152,7 @@ func TestChangesOfADirectory(t *testing.T) {
 	})
 }
 
-// 200 edits in 2 s are told by at most 3 calls, of which one follows the last edit.
+// 200 edits in 2 s are told by at most 2 calls, of which one follows the last edit.
 func TestBurst(t *testing.T) {
 	inVirtualTime(t, nil, func(v *virtual) {
 		var last time.Duration
@@ -167,7 +167,7 @@ func TestBurst(t *testing.T) {
 		v.pass(time.Minute)
 
 		told := v.calls.take()
-		if len(told) < 2 || len(told) > 3 || told[0] != burstLimit || told[len(told)-1] <= last {
+		if len(told) < 1 || len(told) > 2 || told[0] > burstLimit || told[len(told)-1] <= last {
 			t.Errorf("the last edit was at %s, the calls at %v", last, told)
 		}
 

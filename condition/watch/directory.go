@@ -18,7 +18,7 @@ import (
 // or had something mounted over it or above it. Files count as changed too where a symbolic link in the directory leads to
 // what changed. Subdirectories and permissions do not count.
 //
-// Changes that follow each other are told by one call: when nothing happened for 200 ms, and a second after the first of
+// Changes that follow each other are told by one call: when nothing happened for 200 ms, and two seconds after the first of
 // them at the latest. A call always follows the last change. What is as it was at the end of it all, such as a file that
 // an editor made and deleted at once, is not told, but a file that was written is, even with the content it had.
 //
