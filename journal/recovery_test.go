@@ -338,8 +338,7 @@ func await(t *testing.T, j *journal.Journal, what string, wished func(journal.St
 	}
 }
 
-func healthy(status journal.Status) bool  { return !status.Degraded }
-func degraded(status journal.Status) bool { return status.Degraded }
+func healthy(status journal.Status) bool { return !status.Degraded }
 
 func sequences(t *testing.T, j *journal.Journal, service string) []uint64 {
 	t.Helper()

@@ -182,17 +182,6 @@ func (s *store) insertRow(ctx context.Context, row *events.Record, payload []byt
 	return err
 }
 
-// last returns the sequence of the newest row, whether it is readable or not, and the run that wrote it; 0 if there is
-// none.
-func (s *store) last() (seq uint64, run string, err error) {
-	err = s.readers.QueryRow("SELECT seq, run FROM records ORDER BY seq DESC LIMIT 1").Scan(&seq, &run)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, "", nil
-	}
-
-	return seq, run, err
-}
-
 // replaced tells whether the path no longer leads to this database.
 func (s *store) replaced() bool {
 	now, err := os.Stat(s.path)

@@ -234,11 +234,7 @@ func (w *World) gone() {
 		w.audit.mu.Lock()
 		defer w.audit.mu.Unlock()
 
-		if len(w.audit.open) == 0 {
-			return true
-		}
-
-		return false
+		return len(w.audit.open) == 0
 	})
 	w.Clock.end()
 	w.System, w.mailboxes = nil, nil

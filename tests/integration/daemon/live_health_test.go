@@ -175,7 +175,7 @@ func TestUnhealthyRestarts(t *testing.T) {
 	}
 
 	setCode(t, data, "0")
-	before = d.event(t, before, id, "Health check successful").GetSeq()
+	d.event(t, before, id, "Health check successful")
 	d.status(t, id, "health", func(s *service) bool { return s.GetState() == "Running" && s.GetHealth().GetHealthy() })
 }
 
