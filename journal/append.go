@@ -67,11 +67,23 @@ func (j *Journal) enqueue(decision *queued) {
 
 	decision.answer(false)
 
-	if j.queue.shrink(j.options.Identity) {
-		j.snapshotsOwed = true
+	j.shrink()
+	j.show(decision.last())
+}
+
+// shrink makes the queue fit its bounds; the lock is held.
+func (j *Journal) shrink() {
+	dropped := j.queue.shrink(j.options.Identity)
+	if dropped == 0 {
+		return
 	}
 
-	j.show(decision.last())
+	if j.lost == 0 { // the first is news, each further one is only a number
+		defer j.announce()
+	}
+
+	j.lost += dropped
+	j.snapshotsOwed = true
 }
 
 // await blocks until the decision has an answer, and degrades the journal if that takes too long.
@@ -117,10 +129,7 @@ func (j *Journal) degradeIf(reason string, so func() bool) {
 		decision.answer(false)
 	}
 
-	if j.queue.shrink(j.options.Identity) {
-		j.snapshotsOwed = true
-	}
-
+	j.shrink()
 	j.show(j.queue.next - 1)
 
 	if j.reason == reason {
@@ -128,6 +137,10 @@ func (j *Journal) degradeIf(reason string, so func() bool) {
 	}
 
 	j.log.Warn().Str("path", j.path()).Msg("journal: degraded: " + reason)
+	if j.reason == "" {
+		j.since = j.options.Now()
+	}
+
 	j.reason = reason
 	j.announce()
 }

@@ -175,7 +175,7 @@ func (j *Journal) heal() {
 	}
 
 	j.log.Info().Str("path", j.path()).Msg("journal: no longer degraded")
-	j.reason = ""
+	j.reason, j.since = "", nil
 	j.announce()
 }
 

@@ -365,8 +365,8 @@ func TestRingOverflows(t *testing.T) {
 		expectOutcome(t, j.Append(journaltest.Decision("ext-a", number)), events.Buffered, uint64(3*number+1))
 	}
 
-	if status := j.Status(); status.Buffered > 31 {
-		t.Fatalf("%d records are buffered", status.Buffered)
+	if status := j.Status(); status.Buffered > 31 || status.Lost != 90 || status.Since.GetBootNs() == 0 {
+		t.Fatalf("%d records are buffered, %d lost, since %v", status.Buffered, status.Lost, status.Since)
 	}
 
 	stream := j.Subscribe(0)
@@ -376,7 +376,10 @@ func TestRingOverflows(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	await(t, j, "the state directory", healthy)
+	if status := await(t, j, "the state directory", healthy); status.Since != nil || status.Lost != 90 {
+		t.Fatalf("the status after that is %+v", status)
+	}
+
 	<-snapshots
 
 	again := reopen(t, j, options)

@@ -3,6 +3,7 @@ package journal_test
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/extactor/extactor/events"
@@ -17,10 +18,16 @@ func TestPanicOfTheWriterIsFatal(t *testing.T) {
 
 	reasons := make(chan any, 1)
 
+	var broken sync.Once
+
 	// The call never returns in a process that ends; here it gives up some time later.
 	go journal.Open(journal.Options{
-		Dir:   dir,
-		Now:   func() *events.Instant { panic("the clock is broken") },
+		Dir: dir,
+		Now: func() *events.Instant {
+			broken.Do(func() { panic("the clock is broken") })
+
+			return &events.Instant{}
+		},
 		Fatal: func(reason any) { reasons <- reason },
 	})
 

@@ -4,6 +4,10 @@
 // does not take them within a second the journal is degraded: decisions are kept in memory, Append returns at once, and
 // the rows are written in order when the disk is back. Nothing about its own files ever keeps the journal from opening:
 // what is damaged is set aside or skipped, and reported. See docs/journal.md.
+//
+// Health: Status says whether the journal is degraded, since when and why, how many records are in memory only (Buffered)
+// and how many are known to be gone (Lost, Losses). Watch returns the same with a channel that is closed at the next
+// change, so a loop of Watch and a receive is a notification. Both answer at once, whatever the disk does.
 package journal
 
 import (
@@ -107,8 +111,10 @@ type Journal struct {
 	moved     []renumbering   // what readers and callers must translate
 	published chan struct{}   // closed when visible advances; nil while nobody waits
 
-	reason    string // why the journal is degraded; empty while it is not
+	reason    string          // why the journal is degraded; empty while it is not
+	since     *events.Instant // when that began
 	losses    []Loss
+	lost      uint64 // records of all losses, and those that memory could not hold
 	bytes     int64
 	changed   chan struct{} // closed when the status changes
 	doubt     bool          // the path leads elsewhere: the committer must open the database again
@@ -217,13 +223,15 @@ func (j *Journal) Close() error {
 // Status is how a journal does.
 type Status struct {
 	Degraded bool
-	Reason   string // why, in plain words
-	Buffered int    // records that are in memory only
-	Revision uint64 // sequence of the newest record
-	Synced   uint64 // sequence of the newest record that a power cut cannot take
-	Losses   []Loss // what was found to be missing or damaged since Open, oldest first, at most 100
-	Path     string // of the database
-	Bytes    int64  // that records take in it
+	Reason   string          // why, in plain words
+	Since    *events.Instant // since when it is degraded; nil while it is not
+	Buffered int             // records that are in memory only
+	Lost     uint64          // records known to be gone since Open: those of Losses, and those that memory could not hold
+	Revision uint64          // sequence of the newest record
+	Synced   uint64          // sequence of the newest record that a power cut cannot take
+	Losses   []Loss          // what was found to be missing or damaged since Open, oldest first, at most 100
+	Path     string          // of the database
+	Bytes    int64           // that records take in it
 }
 
 // Loss is something that was once recorded and cannot be read any more.
@@ -248,7 +256,7 @@ func (j *Journal) Watch() (Status, <-chan struct{}) {
 	defer j.mu.Unlock()
 
 	status := Status{
-		Degraded: j.reason != "", Reason: j.reason, Revision: j.queue.next - 1, Synced: j.synced,
+		Degraded: j.reason != "", Reason: j.reason, Since: j.since, Lost: j.lost, Revision: j.queue.next - 1, Synced: j.synced,
 		Losses: slices.Clone(j.losses), Path: j.path(), Bytes: j.bytes,
 	}
 	if status.Degraded {
@@ -271,6 +279,10 @@ func (j *Journal) lose(loss Loss) {
 	}
 
 	j.log.Error().Uint64("from", loss.From).Uint64("to", loss.To).Msg("journal: " + loss.Reason)
+
+	if loss.From > 0 {
+		j.lost += loss.To - loss.From + 1
+	}
 
 	j.losses = append(j.losses, loss)
 	if len(j.losses) > maxLosses {

@@ -98,14 +98,18 @@ func (q *queue) drop(count int) {
 }
 
 // shrink drops the oldest decisions that are not being written until the rest fits, and puts a Gap in their place. It
-// tells whether anything was dropped.
-func (q *queue) shrink(identity Identity) bool {
-	from, to := uint64(0), uint64(0)
+// returns how many records were dropped, Gaps not counted.
+func (q *queue) shrink(identity Identity) uint64 {
+	from, to, dropped := uint64(0), uint64(0), uint64(0)
 
 	for (q.records > q.maxRecords || q.bytes > q.maxBytes) && len(q.decisions)-q.inflight > 1 {
 		oldest := q.decisions[q.inflight]
 		if from == 0 {
 			from = oldest.first()
+		}
+
+		if !oldest.gap {
+			dropped += uint64(len(oldest.rows))
 		}
 
 		to = q.decisions[q.inflight+1].first() - 1
@@ -115,12 +119,12 @@ func (q *queue) shrink(identity Identity) bool {
 	}
 
 	if from == 0 {
-		return false
+		return 0
 	}
 
 	q.insert(q.inflight, newGap(identity, from, to, q.instant()))
 
-	return true
+	return dropped
 }
 
 // insert puts a decision where others were.
