@@ -129,7 +129,11 @@ func (c *command) create(ctx context.Context, container containers.Container) er
 		return errors.Join(err, fifos.Close())
 	}
 
-	_, err = c.runtime.client.TaskService().Exec(ctx, &tasks.ExecProcessRequest{
+	// A call that is given up half-way may have made the process nevertheless, which nobody would then delete.
+	creating, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+
+	_, err = c.runtime.client.TaskService().Exec(creating, &tasks.ExecProcessRequest{
 		ContainerID: c.id,
 		ExecID:      c.execID,
 		Terminal:    c.request.Terminal,
@@ -146,7 +150,7 @@ func (c *command) create(ctx context.Context, container containers.Container) er
 			return errNotRunning
 		}
 
-		return err
+		return errors.Join(err, c.delete(context.WithoutCancel(ctx)))
 	}
 
 	return nil
@@ -154,6 +158,10 @@ func (c *command) create(ctx context.Context, container containers.Container) er
 
 // run starts the process and returns its exit code.
 func (c *command) run(ctx context.Context) (int, error) {
+	if ctx.Err() != nil {
+		return -1, context.Cause(ctx)
+	}
+
 	// One that is given up half-way would go on, and nobody knew which process to kill.
 	starting, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()

@@ -69,6 +69,7 @@ func TestExec(t *testing.T) {
 			})
 			t.Run("terminal", func(t *testing.T) { h.terminal(host) })
 			t.Run("cancelled", func(t *testing.T) { h.cancelled(host) })
+			t.Run("cancelled while it is made", func(t *testing.T) { h.cancelledEarly(host) })
 			t.Run("what cannot be run", func(t *testing.T) { h.notRun(host) })
 			t.Run("the task ends meanwhile", func(t *testing.T) {
 				output := newAwaitedOutput("ready\n")
@@ -180,6 +181,40 @@ func (h *harness) cancelled(host service.Task) {
 
 		if after := h.processes(host); after != before {
 			h.t.Errorf("%q: processes in the cgroup: %q, before it was %q", words, after, before)
+		}
+
+		h.wantNoFIFOs(host)
+	}
+}
+
+// cancelledEarly gives commands up while they are made: whatever was made by then is removed.
+func (h *harness) cancelledEarly(host service.Task) {
+	h.t.Helper()
+
+	before := h.processes(host)
+
+	for range 20 {
+		ctx, cancel := context.WithCancelCause(h.t.Context())
+
+		go func() {
+			defer cancel(errors.New("no longer wanted"))
+
+			for h.t.Context().Err() == nil { // its FIFOs appear just before containerd is asked to make it
+				if made, _ := os.ReadDir(filepath.Join(h.config.RunDir, "exec", host.ID)); len(made) > 0 {
+					return
+				}
+
+				runtime.Gosched()
+			}
+		}()
+
+		code, err := h.runtime.Exec(ctx, host, command("stubborn"))
+		if code != -1 || err == nil || !strings.Contains(err.Error(), "no longer wanted") {
+			h.t.Fatalf("code %d, %v", code, err)
+		}
+
+		if after := h.processes(host); after != before {
+			h.t.Errorf("processes in the cgroup: %q, before it was %q", after, before)
 		}
 
 		h.wantNoFIFOs(host)
