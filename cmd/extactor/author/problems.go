@@ -22,7 +22,7 @@ func NewProblems(out io.Writer) *Problems { return &Problems{out: out} }
 
 // Show is given everything that is wrong now.
 func (p *Problems) Show(problems spec.Problems) {
-	standing, failed := make(map[spec.Problem]bool, len(problems)), false
+	standing, failed, added := make(map[spec.Problem]bool, len(problems)), false, false
 
 	for _, problem := range problems {
 		standing[problem] = true
@@ -32,13 +32,15 @@ func (p *Problems) Show(problems spec.Problems) {
 			shown := problem
 			shown.File = short(problem.File)
 			fmt.Fprintln(p.out, shown)
+
+			added = true
 		}
 	}
 
 	switch {
-	case failed:
+	case failed && added:
 		fmt.Fprintln(p.out, "extactor: waiting for the correction; what runs goes on as it is")
-	case p.failed:
+	case p.failed && !failed:
 		fmt.Fprintln(p.out, "extactor: all files are valid now")
 	}
 
