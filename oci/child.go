@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/extactor/extactor/oci/cgroup"
+	"github.com/extactor/extactor/oci/program"
 	"github.com/extactor/extactor/oci/server"
 )
 
@@ -29,20 +31,29 @@ const (
 // DaemonCgroup is the cgroup of containerd and of logd, below the parent of the services' cgroups.
 const DaemonCgroup = ".daemon"
 
-// child keeps the embedded containerd alive. One that an earlier daemon left behind is taken over.
+// child keeps the embedded containerd alive. One that an earlier daemon left behind is taken over, also where it is
+// another program than that of the configuration: of the version before. That one is kept until it is replaced.
 type child struct {
-	config Config
-	conn   *grpc.ClientConn
-	cancel context.CancelFunc
-	done   chan struct{} // closed when nobody keeps the server alive any more
+	config   Config
+	conn     *grpc.ClientConn
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when nobody keeps the server alive any more
+	compared chan struct{} // closed once a server was looked for, and compared where it was found
+	replaces chan chan<- error
+
+	previous atomic.Pointer[program.Program] // of a server that is another program; nil: there is none
 
 	mu      sync.Mutex
-	problem error
+	problem error // why there is no server
+	refused error // why there is only the previous one
 }
 
 func startChild(config Config, conn *grpc.ClientConn) *child {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &child{config: config, conn: conn, cancel: cancel, done: make(chan struct{})}
+	c := &child{
+		config: config, conn: conn, cancel: cancel,
+		done: make(chan struct{}), compared: make(chan struct{}), replaces: make(chan chan<- error),
+	}
 
 	go c.keep(ctx)
 
@@ -52,11 +63,15 @@ func startChild(config Config, conn *grpc.ClientConn) *child {
 // keep has one server running until the context ends.
 func (c *child) keep(ctx context.Context) {
 	defer close(c.done)
+	defer c.keepProgram(nil)
+
+	compared := sync.OnceFunc(func() { close(c.compared) })
+	defer compared()
 
 	for delay := childRetryMin; ; {
 		begin := time.Now()
 
-		err := c.live(ctx)
+		err := c.live(ctx, compared)
 		if ctx.Err() != nil {
 			return
 		}
@@ -84,18 +99,37 @@ func (c *child) keep(ctx context.Context) {
 }
 
 // live finds or starts the server and returns when it has ended, with the reason.
-func (c *child) live(ctx context.Context) error {
-	process, err := c.find()
+func (c *child) live(ctx context.Context, compared func()) error {
+	process, err := c.findOrStart(ctx)
+	compared()
+
 	if err != nil {
 		return err
 	}
 
-	if process == nil {
-		if process, err = c.start(ctx); err != nil {
+	for {
+		c.reconnect()
+
+		asked, err := c.await(ctx, process)
+		if err != nil {
+			return err
+		}
+
+		if asked == nil {
+			return fmt.Errorf("containerd ended unexpectedly; its log is %q", server.LogPath(c.config.RunDir))
+		}
+
+		process, err = c.exchange(ctx)
+		asked <- errors.Join(err, c.lastRefusal())
+
+		if err != nil {
 			return err
 		}
 	}
+}
 
+// reconnect tells gRPC that there is a server now.
+func (c *child) reconnect() {
 	c.mu.Lock()
 	c.problem = nil
 	c.mu.Unlock()
@@ -106,12 +140,38 @@ func (c *child) live(ctx context.Context) error {
 	}
 
 	c.conn.Connect()
+}
 
-	if err := cgroup.Ended(ctx, process); err != nil {
-		return err
+// findOrStart returns the living server, or starts one: the previous one where the right one does not start.
+func (c *child) findOrStart(ctx context.Context) (*os.File, error) {
+	process, err := c.find()
+	if err != nil {
+		return nil, err
 	}
 
-	return fmt.Errorf("containerd ended unexpectedly; its log is %q", server.LogPath(c.config.RunDir))
+	var refused error
+
+	if process == nil {
+		process, refused = c.start(ctx, c.config.Server[0])
+
+		if previous := c.previous.Load(); refused != nil && previous != nil && ctx.Err() == nil {
+			process, err = c.start(ctx, previous.Path())
+		} else {
+			err = refused
+		}
+
+		if err != nil {
+			return nil, errors.Join(refused, err)
+		}
+	}
+
+	c.compare()
+
+	c.mu.Lock()
+	c.refused = refused
+	c.mu.Unlock()
+
+	return process, nil
 }
 
 // find returns the server that lives on the run directory, nil where there is none.
@@ -138,8 +198,8 @@ func (c *child) find() (*os.File, error) {
 	return process, nil
 }
 
-// start starts the server in a session of its own and returns once it answers.
-func (c *child) start(ctx context.Context) (*os.File, error) {
+// start starts the server of a path in a session of its own and returns once it answers.
+func (c *child) start(ctx context.Context, path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(server.LogPath(c.config.RunDir)), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot start containerd: %w", err)
 	}
@@ -156,7 +216,8 @@ func (c *child) start(ctx context.Context) (*os.File, error) {
 	}
 	defer ready.Close()
 
-	command := exec.Command(c.config.Server[0], c.config.Server[1:]...)
+	command := exec.Command(path, c.config.Server[1:]...)
+	command.Args[0] = c.config.Server[0]
 	command.Dir = "/"
 	command.Stdout, command.Stderr = output, output
 	command.ExtraFiles = []*os.File{announce}
@@ -220,6 +281,10 @@ func (c *child) abandon() {
 func (c *child) stop(ctx context.Context) error {
 	c.abandon()
 
+	return c.end(ctx)
+}
+
+func (c *child) end(ctx context.Context) error {
 	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
 		process, err := c.find()
 		if err != nil || process == nil {

@@ -56,6 +56,7 @@ type Runtime struct {
 	conn   *grpc.ClientConn
 	hangs  *hangs
 	dials  *dials
+	pause  *pause
 	child  *child // the embedded containerd; nil where the host's is used
 	calls  calls
 	starts starts
@@ -73,9 +74,9 @@ func New(config Config) (*Runtime, error) {
 		return nil, fmt.Errorf("cannot connect to containerd: %w", err)
 	}
 
-	hangs, dials := newHangs(hangInterval, versionTimeout), new(dials)
+	hangs, dials, pause := newHangs(hangInterval, versionTimeout), new(dials), new(pause)
 
-	conn, err := connect(config.Address, hangs, dials)
+	conn, err := connect(config.Address, hangs, dials, pause)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to containerd: %w", err)
 	}
@@ -93,6 +94,7 @@ func New(config Config) (*Runtime, error) {
 		conn:   conn,
 		hangs:  hangs,
 		dials:  dials,
+		pause:  pause,
 		starts: newStarts(),
 		logs:   logs.In(config.RunDir),
 		holds:  make(map[string]func() error),

@@ -87,7 +87,7 @@ func TestHangClosesTheConnection(t *testing.T) {
 	server := &hangingServer{asked: make(chan struct{}, 1), calls: make(chan struct{}, 1)}
 	watch := newHangs(time.Millisecond, time.Second)
 
-	conn, err := connect(server.serve(t), watch, new(dials))
+	conn, err := connect(server.serve(t), watch, new(dials), new(pause))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestNobodyIsAskedWithoutACall(t *testing.T) {
 	server := &hangingServer{asked: make(chan struct{}, 1), calls: make(chan struct{}, 1)}
 	watch := newHangs(time.Hour, time.Hour)
 
-	conn, err := connect(server.serve(t), watch, new(dials))
+	conn, err := connect(server.serve(t), watch, new(dials), new(pause))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 // versionTimeout limits how long a connection may take to answer its first question.
 const versionTimeout = 5 * time.Second
 
-func connect(address string, hangs *hangs, dials *dials) (*grpc.ClientConn, error) {
+func connect(address string, hangs *hangs, dials *dials, pause *pause) (*grpc.ClientConn, error) {
 	dial := func(ctx context.Context, _ string) (net.Conn, error) {
 		conn, err := hangs.dial(ctx, address)
 		dials.note(address, err)
@@ -28,7 +28,7 @@ func connect(address string, hangs *hangs, dials *dials) (*grpc.ClientConn, erro
 
 	return grpc.NewClient("unix://"+address,
 		grpc.WithContextDialer(dial),
-		grpc.WithUnaryInterceptor(hangs.intercept),
+		grpc.WithChainUnaryInterceptor(pause.intercept, hangs.intercept),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
@@ -75,11 +75,18 @@ func (r *Runtime) Link(ctx context.Context, up func(address, version string), do
 			return
 		}
 
-		up(r.config.Address, version)
+		pauses := r.pause.ended()
+
+		up(r.config.Address, r.describe(ctx, version))
 
 		// Any change away from Ready means that the connection was lost, even if another one is there by now.
 		if !r.conn.WaitForStateChange(ctx, connectivity.Ready) {
 			return
+		}
+
+		// One containerd that takes the place of another is no loss, but its version is another one.
+		if r.pause.await(ctx); r.pause.ended() != pauses && r.Connected() {
+			continue
 		}
 
 		missing = lost(down, r.linkProblem())

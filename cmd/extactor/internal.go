@@ -14,7 +14,7 @@ import (
 
 // containerdCommand is the embedded containerd; the daemon starts it.
 func (a *app) containerdCommand() *cobra.Command {
-	var config server.Config
+	config := server.Config{Version: version}
 
 	command := &cobra.Command{
 		Use: "containerd", Short: "Serve containers for the daemon (internal)", Hidden: true, Args: cobra.NoArgs,
@@ -36,7 +36,7 @@ func (a *app) logdCommand() *cobra.Command {
 			defer stop()
 
 			return logs.Run(ctx, logs.Options{
-				Dir: logs.In(run), Ready: os.Stdout,
+				Dir: logs.In(run), Version: version, Ready: os.Stdout,
 				Report: func(err error) { fmt.Fprintf(a.stderr, "extactor: logd: %v\n", err) },
 			})
 		},

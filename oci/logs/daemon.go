@@ -1,18 +1,24 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/oci/program"
 )
 
 // DaemonOptions say how logd is started. Dir and Command are required.
+//
+// A logd that is found may be another program than that of Command: of the version before. It is kept until Replace.
 type DaemonOptions struct {
 	Dir     Dir
 	Command []string      // program and arguments of a process that calls Run with Ready set to os.Stdout
@@ -23,9 +29,17 @@ type DaemonOptions struct {
 
 // Daemon keeps a logd alive: one that is found running, or one that it starts.
 type Daemon struct {
-	options DaemonOptions
-	cancel  context.CancelFunc
-	done    chan struct{}
+	options  DaemonOptions
+	cancel   context.CancelFunc
+	done     chan struct{}
+	replaces chan replacement
+	previous atomic.Pointer[program.Program] // of a logd that is not that of Command; nil: there is none
+}
+
+// replacement is one call of Replace.
+type replacement struct {
+	ctx  context.Context
+	done chan<- error // room for one
 }
 
 // The pauses before logd is started again, where it did not live longer than the longest of them.
@@ -33,6 +47,9 @@ const (
 	shortestPause = 100 * time.Millisecond
 	longestPause  = 5 * time.Second
 )
+
+// endTimeout is how long logd may take to end before it is killed for another one.
+const endTimeout = 5 * time.Second
 
 // StartDaemon returns once logd is running and reads every FIFO, and then starts it again each time it dies. The
 // process is in a session of its own: it outlives this one, and the next one finds it by its lock.
@@ -43,9 +60,10 @@ func StartDaemon(ctx context.Context, options DaemonOptions) (*Daemon, error) {
 	if options.Report == nil {
 		options.Report = func(error) {}
 	}
-	d := &Daemon{options: options, done: make(chan struct{})}
+	d := &Daemon{options: options, done: make(chan struct{}), replaces: make(chan replacement)}
 	process, err := d.findOrStart(ctx)
 	if err != nil {
+		d.keepProgram(nil)
 		return nil, err
 	}
 	lifetime, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -77,14 +95,42 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	return nil
 }
 
+// Outdated returns the version of a logd that is another program than that of Command; ok is false where it is not.
+func (d *Daemon) Outdated() (version string, ok bool) {
+	if d.previous.Load() == nil {
+		return "", false
+	}
+	return program.NotedVersion(d.options.Dir.lockPath()), true
+}
+
+// Replace ends a logd that is another program than that of Command, and starts the one of Command. Services print into
+// their FIFOs meanwhile. Where it does not start, the other one is started again, and the error says why.
+func (d *Daemon) Replace(ctx context.Context) error {
+	done := make(chan error, 1)
+	select {
+	case d.replaces <- replacement{ctx, done}:
+		return <-done
+	case <-d.done:
+		return errors.New("cannot replace logd: it is left to the next daemon")
+	case <-ctx.Done():
+		return fmt.Errorf("cannot replace logd: %w", context.Cause(ctx))
+	}
+}
+
 // keep waits for logd to die and starts it again.
 func (d *Daemon) keep(ctx context.Context, process *process) {
 	defer close(d.done)
+	defer d.keepProgram(nil)
 	pause := shortestPause
 	for {
 		begun := time.Now()
 		if process != nil {
-			err := process.wait(ctx)
+			asked, err := d.await(ctx, process)
+			if asked != nil {
+				process, err = d.exchange(ctx, asked.ctx, process)
+				asked.done <- err
+				continue
+			}
 			process.pidfd.Close()
 			if ctx.Err() != nil {
 				return
@@ -109,33 +155,103 @@ func (d *Daemon) keep(ctx context.Context, process *process) {
 	}
 }
 
+// await returns when logd has died, the context has ended, or a replacement is asked for.
+func (d *Daemon) await(ctx context.Context, process *process) (*replacement, error) {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	died := make(chan error, 1)
+	go func() { died <- process.wait(waiting) }()
+	select {
+	case err := <-died:
+		return nil, err
+	case asked := <-d.replaces:
+		stop()
+		<-died
+		return &asked, nil
+	}
+}
+
+// exchange ends one logd and starts the other. Being killed costs logd nothing, so that it is not given long to end.
+func (d *Daemon) exchange(ctx, asked context.Context, process *process) (*process, error) {
+	if d.previous.Load() == nil {
+		return process, nil
+	}
+	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+		if err := process.signal(signal); err != nil {
+			return process, fmt.Errorf("cannot replace logd: %w", err)
+		}
+		limit, cancel := context.WithTimeout(asked, endTimeout)
+		err := process.wait(limit)
+		cancel()
+		if err == nil {
+			break
+		}
+		asked = ctx
+	}
+	process.pidfd.Close()
+	return d.findOrStart(ctx)
+}
+
+// findOrStart returns the living logd. An error beside it says why it is not that of Command.
 func (d *Daemon) findOrStart(ctx context.Context) (*process, error) {
 	found, err := find(d.options.Dir)
-	if err == nil && found == nil {
-		// Where another one was quicker, this one is refused, and the other is found.
-		started := d.start(ctx)
-		if found, err = find(d.options.Dir); err == nil && found == nil {
-			err = started
-		}
-	}
 	if err != nil {
 		return nil, err
 	}
+	var refused error
 	if found == nil {
-		return nil, errors.New("cannot start logd: it ended at once")
+		refused = d.start(ctx, d.options.Command[0])
+		if previous := d.previous.Load(); refused != nil && previous != nil && ctx.Err() == nil {
+			refused = errors.Join(refused, d.start(ctx, previous.Path()))
+		}
+		// Where another one was quicker, this one was refused, and the other is found.
+		if found, err = find(d.options.Dir); err != nil {
+			return nil, err
+		}
 	}
+	if found == nil {
+		return nil, cmp.Or(refused, errors.New("cannot start logd: it ended at once"))
+	}
+	d.compare(found.pid)
 	d.options.Started(found.pid)
-	return found, nil
+	if d.previous.Load() == nil {
+		refused = nil
+	}
+	return found, refused
 }
 
-// start starts logd and returns when it reads every FIFO.
-func (d *Daemon) start(ctx context.Context) error {
+// compare keeps the program of a logd that is not that of Command, so that it can be started again.
+func (d *Daemon) compare(pid int) {
+	running, err := program.Of(pid)
+	if err != nil {
+		d.options.Report(err) // it has died since, which is seen in a moment
+		return
+	}
+	if same, err := running.Is(d.options.Command[0]); same || err != nil {
+		running.Close()
+		running = nil
+		if err != nil {
+			d.options.Report(err)
+		}
+	}
+	d.keepProgram(running)
+}
+
+func (d *Daemon) keepProgram(running *program.Program) {
+	if before := d.previous.Swap(running); before != nil {
+		before.Close()
+	}
+}
+
+// start starts the logd of a path and returns when it reads every FIFO.
+func (d *Daemon) start(ctx context.Context, path string) error {
 	ready, stdout, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("cannot start logd: %w", err)
 	}
 	defer ready.Close()
-	command := exec.Command(d.options.Command[0], d.options.Command[1:]...)
+	command := exec.Command(path, d.options.Command[1:]...)
+	command.Args[0] = d.options.Command[0]
 	command.Stdout = stdout
 	if d.options.Stderr != nil {
 		command.Stderr = d.options.Stderr
@@ -214,6 +330,7 @@ func (p *process) wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_ = p.pidfd.SetReadDeadline(time.Time{}) // an earlier wait may have been given up
 	stop := context.AfterFunc(ctx, func() { _ = p.pidfd.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	err = connection.Read(func(fd uintptr) bool {

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/oci/program"
 )
 
 // lockPath names the file that the one logd of an instance keeps locked. Two that moved bytes into the same file would
@@ -17,7 +19,7 @@ func (d Dir) lockPath() string { return d.FIFOs + ".lock" }
 //
 // flock keeps the second one out, also within one process. The fcntl lock beside it does not do that, but it can be
 // asked for the pid of its owner, which a pid written into a file cannot tell without a race.
-func acquire(dir Dir) (*os.File, error) {
+func acquire(dir Dir, version string) (*os.File, error) {
 	file, err := os.OpenFile(dir.lockPath(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -28,7 +30,9 @@ func acquire(dir Dir) (*os.File, error) {
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if err == nil {
-		return file, nil
+		if err = program.NoteVersion(file, version); err == nil {
+			return file, nil
+		}
 	}
 	file.Close()
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {

@@ -17,6 +17,7 @@ const readyLine = "ready\n"
 // Options are those of logd. Only Dir is required.
 type Options struct {
 	Dir         Dir
+	Version     string      // of this program, for those who find logd running
 	SegmentSize int64       // bytes after which a new segment is begun; 10 MiB by default
 	Segments    int         // how many segments of each log are kept; 3 by default
 	Ready       io.Writer   // gets a line when every FIFO is being read; os.Stdout where StartDaemon starts the process
@@ -61,7 +62,7 @@ func Run(ctx context.Context, options Options) error {
 			return fmt.Errorf("cannot start logd: %w", err)
 		}
 	}
-	lock, err := acquire(options.Dir)
+	lock, err := acquire(options.Dir, options.Version)
 	if err != nil {
 		return fmt.Errorf("cannot start logd: %w", err)
 	}

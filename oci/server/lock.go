@@ -6,22 +6,30 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/oci/program"
 )
 
 // acquire locks the run directory for this process. A POSIX lock is used because its holder's PID can be asked for and
 // because shims, which are children of this process, do not inherit it.
-func acquire(runDir string) (*os.File, error) {
-	file, err := os.OpenFile(lockPath(runDir), os.O_CREATE|os.O_RDWR, 0o600)
+func acquire(c Config) (*os.File, error) {
+	file, err := os.OpenFile(lockPath(c.RunDir), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 
 	err = unix.FcntlFlock(file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 	if err != nil {
-		pid, _ := Holder(runDir)
+		pid, _ := Holder(c.RunDir)
 		file.Close()
 
-		return nil, fmt.Errorf("the server with PID %d holds %q: %w", pid, runDir, err)
+		return nil, fmt.Errorf("the server with PID %d holds %q: %w", pid, c.RunDir, err)
+	}
+
+	if err := program.NoteVersion(file, c.Version); err != nil {
+		file.Close()
+
+		return nil, err
 	}
 
 	return file, nil
@@ -48,5 +56,8 @@ func Holder(runDir string) (int, error) {
 
 	return int(lock.Pid), nil
 }
+
+// Version returns the version of the server that lives on the run directory; empty where it has not said.
+func Version(runDir string) string { return program.NotedVersion(lockPath(runDir)) }
 
 func lockPath(runDir string) string { return filepath.Join(runDir, "containerd", "lock") }

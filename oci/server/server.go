@@ -48,7 +48,8 @@ const ReadyVariable = "EXTACTOR_READY_FD"
 
 // Config says where the server keeps its files.
 type Config struct {
-	RunDir string // absolute; holds root, state, sockets and log, below "containerd"
+	RunDir  string // absolute; holds root, state, sockets and log, below "containerd"
+	Version string // of this program, for those who find the server running
 }
 
 // Address is the socket of the server of a run directory.
@@ -69,7 +70,7 @@ func Run(ctx context.Context, c Config) error {
 		return fmt.Errorf("cannot start containerd: %w", err)
 	}
 
-	lock, err := acquire(c.RunDir)
+	lock, err := acquire(c)
 	if err != nil {
 		return fmt.Errorf("cannot start containerd: %w", err)
 	}
