@@ -3,6 +3,7 @@ package actorstest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -10,6 +11,9 @@ import (
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/service"
 )
+
+// Secret must be part of every value that a service is given in confidence; it must never enter the journal.
+const Secret = "hunter2"
 
 // audit watches what a system does and remembers what it must not do.
 type audit struct {
@@ -23,6 +27,8 @@ type audit struct {
 	appending  bool
 	next       uint64
 	orphans    map[string]bool // ids that have no file in this run
+	expected   map[string]*expectation
+	damaged    bool // records were lost that should not be: what follows from the history may differ
 }
 
 // happening is an event of one attempt.
@@ -40,12 +46,12 @@ func (a *audit) boot(run int, records []events.Record, files []string) {
 	defer a.mu.Unlock()
 
 	a.run, a.appending, a.next = run, false, 1
-	a.states = make(map[string]service.State)
+	a.states, a.expected = make(map[string]service.State), make(map[string]*expectation)
 	a.facts, a.happened = make(map[string]map[string]bool), make(map[happening]int)
 
 	for _, record := range records {
 		a.next = record.Seq + 1
-		a.fold(record.Service, record.Event)
+		a.fold(record.Service, record.Command, record.Event, record.BootNS)
 	}
 
 	a.orphans = make(map[string]bool)
@@ -54,15 +60,28 @@ func (a *audit) boot(run int, records []events.Record, files []string) {
 	}
 }
 
-func (a *audit) fold(id string, event *events.Event) {
+// fold follows one record of a service.
+func (a *audit) fold(id string, command *events.Command, event *events.Event, at int64) {
 	state, known := a.states[id]
 	if !known {
 		state = service.New(id)
+		a.expected[id] = new(expectation)
 	}
 
-	if event != nil {
-		a.states[id] = service.Apply(state, event)
+	if command != nil {
+		a.expected[id].command(command)
 	}
+
+	if event == nil {
+		return
+	}
+
+	problem := a.expected[id].event(state.Name, state.Lifecycle, state.BootID, event, at)
+	if problem != "" && !a.damaged {
+		a.violate("%s of %s: %s", event.KindName(), id, problem)
+	}
+
+	a.states[id] = service.Apply(state, event)
 }
 
 func (a *audit) violate(format string, values ...any) {
@@ -100,7 +119,7 @@ func (a *audit) before() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 
-	a.appending = true
+	a.appending = a.run >= 0
 }
 
 // after judges a decision: it must follow from the fold of the journal and nothing else.
@@ -126,19 +145,41 @@ func (a *audit) after(decision events.Decision, receipt events.Receipt, degraded
 		a.next = record.Seq + 1
 	}
 
+	a.judgeSecrecy(decision)
+
 	id := decision.Service
 	if id == "" || id == service.Runtime {
 		return
 	}
 
 	a.judge(id, decision)
+	a.fold(id, decision.Command, nil, 0)
 
 	for _, entry := range decision.Entries {
-		a.fold(id, entry.Event)
+		a.fold(id, nil, entry.Event, decision.At.GetBootNs())
 		a.happened[happening{id, entry.Attempt, entry.Event.KindName()}]++
 
 		if of, ok := attemptOf(entry.Event); ok && of != entry.Attempt {
 			a.happened[happening{id, of, entry.Event.KindName()}]++
+		}
+	}
+}
+
+// judgeSecrecy: values of the environment and contents of files are nobody's business.
+func (a *audit) judgeSecrecy(decision events.Decision) {
+	var texts []string
+
+	if decision.Command != nil {
+		texts = append(texts, decision.Command.String())
+	}
+
+	for _, entry := range decision.Entries {
+		texts = append(texts, entry.Message, entry.Event.String())
+	}
+
+	for _, text := range texts {
+		if strings.Contains(text, Secret) {
+			a.violate("a secret is in the journal: %s", text)
 		}
 	}
 }

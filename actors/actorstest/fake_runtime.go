@@ -43,6 +43,7 @@ type FakeRuntime struct {
 	answers    map[string]func(service.ExecRequest) int
 	calls      []Call
 	violations []string
+	unlisted   bool // the next listing fails
 	nextPID    uint32
 }
 
@@ -58,6 +59,8 @@ type fakeTask struct {
 	cursor  int           // length of the log when it was started
 	ended   chan struct{} // closed when it has ended
 	exit    *service.Exit // set when it has ended
+	broken  chan struct{} // closed to interrupt whoever waits
+	created bool          // it was never started
 	program program
 }
 
@@ -142,13 +145,37 @@ func (f *FakeRuntime) Exit(id string, code int32) bool {
 	defer f.mu.Unlock()
 
 	task := f.tasks[id]
-	if task == nil || task.exit != nil {
+	if task == nil || task.exit != nil || task.created {
 		return false
 	}
 
 	f.end(task, code)
 
 	return true
+}
+
+// BreakWait interrupts whoever waits for the task of an id, though the link stays up, and tells whether there is one.
+func (f *FakeRuntime) BreakWait(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	task := f.tasks[id]
+	if task == nil || task.exit != nil || task.created {
+		return false
+	}
+
+	close(task.broken)
+	task.broken = make(chan struct{})
+
+	return true
+}
+
+// FailObserve lets the next listing of the tasks fail.
+func (f *FakeRuntime) FailObserve() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	f.unlisted = true
 }
 
 // Lose makes the runtime forget a container, as if somebody else had deleted it.
@@ -174,7 +201,7 @@ func (f *FakeRuntime) Running() map[string]uint64 {
 	running := make(map[string]uint64)
 
 	for id, task := range f.tasks {
-		if task.exit == nil {
+		if task.exit == nil && !task.created {
 			running[id] = task.request.Attempt
 		}
 	}
@@ -373,6 +400,10 @@ func (f *FakeRuntime) Observe(ctx context.Context) (map[string]*service.Observed
 			Started:   task.started,
 		}
 
+		if task.created {
+			observed.Status, observed.Pid, observed.Started = events.TaskStatus_TASK_STATUS_CREATED, 0, nil
+		}
+
 		if task.exit != nil {
 			observed.Status = events.TaskStatus_TASK_STATUS_EXITED
 			observed.Pid, observed.Started = 0, nil
@@ -394,6 +425,15 @@ func (f *FakeRuntime) observe(ctx context.Context) error {
 
 	if err := f.pass(ctx, call); err != nil {
 		return fmt.Errorf("cannot Observe: %w", err)
+	}
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	if f.unlisted {
+		f.unlisted = false
+
+		return errors.New("cannot Observe: too many open files")
 	}
 
 	return nil

@@ -2,6 +2,7 @@ package actorstest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -101,6 +102,24 @@ func (f *FakeRuntime) Start(ctx context.Context, request service.StartRequest) (
 	return f.launch(request), nil
 }
 
+// leaveCreated lets a container exist that was made for a start and never started.
+func (f *FakeRuntime) leaveCreated(request service.StartRequest) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	if f.tasks[request.ID] == nil {
+		f.tasks[request.ID] = &fakeTask{request: request, created: true, ended: make(chan struct{})}
+	}
+}
+
+// reachable tells whether the link is up.
+func (f *FakeRuntime) reachable() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.connected
+}
+
 // launch must be called with the lock held.
 func (f *FakeRuntime) launch(request service.StartRequest) actors.Started {
 	f.nextPID++
@@ -111,6 +130,7 @@ func (f *FakeRuntime) launch(request service.StartRequest) actors.Started {
 		started: f.now(),
 		cursor:  len(f.logs[request.ID]),
 		ended:   make(chan struct{}),
+		broken:  make(chan struct{}),
 	}
 
 	if request.Spec != nil {
@@ -187,6 +207,8 @@ func (f *FakeRuntime) Wait(ctx context.Context, task service.Task) (*service.Exi
 	if connected && found != nil {
 		select {
 		case <-found.ended:
+		case <-found.broken:
+			return fail(errors.New("the call was interrupted"))
 		case <-lost:
 			return fail(errDisconnected)
 		case <-ctx.Done():
@@ -202,6 +224,9 @@ func (f *FakeRuntime) Wait(ctx context.Context, task service.Task) (*service.Exi
 	if found == nil {
 		return &service.Exit{At: f.now()}, nil
 	}
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
 
 	return found.exit, nil
 }

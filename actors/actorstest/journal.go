@@ -1,7 +1,6 @@
 package actorstest
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -20,15 +19,22 @@ type Journal struct {
 	recorded []events.Record
 	buffered []events.Record // not empty only while degraded
 	degraded bool
+	hanging  bool // the next append
+	dead     bool // the daemon: what it still appends is written nowhere
+	fuse     int  // appends until the daemon dies in one; 0 for never
+	boundary Boundary
 	bootID   string // of the records to come
 	synced   uint64 // last sequence that Sync made safe
 	changed  chan struct{}
+
+	forgotten uint64 // what is older may have been deleted
 }
 
 // journalHooks let the harness look on.
 type journalHooks struct {
 	before func(decision events.Decision)
 	after  func(decision events.Decision, receipt events.Receipt)
+	died   func()
 }
 
 var _ actors.Journal = (*Journal)(nil)
@@ -40,6 +46,7 @@ func NewJournal() *Journal {
 		hooks: journalHooks{
 			before: func(events.Decision) {},
 			after:  func(events.Decision, events.Receipt) {},
+			died:   func() {},
 		},
 	}
 }
@@ -47,7 +54,20 @@ func NewJournal() *Journal {
 // Append records the decision, or buffers it while the journal is degraded.
 func (j *Journal) Append(decision events.Decision) events.Receipt {
 	j.hooks.before(decision)
+
+	boundary := j.burn()
+	if boundary == BeforeCommit {
+		j.kill()
+		j.hooks.died()
+	}
+
 	receipt := j.append(decision)
+
+	if boundary == AfterCommit {
+		j.kill()
+		j.hooks.died()
+	}
+
 	j.hooks.after(decision, receipt)
 
 	return receipt
@@ -60,10 +80,12 @@ func (j *Journal) append(decision events.Decision) events.Receipt {
 	records := rows(decision, j.last()+1, j.bootID)
 	receipt := events.Receipt{Outcome: events.Recorded, Records: records}
 
-	if j.degraded {
+	switch {
+	case j.dead:
+	case j.degraded:
 		receipt.Outcome = events.Buffered
 		j.buffered = append(j.buffered, records...)
-	} else {
+	default:
 		j.recorded = append(j.recorded, records...)
 	}
 
@@ -126,74 +148,6 @@ func (j *Journal) Synced() uint64 {
 	return j.synced
 }
 
-// Degrade lets the disk fail from now on.
-func (j *Journal) Degrade() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-
-	j.degraded = true
-}
-
-// Repair brings the disk back: what is buffered is recorded.
-func (j *Journal) Repair() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-
-	j.degraded = false
-	j.recorded = append(j.recorded, j.buffered...)
-	j.buffered = nil
-}
-
-// Degraded tells whether the disk fails.
-func (j *Journal) Degraded() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-
-	return j.degraded
-}
-
-// rewind makes what was written by a moment all that is recorded.
-func (j *Journal) rewind(written []events.Record) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-
-	j.recorded, j.buffered = written, nil
-}
-
-// crash forgets what was only buffered and returns how many records that were.
-func (j *Journal) crash() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-
-	lost := len(j.buffered)
-	j.buffered = nil
-
-	return lost
-}
-
-// Lose forgets everything, as if the state directory had been emptied.
-func (j *Journal) Lose() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-
-	j.recorded, j.buffered, j.synced = nil, nil, 0
-}
-
-// ForgetBeforeSnapshots deletes what retention may delete: of each service, what is older than its last snapshot.
-func (j *Journal) ForgetBeforeSnapshots() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-
-	first := make(map[string]uint64)
-	for _, record := range j.recorded {
-		if record.Event.GetSnapshot() != nil {
-			first[record.Service] = record.Seq
-		}
-	}
-
-	j.recorded = slices.DeleteFunc(j.recorded, func(record events.Record) bool { return record.Seq < first[record.Service] })
-}
-
 // Records returns all records, recorded and buffered, in order.
 func (j *Journal) Records() []events.Record {
 	j.mu.Lock()
@@ -232,67 +186,4 @@ func (j *Journal) last() uint64 {
 	default:
 		return 0
 	}
-}
-
-// Stream reads the journal live.
-type Stream struct {
-	journal *Journal
-	after   uint64
-	closed  chan struct{}
-	once    sync.Once
-}
-
-// Subscribe returns a reader of all records after a sequence, those to come included.
-func (j *Journal) Subscribe(after uint64) *Stream {
-	return &Stream{journal: j, after: after, closed: make(chan struct{})}
-}
-
-// Next blocks until there is another record.
-func (s *Stream) Next(ctx context.Context) (events.Record, error) {
-	for {
-		record, changed, found := s.journal.next(s.after)
-
-		select {
-		case <-s.closed:
-			return events.Record{}, errors.New("cannot read the journal: the stream is closed")
-		default:
-		}
-
-		if found {
-			s.after = record.Seq
-
-			return record, nil
-		}
-
-		select {
-		case <-changed:
-		case <-s.closed:
-		case <-ctx.Done():
-			return events.Record{}, context.Cause(ctx)
-		}
-	}
-}
-
-// Close ends Next.
-func (s *Stream) Close() { s.once.Do(func() { close(s.closed) }) }
-
-func (j *Journal) next(after uint64) (record events.Record, changed <-chan struct{}, found bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-
-	bySeq := func(record events.Record, seq uint64) int {
-		if record.Seq < seq {
-			return -1
-		}
-
-		return min(1, int(record.Seq-seq))
-	}
-
-	for _, records := range [][]events.Record{j.recorded, j.buffered} {
-		if i, _ := slices.BinarySearchFunc(records, after+1, bySeq); i < len(records) {
-			return records[i], j.changed, true
-		}
-	}
-
-	return events.Record{}, j.changed, false
 }

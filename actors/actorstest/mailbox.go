@@ -15,6 +15,7 @@ type Mailboxes struct {
 	random    *rand.Rand
 	delivered func(name string, message any)
 	posted    func() // called when a message came
+	echoed    func(message any)
 
 	mu      sync.Mutex
 	boxes   []*mailbox // in the order in which their actors were spawned
@@ -33,7 +34,7 @@ type late struct {
 const mostLate = 16
 
 func newMailboxes(random *rand.Rand, delivered func(name string, message any), posted func()) *Mailboxes {
-	return &Mailboxes{random: random, delivered: delivered, posted: posted}
+	return &Mailboxes{random: random, delivered: delivered, posted: posted, echoed: func(any) {}}
 }
 
 // Mailbox is the factory that actors.Config asks for.
@@ -89,6 +90,7 @@ func (m *Mailboxes) take() (box *mailbox, message any, system bool) {
 
 	if m.echo && len(m.past) > 0 && m.random.IntN(30) == 0 {
 		again := m.past[m.random.IntN(len(m.past))]
+		m.echoed(again.message)
 
 		return again.box, again.message, false
 	}

@@ -48,6 +48,8 @@ func (w *World) delay(call Call) time.Duration {
 	case w.Prompt:
 		took = time.Microsecond
 	case w.chance(call, "slow", 40) == 0:
+		w.tally.add("slow " + call.Method)
+
 		took *= 400 // up to 16 s
 	}
 
@@ -55,7 +57,13 @@ func (w *World) delay(call Call) time.Duration {
 }
 
 // carry runs one call.
-func (p *port) carry(call Call, run func() error) error {
+func (p *port) carry(ctx context.Context, call Call, run func() error) error {
+	if p.world.dead(p.run) { // a process that is dead calls nobody
+		<-ctx.Done()
+
+		return context.Cause(ctx)
+	}
+
 	call.At = time.Now()
 	p.world.audit.call(call, p.run)
 	p.world.trace.noteLoose("call %s", call)
@@ -100,7 +108,7 @@ func (p *port) Link(ctx context.Context, up func(address, version string), down 
 
 // Observe lists the containers.
 func (p *port) Observe(ctx context.Context) (seen map[string]*service.Observed, err error) {
-	err = p.carry(Call{Method: "Observe"}, func() error {
+	err = p.carry(ctx, Call{Method: "Observe"}, func() error {
 		seen, err = p.fake.Observe(ctx)
 
 		return err
@@ -111,7 +119,7 @@ func (p *port) Observe(ctx context.Context) (seen map[string]*service.Observed, 
 
 // Prepare prepares.
 func (p *port) Prepare(ctx context.Context, request service.StartRequest) error {
-	return p.carry(Call{Method: "Prepare", ID: request.ID, Attempt: request.Attempt}, func() error {
+	return p.carry(ctx, Call{Method: "Prepare", ID: request.ID, Attempt: request.Attempt}, func() error {
 		return p.fake.Prepare(ctx, request)
 	})
 }
@@ -120,16 +128,23 @@ func (p *port) Prepare(ctx context.Context, request service.StartRequest) error 
 func (p *port) Start(ctx context.Context, request service.StartRequest) (started actors.Started, err error) {
 	call := Call{Method: "Start", ID: request.ID, Attempt: request.Attempt}
 	deaf := p.world.chance(call, "deaf", 4) == 0
+	reachable := p.fake.reachable()
 
-	err = p.carry(call, func() error {
+	err = p.carry(ctx, call, func() error {
 		if !deaf {
 			started, err = p.fake.Start(ctx, request)
+			if err != nil && reachable && p.world.chance(call, "half", 2) == 0 && (ctx.Err() != nil || !p.fake.reachable()) {
+				p.world.tally.add("container created, not started")
+				p.fake.leaveCreated(request)
+			}
 
 			return err
 		}
 
 		started, err = p.fake.Start(context.WithoutCancel(ctx), request)
-		if err == nil {
+		if err == nil && ctx.Err() != nil {
+			p.world.tally.add("start that goes through though cancelled")
+
 			err = context.Cause(ctx)
 		}
 
@@ -141,7 +156,7 @@ func (p *port) Start(ctx context.Context, request service.StartRequest) (started
 
 // Wait waits.
 func (p *port) Wait(ctx context.Context, task service.Task) (exit *service.Exit, err error) {
-	err = p.carry(Call{Method: "Wait", ID: task.ID, Attempt: task.Attempt}, func() error {
+	err = p.carry(ctx, Call{Method: "Wait", ID: task.ID, Attempt: task.Attempt}, func() error {
 		exit, err = p.fake.Wait(ctx, task)
 
 		return err
@@ -152,28 +167,28 @@ func (p *port) Wait(ctx context.Context, task service.Task) (exit *service.Exit,
 
 // Signal signals.
 func (p *port) Signal(ctx context.Context, task service.Task, signal string) error {
-	return p.carry(Call{Method: "Signal", ID: task.ID, Attempt: task.Attempt, Signal: signal}, func() error {
+	return p.carry(ctx, Call{Method: "Signal", ID: task.ID, Attempt: task.Attempt, Signal: signal}, func() error {
 		return p.fake.Signal(ctx, task, signal)
 	})
 }
 
 // Kill kills.
 func (p *port) Kill(ctx context.Context, task service.Task) error {
-	return p.carry(Call{Method: "Kill", ID: task.ID, Attempt: task.Attempt}, func() error {
+	return p.carry(ctx, Call{Method: "Kill", ID: task.ID, Attempt: task.Attempt}, func() error {
 		return p.fake.Kill(ctx, task)
 	})
 }
 
 // Delete deletes.
 func (p *port) Delete(ctx context.Context, task service.Task) error {
-	return p.carry(Call{Method: "Delete", ID: task.ID, Attempt: task.Attempt}, func() error {
+	return p.carry(ctx, Call{Method: "Delete", ID: task.ID, Attempt: task.Attempt}, func() error {
 		return p.fake.Delete(ctx, task)
 	})
 }
 
 // UpdateConfig gives a running task its changed configuration files.
 func (p *port) UpdateConfig(ctx context.Context, task service.Task, config *spec.Config) error {
-	return p.carry(Call{Method: "UpdateConfig", ID: task.ID, Attempt: task.Attempt}, func() error {
+	return p.carry(ctx, Call{Method: "UpdateConfig", ID: task.ID, Attempt: task.Attempt}, func() error {
 		return p.fake.UpdateConfig(ctx, task, config)
 	})
 }

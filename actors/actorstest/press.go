@@ -2,6 +2,7 @@ package actorstest
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,7 @@ type Press struct {
 	pid   int32
 	done  atomic.Bool
 
+	durable bool // it was acknowledged while the journal was not degraded, so it must survive
 	idle    bool // it was decided that it changes nothing
 	checked bool
 }
@@ -46,7 +48,7 @@ type Press struct {
 func (w *World) Press(id string, order events.Order) *Press {
 	press := &Press{ID: id, Order: order, pid: int32(firstPress + len(w.presses))}
 	w.presses = append(w.presses, press)
-	system := w.System
+	system, run := w.System, w.runs
 	w.trace.note("press %s %s (PID %d)", id, describe(order), press.pid)
 
 	go func() {
@@ -54,6 +56,11 @@ func (w *World) Press(id string, order events.Order) *Press {
 		defer cancel()
 
 		press.Seq, press.Err = system.Command(ctx, id, order, &events.Origin{Uid: 1000, Pid: press.pid, Via: "cli"})
+		if press.Err == nil && w.dead(run) {
+			press.Err = errors.New("the daemon died before it answered")
+		}
+
+		w.acknowledge(press)
 		press.done.Store(true)
 
 		w.rouse()
@@ -62,6 +69,50 @@ func (w *World) Press(id string, order events.Order) *Press {
 	synctest.Wait()
 
 	return press
+}
+
+// acknowledge judges an answer: what a person was told is done must be safe.
+func (w *World) acknowledge(press *Press) {
+	if press.Err != nil || w.Journal.Degraded() {
+		return
+	}
+
+	press.durable = true
+
+	if synced := w.Journal.Synced(); synced < press.Seq {
+		w.audit.mu.Lock()
+		defer w.audit.mu.Unlock()
+
+		w.audit.violate("%s of %s was acknowledged as %d, only %d is synced", describe(press.Order), press.ID, press.Seq, synced)
+	}
+}
+
+// checkDurable looks for every acknowledged command in the journal that the next daemon finds.
+func (w *World) checkDurable() {
+	w.T.Helper()
+
+	there := make(map[int32]bool)
+	for _, record := range w.Journal.Records() {
+		there[record.Origin.GetPid()] = true
+	}
+
+	for _, press := range w.presses {
+		if press.done.Load() && press.durable && !press.idle && !there[press.pid] && press.Seq > w.Journal.forgotten {
+			w.Fatalf("%s of %s was acknowledged as %d and is lost", describe(press.Order), press.ID, press.Seq)
+		}
+	}
+}
+
+// Excuse tells that the journal was damaged: what was acknowledged so far may be lost.
+func (w *World) Excuse() {
+	for _, press := range w.presses {
+		press.durable, press.checked = false, true
+	}
+
+	w.audit.mu.Lock()
+	defer w.audit.mu.Unlock()
+
+	w.audit.damaged = true
 }
 
 // Command gives a person's command and returns its answer.

@@ -35,6 +35,11 @@ func (w *World) Settle() {
 // judge ends the test where something happened that must not.
 func (w *World) judge() {
 	w.T.Helper()
+
+	if w.given {
+		return
+	}
+
 	w.audit.mu.Lock()
 	violations := append(slices.Clone(w.audit.violations), w.Runtime.Violations()...)
 	w.audit.violations = nil
@@ -49,7 +54,7 @@ func (w *World) judge() {
 func (w *World) Fatalf(format string, values ...any) {
 	w.T.Helper()
 
-	if w.T.Failed() { // it was said; the system is only being closed now
+	if w.given || w.T.Failed() { // it was said; the system is only being closed now
 		return
 	}
 

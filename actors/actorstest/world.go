@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -46,13 +47,16 @@ type World struct {
 	runs      int
 	presses   []*Press
 	wake      chan struct{} // room for one: something may have changed
+	crashed   bool          // the daemon of this run has died; its actors do not know yet
+	given     bool          // up: nothing is judged any more
+	tally     *Tally
 }
 
 // NewWorld makes a world with a runtime that is connected, and no daemon.
 func NewWorld(t testing.TB, seed uint64) *World {
 	w := &World{
 		T: t, seed: seed, trace: newTrace(), audit: newAudit(), Journal: NewJournal(), Clock: newClock(), BootID: "boot-1",
-		Random: rand.New(rand.NewPCG(seed, 0)), wake: make(chan struct{}, 1),
+		Random: rand.New(rand.NewPCG(seed, 0)), wake: make(chan struct{}, 1), tally: newTally(),
 	}
 	w.Watcher, w.Prober = newWatcher(w.trace), NewFakeProber()
 	w.Watcher.began = func() { w.audit.effect("a watch began") }
@@ -63,6 +67,7 @@ func NewWorld(t testing.TB, seed uint64) *World {
 	w.Runtime = NewFakeRuntime(w.delay, w.Clock.Now)
 	w.Runtime.Connect()
 
+	w.Journal.hooks.died = func() { w.die("in an append, " + string(w.Journal.boundary)) }
 	w.Journal.hooks.before = func(events.Decision) {
 		w.audit.before()
 		w.commit()
@@ -73,7 +78,13 @@ func NewWorld(t testing.TB, seed uint64) *World {
 	}
 
 	t.Cleanup(func() {
-		if w.System != nil && !t.Failed() { // what failed to close would not close a second time
+		if t.Failed() {
+			w.GiveUp()
+
+			return
+		}
+
+		if w.System != nil {
 			w.Close()
 		}
 
@@ -83,9 +94,15 @@ func NewWorld(t testing.TB, seed uint64) *World {
 	return w
 }
 
-// commit lets some appends take their time.
+// commit lets some appends take their time, and the one that hangs so long that the journal gives up on the disk.
 func (w *World) commit() {
-	if !w.Prompt && w.Random.IntN(20) == 0 {
+	switch {
+	case w.Journal.hangs():
+		w.tally.add("append that hangs")
+		<-time.After(w.Clock.until(time.Second, slotCalls-1))
+		w.Journal.Degrade()
+	case !w.Prompt && w.Random.IntN(20) == 0:
+		w.tally.add("slow append")
 		<-time.After(w.Clock.until(time.Duration(w.Random.IntN(1000))*time.Microsecond, slotCalls-1))
 	}
 }
@@ -105,7 +122,8 @@ func (w *World) Boot(files ...*spec.Service) {
 
 	w.runs++
 	w.files = files
-	w.Journal.bootID = w.BootID
+	w.crashed = false
+	w.Journal.revive(w.BootID)
 	w.trace.note("boot %d of %s with %d services", w.runs, w.BootID, len(files))
 
 	var ids []string
@@ -118,9 +136,11 @@ func (w *World) Boot(files ...*spec.Service) {
 	}
 
 	w.audit.boot(w.runs, w.Journal.Records(), ids)
+	w.checkDurable()
 	w.mailboxes = newMailboxes(w.Random, w.noteDelivery, w.rouse)
 
 	w.mailboxes.echo = !w.Prompt
+	w.mailboxes.echoed = func(message any) { w.tally.add("late " + reflect.TypeOf(message).Name() + " again") }
 
 	config := actors.Config{
 		Journal: w.Journal, Runtime: &port{world: w, fake: w.Runtime, run: w.runs}, Watcher: w.Watcher, Clock: w.Clock,
@@ -165,6 +185,7 @@ func (w *World) Reload(desired actors.Desired) []actors.Change {
 }
 
 func (w *World) noteDelivery(name string, message any) {
+	w.tally.step()
 	w.trace.note("deliver %s: %s", name, describe(message))
 
 	if id, ok := strings.CutPrefix(name, "root/"); ok {
@@ -214,17 +235,58 @@ func (w *World) Close() {
 // Crash kills the daemon between two steps: messages, calls and what was only buffered are lost.
 func (w *World) Crash() {
 	w.T.Helper()
-	w.mailboxes.crash()
-	w.trace.note("crash, %d records lost", w.Journal.crash())
-	w.audit.mu.Lock()
-	w.audit.run = -1
-	w.audit.mu.Unlock()
 
-	// An actor that was ending anyway may still end, which its parent would follow: a process that is dead writes nothing.
-	written := w.Journal.Records()
+	if !w.crashed {
+		w.die("between two steps")
+	}
+
+	w.trace.note("%d records lost", w.Journal.crash())
 	w.Do(w.System.Close)
-	w.Journal.rewind(written)
 	w.gone()
+}
+
+// RunToCrash lets time pass until the daemon dies in an append, the next one for 1; it tells whether it came to that. The
+// daemon must be crashed then.
+func (w *World) RunToCrash(length time.Duration, appends int, boundary Boundary) (crashed bool) {
+	w.T.Helper()
+	w.Journal.arm(appends, boundary)
+	w.until(length, func() bool { return w.crashed })
+	w.Journal.arm(0, "")
+
+	return w.crashed
+}
+
+// die: from now on nothing that the daemon does has any effect. Its actors, which cannot be killed, do not notice.
+func (w *World) die(moment string) {
+	w.trace.note("the daemon dies %s", moment)
+	w.tally.add("crash " + moment)
+	w.crashed = true
+	w.Journal.kill()
+	w.mailboxes.crash()
+
+	w.audit.mu.Lock()
+	defer w.audit.mu.Unlock()
+
+	w.audit.run, w.audit.appending = -1, false
+}
+
+// dead tells whether a run of the daemon is over.
+func (w *World) dead(run int) bool {
+	w.audit.mu.Lock()
+	defer w.audit.mu.Unlock()
+
+	return w.audit.run != run
+}
+
+// GiveUp ends everything after something happened that must not; nothing is judged any more.
+func (w *World) GiveUp() {
+	w.given = true
+
+	if w.System != nil {
+		w.Crash()
+	}
+
+	w.Run(2 * time.Minute) // persons wait a minute for their answer
 }
 
 // gone waits for what the container runtime goes on with by itself.
