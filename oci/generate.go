@@ -53,7 +53,7 @@ func Generate(service *spec.Service, host Host, environmentFile []string, config
 		containerdoci.WithApparmorProfile(""),
 		containerdoci.WithMounts(slices.Concat(
 			networkFiles(host), fileMounts(container.Mounts), configMounts(host.ConfigDir, config))),
-		withSecurity(container.Security),
+		withSecurity(container.Security, readonlyKernelFiles(container.Mounts)),
 		withLimits(service.Extactor.Resources),
 		seccomp.WithDefaultProfile(), // last: it depends on the capabilities
 	}
@@ -114,8 +114,8 @@ func withOOMScore(grantable []string) containerdoci.SpecOpts {
 }
 
 // withSecurity applies the service's own loosening and tightening. A nil list of paths keeps containerd's defaults, an
-// empty one means none.
-func withSecurity(security spec.Security) containerdoci.SpecOpts {
+// empty one means none. The read-only files of the kernel come on top of either.
+func withSecurity(security spec.Security, kernelFiles []string) containerdoci.SpecOpts {
 	return func(_ context.Context, _ containerdoci.Client, _ *containers.Container, s *specs.Spec) error {
 		s.Root = &specs.Root{Path: "rootfs", Readonly: !security.WriteableRootfs}
 		if security.WriteableSysfs {
@@ -126,6 +126,9 @@ func withSecurity(security spec.Security) containerdoci.SpecOpts {
 		}
 		if security.ReadonlyPaths != nil {
 			s.Linux.ReadonlyPaths = security.ReadonlyPaths
+		}
+		if len(kernelFiles) > 0 {
+			s.Linux.ReadonlyPaths = slices.Concat(s.Linux.ReadonlyPaths, kernelFiles)
 		}
 		// Empty stays empty, as in Talos: runtimes then keep the container's mounts to itself, yet still see new mounts
 		// of the host below a bind mount. An explicit "private" would not be the same: it is not recursive.

@@ -165,6 +165,31 @@ func TestMountOrder(t *testing.T) {
 	})
 }
 
+// A file mounts what the kernel shows below /proc at its own place, which runc refuses and the container's /proc has.
+func TestKernelFilesAreNotMountedTwice(t *testing.T) {
+	bind := func(source, destination string, options ...string) spec.Mount {
+		return spec.Mount{Source: source, Destination: destination, Type: "bind", Options: append([]string{"bind"}, options...)}
+	}
+	mounts := []spec.Mount{
+		bind("/proc/driver/a/", "/proc/driver/a", "ro"), bind("/proc/driver/b", "/proc/driver/b", "rw"),
+		bind("/proc", "/proc"), bind("/proc/1/ns", "/proc/1/ns"), bind("/proc/self/ns", "/proc/self/ns"),
+		bind("/proc/net/tcp", "/proc/net/tcp"), bind("/fake/stat", "/proc/stat"), bind("/proc/stat", "/host/stat"),
+	}
+	defaults := specOf(t, spec.Container{Entrypoint: "x"})
+	s := specOf(t, spec.Container{Entrypoint: "x", Mounts: mounts})
+	var left []string
+	for _, mount := range s.Mounts[len(defaults.Mounts):] {
+		left = append(left, mount.Destination)
+	}
+	equal(t, "mounts that are left to the runtime", left,
+		[]string{"/proc", "/proc/1/ns", "/proc/self/ns", "/proc/net/tcp", "/proc/stat", "/host/stat"})
+	equal(t, "read-only besides the defaults", s.Linux.ReadonlyPaths, append(defaults.Linux.ReadonlyPaths, "/proc/driver/a"))
+	given := spec.Security{ReadonlyPaths: []string{"/given"}}
+	s = specOf(t, spec.Container{Entrypoint: "x", Mounts: mounts, Security: given})
+	equal(t, "read-only besides what is given", s.Linux.ReadonlyPaths, []string{"/given", "/proc/driver/a"})
+	equal(t, "the parsed file", given.ReadonlyPaths, []string{"/given"})
+}
+
 func TestMissingNetworkFilesAreNotMounted(t *testing.T) {
 	s := specOf(t, spec.Container{Entrypoint: "x"}, func(host *Host) { host.HostsFile, host.ResolvConf = "", "" })
 	for _, mount := range s.Mounts {

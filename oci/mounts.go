@@ -1,7 +1,10 @@
 package oci
 
 import (
+	"path"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -23,10 +26,13 @@ func networkFiles(host Host) []specs.Mount {
 	return mounts
 }
 
-// fileMounts are the mounts of the service file, unchanged and in their order.
+// fileMounts are the mounts of the service file, unchanged and in their order, without those of the kernel's own files.
 func fileMounts(mounts []spec.Mount) []specs.Mount {
 	converted := make([]specs.Mount, 0, len(mounts))
 	for _, mount := range mounts {
+		if isKernelFile(mount) {
+			continue
+		}
 		converted = append(converted, specs.Mount{
 			Destination: mount.Destination,
 			Type:        mount.Type,
@@ -37,6 +43,31 @@ func fileMounts(mounts []spec.Mount) []specs.Mount {
 		})
 	}
 	return converted
+}
+
+// isKernelFile reports whether a mount shows a file of the kernel at its own place below /proc, such as
+// /proc/driver/nvidia. The container's /proc shows the same file there, and runc refuses every mount inside /proc.
+// What belongs to a process is another file in the container: such a mount is left to the runtime.
+func isKernelFile(mount spec.Mount) bool {
+	source := path.Clean(mount.Source)
+	below, inProc := strings.CutPrefix(source, "/proc/")
+	if !inProc || source != path.Clean(mount.Destination) || !isBind(mount) {
+		return false
+	}
+	first, _, _ := strings.Cut(below, "/")
+	_, err := strconv.Atoi(first)
+	return err != nil && !slices.Contains([]string{"self", "thread-self", "net", "mounts"}, first)
+}
+
+// readonlyKernelFiles are the paths of those mounts of the kernel's own files that are to be read-only.
+func readonlyKernelFiles(mounts []spec.Mount) []string {
+	var paths []string
+	for _, mount := range mounts {
+		if isKernelFile(mount) && slices.Contains(mount.Options, "ro") {
+			paths = append(paths, path.Clean(mount.Destination))
+		}
+	}
+	return paths
 }
 
 func idMappings(mappings []spec.IDMapping) []specs.LinuxIDMapping {
