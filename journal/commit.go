@@ -190,6 +190,9 @@ func (j *Journal) closeStore() {
 	j.mu.Unlock()
 
 	if store != nil {
+		store.end()
+		<-store.checked
+
 		if err := store.close(); err != nil {
 			j.log.Warn().Err(err).Msg("journal: cannot close the database")
 		}

@@ -5,14 +5,20 @@ import "fmt"
 // ensureStore opens the database if it is not open or no longer to be trusted.
 func (j *Journal) ensureStore() error {
 	j.mu.Lock()
-	open, doubt, unsafe := j.store != nil, j.doubt, j.unsafe
+	store, doubt, broken, unsafe := j.store, j.doubt, j.broken, j.unsafe
 	j.mu.Unlock()
 
 	if doubt {
 		j.closeStore()
 	}
 
-	if doubt || !open {
+	if broken != nil {
+		if err := j.setAside(broken); err != nil {
+			return err
+		}
+	}
+
+	if doubt || store == nil {
 		if err := j.openPlace(); err != nil {
 			return err
 		}
@@ -43,14 +49,15 @@ func (j *Journal) openPlace() error {
 	return err
 }
 
-// openDatabase opens and checks the database, and fits it together with what is in memory.
+// openDatabase opens the database, checks its newest rows, and fits it together with what is in memory. The rest is checked
+// meanwhile.
 func (j *Journal) openDatabase() error {
 	store, err := openStore(j.path())
 	if err != nil {
 		return err
 	}
 
-	found, err := store.examine()
+	newest, losses, err := store.recent()
 	if err != nil {
 		_ = store.close()
 
@@ -74,12 +81,15 @@ func (j *Journal) openDatabase() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 
-	j.store, j.head, j.bytes = store, head, size
-	for _, loss := range found.losses {
+	j.store, j.head, j.bytes, j.checked = store, head, size, false
+	for _, loss := range losses {
 		j.lose(loss)
 	}
 
-	j.adopt(found.last, found.run, head.seq)
+	j.adopt(newest.last, newest.run, head.seq)
+	j.announce()
+
+	go j.check(store, newest.first)
 
 	return nil
 }

@@ -117,7 +117,9 @@ type Journal struct {
 	lost      uint64 // records of all losses, and those that memory could not hold
 	bytes     int64
 	changed   chan struct{} // closed when the status changes
-	doubt     bool          // the path leads elsewhere: the committer must open the database again
+	doubt     bool          // the path leads elsewhere, or reading failed: the committer must open the database again
+	broken    error         // why it must set the database aside before
+	checked   bool          // every record in the database
 	unsafe    bool          // a sync failed, so that the next one must do more
 	syncArmed bool
 	unmoved   int // records since the last checkpoint
@@ -167,7 +169,7 @@ func (o *Options) setDefaults() {
 	setDefault(&o.RingEvents, 20000)
 	setDefault(&o.RingBytes, 8<<20)
 	setDefault(&o.MaxAge, 90*24*time.Hour)
-	setDefault(&o.MaxBytes, 32<<20) // about 80,000 records, which Open reads in 0.2 s
+	setDefault(&o.MaxBytes, 32<<20) // about 80,000 records
 	setDefault(&o.retry, retryInterval)
 	setDefault(&o.patience, patience)
 
@@ -199,6 +201,7 @@ func (j *Journal) Close() error {
 	j.closed = true
 	close(j.closing)
 	j.publish()
+	j.announce()
 	j.mu.Unlock()
 
 	timer := time.NewTimer(j.options.patience)
@@ -230,6 +233,7 @@ type Status struct {
 	Revision uint64          // sequence of the newest record
 	Synced   uint64          // sequence of the newest record that a power cut cannot take
 	Losses   []Loss          // what was found to be missing or damaged since Open, oldest first, at most 100
+	Checked  bool            // every record was read since Open, so that Losses is all there is; until then it may grow
 	Path     string          // of the database
 	Bytes    int64           // that records take in it
 }
@@ -237,6 +241,7 @@ type Status struct {
 // Loss is something that was once recorded and cannot be read any more.
 type Loss struct {
 	From, To uint64 // sequences, both included; 0 where they are not known
+	Records  uint64 // how many; 0 where that is not known
 	Reason   string
 }
 
@@ -249,15 +254,15 @@ func (j *Journal) Status() Status {
 	return status
 }
 
-// Watch returns the status and a channel that is closed when Degraded, Reason or Losses are no longer what they were,
-// and when old records were deleted.
+// Watch returns the status and a channel that is closed when Degraded, Reason, Losses or Checked are no longer what
+// they were, when the first record did not fit into memory, and when old records were deleted.
 func (j *Journal) Watch() (Status, <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 
 	status := Status{
 		Degraded: j.reason != "", Reason: j.reason, Since: j.since, Lost: j.lost, Revision: j.queue.next - 1, Synced: j.synced,
-		Losses: slices.Clone(j.losses), Path: j.path(), Bytes: j.bytes,
+		Losses: slices.Clone(j.losses), Checked: j.checked, Path: j.path(), Bytes: j.bytes,
 	}
 	if status.Degraded {
 		status.Buffered = j.queue.records
@@ -274,15 +279,17 @@ func (j *Journal) announce() {
 
 // lose reports a loss; the lock is held.
 func (j *Journal) lose(loss Loss) {
+	if loss.From > 0 {
+		loss.Records = loss.To - loss.From + 1
+	}
+
 	if slices.Contains(j.losses, loss) {
 		return
 	}
 
 	j.log.Error().Uint64("from", loss.From).Uint64("to", loss.To).Msg("journal: " + loss.Reason)
 
-	if loss.From > 0 {
-		j.lost += loss.To - loss.From + 1
-	}
+	j.lost += loss.Records
 
 	j.losses = append(j.losses, loss)
 	if len(j.losses) > maxLosses {

@@ -91,7 +91,7 @@ func (s *store) tail(service string, until uint64, n int, report func(page)) ([]
 func (s *store) read(condition string, arguments ...any) (page, error) {
 	var found page
 
-	rows, err := s.readers.Query("SELECT "+columns+" FROM records "+condition, arguments...)
+	rows, err := s.readers.Query("SELECT "+columns+" FROM "+s.records()+" "+condition, arguments...)
 	if err != nil {
 		return found, fmt.Errorf("cannot read the journal: %w", err)
 	}
@@ -120,9 +120,18 @@ func (s *store) read(condition string, arguments ...any) (page, error) {
 	return found, nil
 }
 
+// records names the table for a query that may use the index if that is sound.
+func (s *store) records() string {
+	if s.unindexed.Load() {
+		return "records NOT INDEXED"
+	}
+
+	return "records"
+}
+
 // services lists the services that have rows, in alphabetical order, without the daemon itself.
 func (s *store) services() ([]string, error) {
-	rows, err := s.readers.Query("SELECT DISTINCT service FROM records WHERE service > '' ORDER BY service")
+	rows, err := s.readers.Query("SELECT DISTINCT service FROM " + s.records() + " WHERE service > '' ORDER BY service")
 	if err != nil {
 		return nil, fmt.Errorf("cannot list services: %w", err)
 	}

@@ -33,14 +33,17 @@ func (j *Journal) look(wanted func(*events.Record) bool) view {
 
 // Replay yields every record of a service in order, those in memory included, until yield returns false; the empty name
 // means the daemon's own. Damaged records are left out and reported in the status. While there is no database to read,
-// what is in memory is all there is.
+// what is in memory is all there is. Soon after Open it waits until the database's structure was checked, so that no
+// record is hidden by a damaged index.
 func (j *Journal) Replay(service string, yield func(events.Record) bool) error {
+	j.settled()
+
 	now := j.look(func(row *events.Record) bool { return row.Service == service })
 
 	if now.store != nil {
 		more, err := now.store.replay(service, now.committed, j.report, yield)
 		if err != nil || !more {
-			return j.unread(err)
+			return j.unread(now.store, err)
 		}
 	}
 
@@ -68,7 +71,7 @@ func (j *Journal) Tail(service string, n int) ([]events.Record, error) {
 	if now.store != nil && len(tail) < n {
 		older, err := now.store.tail(service, now.committed, n-len(tail), j.report)
 		if err != nil {
-			return nil, j.unread(err)
+			return nil, j.unread(now.store, err)
 		}
 
 		tail = append(older, tail...)
@@ -79,6 +82,8 @@ func (j *Journal) Tail(service string, n int) ([]events.Record, error) {
 
 // Services lists the services that have records, in alphabetical order. The daemon's own records do not count.
 func (j *Journal) Services() ([]string, error) {
+	j.settled()
+
 	now := j.look(func(row *events.Record) bool { return row.Service != "" })
 
 	var names []string
@@ -86,7 +91,7 @@ func (j *Journal) Services() ([]string, error) {
 	if now.store != nil {
 		var err error
 		if names, err = now.store.services(); err != nil {
-			return nil, j.unread(err)
+			return nil, j.unread(now.store, err)
 		}
 	}
 
@@ -113,14 +118,17 @@ func (j *Journal) report(found page) {
 	}
 }
 
-// unread passes a reader's error on; where the database itself is damaged the committer will deal with it.
-func (j *Journal) unread(err error) error {
-	if unreadable(err) {
-		j.mu.Lock()
-		j.doubt = true
-		j.mu.Unlock()
+// unread passes a reader's error on; where the database itself is damaged the committer will deal with it, unless the check
+// is under way and will find out what is wrong.
+func (j *Journal) unread(store *store, err error) error {
+	if !unreadable(err) {
+		return err
+	}
 
-		j.signal()
+	select {
+	case <-store.checked:
+		j.reopen(store, err, nil)
+	default:
 	}
 
 	return err

@@ -58,7 +58,7 @@ var damages = []damage{
 	{name: "missing database", do: remove("journal.db"), lost: all, reports: "the journal was lost", gap: true},
 	{name: "garbage database", do: overwrite("journal.db"), lost: all, reports: "set aside", aside: true, gap: true},
 	{name: "garbage everywhere but the head", crashed: true, do: both(overwrite("journal.db"), overwrite("journal.db-wal")), lost: all, reports: "set aside", aside: true, gap: true},
-	{name: "database of a newer version", do: statement("PRAGMA user_version = 2"), lost: all, reports: "schema version 2", aside: true, gap: true},
+	{name: "database of a newer version", do: statement("PRAGMA user_version = 1000"), lost: all, reports: "schema version 1000", aside: true, gap: true},
 	{name: "somebody else's database", do: statement("PRAGMA application_id = 7"), lost: all, reports: "application id", aside: true, gap: true},
 	{name: "missing head", do: remove("journal.head"), lost: none},
 	{name: "garbage head", do: overwrite("journal.head"), lost: none},
@@ -89,7 +89,7 @@ func checkDamage(t *testing.T, row damage, dir string, first bool) []events.Reco
 	t.Helper()
 
 	j := open(t, journal.Options{Dir: dir})
-	status := j.Status()
+	status := await(t, j, "the check", checked)
 
 	if status.Degraded {
 		t.Fatalf("degraded: %s", status.Reason)
@@ -134,7 +134,7 @@ func checkDamage(t *testing.T, row damage, dir string, first bool) []events.Reco
 		}
 	}
 
-	if aside, _ := filepath.Glob(filepath.Join(dir, "journal.db.damaged-*")); row.aside == (len(aside) == 0) {
+	if aside, _ := filepath.Glob(filepath.Join(dir, "journal.db.*-*")); row.aside == (len(aside) == 0) {
 		t.Fatalf("set aside: %v", aside)
 	}
 
@@ -337,6 +337,8 @@ func await(t *testing.T, j *journal.Journal, what string, wished func(journal.St
 		}
 	}
 }
+
+func checked(status journal.Status) bool { return status.Checked }
 
 func healthy(status journal.Status) bool { return !status.Degraded }
 

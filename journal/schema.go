@@ -9,7 +9,7 @@ import (
 // The identity of the file: "xact" as SQLite's application id, and the version of the schema below.
 const (
 	applicationID = 0x78616374
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // schema is docs/journal.md's table. Columns are only ever added.
@@ -35,7 +35,20 @@ CREATE TABLE records (
 	crc          INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX records_service ON records (service);
+` + schema2
+
+// schema2 came with version 2: below floor only as many records are left as kept says, above it all of them.
+const schema2 = `
+CREATE TABLE retained (
+	id    INTEGER PRIMARY KEY CHECK (id = 1),
+	floor INTEGER NOT NULL,
+	kept  INTEGER NOT NULL
+) STRICT;
+INSERT INTO retained SELECT 1, coalesce(min(seq), 1), 0 FROM records;
 `
+
+// migrations lead from each older version to the next.
+var migrations = map[int64]string{1: schema2}
 
 const columns = `seq, instance, boot, run, service, attempt, kind, state, message, wall_ns, boot_ns, cause_seq, decision_seq,
 	actor_uid, actor_pid, actor_via, payload, crc`
@@ -47,7 +60,8 @@ type foreignError struct{ problem string }
 
 func (e *foreignError) Error() string { return e.problem }
 
-// ensureSchema makes the schema in an empty database, and refuses one that is not ours or newer than we are.
+// ensureSchema makes the schema in an empty database, brings an older one up to date, and refuses one that is not ours or
+// newer than we are.
 func ensureSchema(ctx context.Context, conn *sql.Conn) error {
 	var application, version, tables int64
 
@@ -64,24 +78,39 @@ func ensureSchema(ctx context.Context, conn *sql.Conn) error {
 		return createSchema(ctx, conn)
 	case application != applicationID:
 		return &foreignError{fmt.Sprintf("application id %#x is not that of a journal", application)}
-	case version != schemaVersion:
-		return &foreignError{fmt.Sprintf("schema version %d is not %d", version, schemaVersion)}
+	case version < 1 || version > schemaVersion:
+		return &foreignError{fmt.Sprintf("schema version %d is none of 1 to %d", version, schemaVersion)}
+	}
+
+	for ; version < schemaVersion; version++ {
+		if err := changeSchema(ctx, conn, migrations[version], version+1); err != nil {
+			return fmt.Errorf("cannot bring the schema to version %d: %w", version+1, err)
+		}
 	}
 
 	return nil
 }
 
 func createSchema(ctx context.Context, conn *sql.Conn) error {
-	script := fmt.Sprintf("BEGIN IMMEDIATE; PRAGMA application_id = %d; PRAGMA user_version = %d; %s COMMIT;",
-		applicationID, schemaVersion, schema)
-	if _, err := conn.ExecContext(ctx, script); err != nil {
-		_, _ = conn.ExecContext(ctx, "ROLLBACK")
-
+	if err := changeSchema(ctx, conn, schema, schemaVersion); err != nil {
 		return fmt.Errorf("cannot create the schema: %w", err)
 	}
 	// What names the file must be in the database itself, not only in the write-ahead log, which may be lost.
 	if _, err := conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		return fmt.Errorf("cannot write the schema: %w", err)
+	}
+
+	return nil
+}
+
+// changeSchema runs statements and sets the version in one transaction.
+func changeSchema(ctx context.Context, conn *sql.Conn, statements string, version int64) error {
+	script := fmt.Sprintf("BEGIN IMMEDIATE; PRAGMA application_id = %d; PRAGMA user_version = %d; %s COMMIT;",
+		applicationID, version, statements)
+	if _, err := conn.ExecContext(ctx, script); err != nil {
+		_, _ = conn.ExecContext(ctx, "ROLLBACK")
+
+		return err
 	}
 
 	return nil

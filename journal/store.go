@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"modernc.org/sqlite" // also registers the driver
 
@@ -27,7 +28,13 @@ type store struct {
 	insert  *sql.Stmt
 	scratch []byte
 
-	readers *sql.DB
+	readers   *sql.DB
+	unindexed atomic.Bool // the index is damaged
+
+	ending  context.Context // ends when the store is about to be closed
+	end     context.CancelFunc
+	sound   chan struct{} // closed when the structure was checked
+	checked chan struct{} // closed when everything was checked, or the check was given up
 }
 
 // cacheKiB bounds SQLite's page cache of one connection. Three of them must leave the daemon small.
@@ -39,7 +46,8 @@ const readConnections = 2
 // openStore opens or creates the database. Errors are those of SQLite, or *foreignError.
 func openStore(path string) (*store, error) {
 	ctx := context.Background()
-	s := &store{path: path}
+	s := &store{path: path, sound: make(chan struct{}), checked: make(chan struct{})}
+	s.ending, s.end = context.WithCancel(ctx)
 
 	var err error
 	if s.writer, err = openPool(path, "rwc", 1); err != nil {
@@ -222,6 +230,11 @@ func (s *store) checkpoint(whole bool) error {
 // close waits for running queries. The last connection moves the write-ahead log into the database.
 func (s *store) close() error {
 	var problems []error
+
+	if s.end != nil {
+		s.end()
+	}
+
 	if s.readers != nil {
 		problems = append(problems, s.readers.Close())
 	}

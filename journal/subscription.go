@@ -139,7 +139,7 @@ func (s *Subscription) readBack(store *store, committed uint64) error {
 
 	found, err := store.after(s.after, committed, pageRows)
 	if err != nil {
-		return s.journal.unread(err)
+		return s.journal.unread(store, err)
 	}
 
 	s.journal.report(found)

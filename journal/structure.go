@@ -1,0 +1,140 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+)
+
+// tally is what of a service's rows must agree between the table and the index.
+type tally struct{ rows, sum uint64 }
+
+// structure is what every page with rows, and every page of the index, says without its content being checked.
+type structure struct {
+	missing uint64 // rows that retention kept of the oldest and that are not there
+	indexed bool   // the index leads to every row
+}
+
+// structure reads it as it is at one moment. An error says that the table itself cannot be read.
+func (s *store) structure(ctx context.Context) (structure, error) {
+	moment, err := s.readers.BeginTx(ctx, nil)
+	if err != nil {
+		return structure{}, fmt.Errorf("cannot read the journal: %w", err)
+	}
+	defer moment.Rollback() //nolint:errcheck // nothing was written
+
+	floor, kept, err := retained(ctx, moment)
+	if err != nil {
+		return structure{}, err
+	}
+
+	table, below, err := tallyTable(ctx, moment, floor)
+	if err != nil {
+		return structure{}, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	index, err := tallyIndex(ctx, moment)
+	if err != nil && !unreadable(err) {
+		return structure{}, fmt.Errorf("cannot read the index: %w", err)
+	}
+
+	return structure{missing: kept - min(kept, below), indexed: err == nil && maps.Equal(table, index)}, nil
+}
+
+func tallyTable(ctx context.Context, moment *sql.Tx, floor uint64) (table map[string]tally, below uint64, err error) {
+	rows, err := moment.QueryContext(ctx, "SELECT seq, service FROM records NOT INDEXED")
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+
+	sums := map[string]*tally{}
+
+	for rows.Next() {
+		var (
+			seq     uint64
+			service sql.RawBytes
+		)
+		if err := rows.Scan(&seq, &service); err != nil {
+			return nil, 0, err
+		}
+
+		if seq < floor {
+			below++
+		}
+
+		sum := sums[string(service)]
+		if sum == nil {
+			sum = &tally{}
+			sums[string(service)] = sum
+		}
+
+		sum.rows++
+		sum.sum += seq
+	}
+
+	table = make(map[string]tally, len(sums))
+	for service, sum := range sums {
+		table[service] = *sum
+	}
+
+	return table, below, rows.Err()
+}
+
+func tallyIndex(ctx context.Context, moment *sql.Tx) (map[string]tally, error) {
+	rows, err := moment.QueryContext(ctx, `SELECT service, count(*), sum(seq) FROM records INDEXED BY records_service
+		GROUP BY service`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+
+	index := map[string]tally{}
+
+	for rows.Next() {
+		var (
+			service string
+			sum     tally
+		)
+		if err := rows.Scan(&service, &sum.rows, &sum.sum); err != nil {
+			return nil, err
+		}
+
+		index[service] = sum
+	}
+
+	return index, rows.Err()
+}
+
+// querier is a pool of connections, or one transaction.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, arguments ...any) *sql.Row
+}
+
+// retained returns below which sequence rows were deleted, and how many are left there.
+func retained(ctx context.Context, from querier) (floor, kept uint64, err error) {
+	err = from.QueryRowContext(ctx, "SELECT floor, kept FROM retained").Scan(&floor, &kept)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) { // then nothing is known to be deleted
+		return 0, 0, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	return floor, kept, nil
+}
+
+// reindex builds the index again from the table. Until that is done, queries do without it.
+func (s *store) reindex(ctx context.Context) error {
+	s.unindexed.Store(true)
+
+	s.writing.Lock()
+	defer s.writing.Unlock()
+
+	if _, err := s.conn.ExecContext(ctx, "REINDEX records_service"); err != nil {
+		return fmt.Errorf("cannot build the index again: %w", err)
+	}
+
+	s.unindexed.Store(false)
+
+	return nil
+}

@@ -1,0 +1,107 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/extactor/extactor/events"
+)
+
+const (
+	damagedReason = "a record is damaged and left out"
+	missingReason = "records are missing within the journal"
+	keptReason    = "records are missing among those that were kept of the oldest"
+)
+
+// recentChecked is how many of the newest rows are checked before the journal is used: more than a crash can leave in the
+// write-ahead log, which is moved into the database every checkpointRows.
+const recentChecked = 2 * checkpointRows
+
+// sweep follows rows in order and finds what is damaged or missing among them.
+type sweep struct {
+	first   uint64 // the first row
+	at      uint64 // the newest row
+	last    uint64 // up to here nothing is missing, or it was said; beyond the newest row where that is a Gap
+	run     string // who wrote the newest row
+	damaged []Loss
+	missing []Loss
+}
+
+// row takes the next row as a scanner returned it. Before the first one nothing can be missing unless last says so.
+func (w *sweep) row(record *events.Record, payload []byte, err error) {
+	if w.last > 0 && record.Seq > w.last+1 {
+		w.missing = append(w.missing, Loss{From: w.last + 1, To: record.Seq - 1, Reason: missingReason})
+	}
+
+	if w.first == 0 {
+		w.first = record.Seq
+	}
+
+	w.at, w.last = record.Seq, max(w.last, record.Seq)
+
+	if err != nil {
+		w.damaged = append(w.damaged, Loss{From: record.Seq, To: record.Seq, Reason: damagedReason})
+
+		return
+	}
+
+	w.run = record.RunID
+
+	if record.Kind == "Gap" && decode(record, payload) == nil {
+		w.last = max(w.last, record.Event.GetGap().GetTo())
+	}
+}
+
+// losses returns what was found since the last call. Rows below the floor are not missing: retention took them.
+func (w *sweep) losses(floor uint64) []Loss {
+	losses := w.damaged
+
+	for _, loss := range w.missing {
+		if loss.From = max(loss.From, floor); loss.From <= loss.To {
+			losses = append(losses, loss)
+		}
+	}
+
+	w.damaged, w.missing = nil, nil
+
+	return losses
+}
+
+// take lets the sweep follow the rows of a query.
+func (s *store) take(ctx context.Context, w *sweep, query string, arguments ...any) (taken int, err error) {
+	rows, err := s.readers.QueryContext(ctx, query, arguments...)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the journal: %w", err)
+	}
+	defer rows.Close()
+
+	var scan scanner
+	for ; rows.Next(); taken++ {
+		record, err := scan.raw(rows)
+		w.row(&record, scan.payload, err)
+	}
+
+	if err := rows.Err(); err != nil {
+		return taken, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	return taken, nil
+}
+
+// recent checks the newest rows.
+func (s *store) recent() (*sweep, []Loss, error) {
+	newest := &sweep{}
+
+	_, err := s.take(context.Background(), newest, `SELECT `+columns+` FROM records
+		WHERE seq > (SELECT max(seq) FROM records) - ? ORDER BY seq`, recentChecked)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	floor, _, err := retained(context.Background(), s.readers)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	return newest, newest.losses(floor), nil
+}
