@@ -13,6 +13,7 @@ import (
 	"github.com/extactor/extactor/api"
 	"github.com/extactor/extactor/cmd/extactor/author"
 	"github.com/extactor/extactor/cmd/extactor/daemon"
+	"github.com/extactor/extactor/condition/watch"
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/spec"
 )
@@ -32,8 +33,8 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run DIR",
 		Short: "Run the services of a directory in the foreground, while you write them",
 		Long: `Run the services of a directory in the foreground, while you write them. A private daemon shows their events and
-what they print, and follows every change of the service files. Ctrl-C stops them and leaves nothing behind; a second
-one hurries. DIR is one of:
+what they print. It follows every change of the service files, and restarts a service whose program was built anew.
+Ctrl-C stops the services and leaves nothing behind; a second one hurries. DIR is one of:
 
   DIR/*.yaml with DIR/NAME/, or with one DIR/rootfs/     service files beside their root file systems
   DIR/rootfs/usr/local/etc/containers/*.yaml             the layout of a system extension, with the root file
@@ -64,6 +65,12 @@ func (a *app) runDirectory(ctx context.Context, options runOptions) (err error) 
 	layout, err := author.Find(options.directory, options.rootfs)
 	if err != nil {
 		return err
+	}
+
+	if options.config != "" {
+		if err := author.IsDirectory(options.config); err != nil {
+			return fmt.Errorf("--config: %w", err)
+		}
 	}
 
 	if os.Geteuid() != 0 {
@@ -101,7 +108,51 @@ func (a *app) runDirectory(ctx context.Context, options runOptions) (err error) 
 	settings.Command = []string{program}
 	settings.Stop, settings.Hurry = wanted.stop, wanted.hurry
 
+	unfollow, err := a.followBuilds(&settings)
+	if err != nil {
+		return err
+	}
+	defer unfollow()
+
 	return daemon.Run(ctx, settings)
+}
+
+// followBuilds has the daemon restart services whose program was built anew, until it is told to end.
+func (a *app) followBuilds(settings *daemon.Options) (end func(), err error) {
+	watchers, err := watch.New(watch.Options{})
+	if err != nil {
+		return nil, err
+	}
+
+	rebuilds := newRebuilds(a, filepath.Join(settings.RunDir, api.SocketName))
+	builds := author.NewBuilds(watchers, settings.RootfsDir, rebuilds.built)
+	loaded, ready := settings.Loaded, settings.Ready
+
+	settings.Loaded = func(services []*spec.Service, problems spec.Problems) {
+		loaded(services, problems)
+		builds.Follow(services)
+	}
+	settings.Ready = func() {
+		ready()
+		close(rebuilds.ready)
+	}
+
+	stopping := make(chan struct{})
+
+	go func() { // what is being stopped is not to be started again
+		select {
+		case <-settings.Stop:
+			rebuilds.cancel()
+		case <-stopping:
+		}
+	}()
+
+	return func() {
+		close(stopping)
+		builds.Close()
+		rebuilds.close()
+		watchers.Close()
+	}, nil
 }
 
 // private are the options of a daemon for one author.
@@ -122,16 +173,17 @@ func (a *app) private(layout author.Layout, scratch string, options runOptions) 
 		}
 	}
 
-	problems := author.NewProblems(a.stderr)
+	problems, missing := author.NewProblems(a.stderr), author.NewMissing(a.stderr, layout)
 
 	return daemon.Options{
 		ServicesDir: layout.Services, RootfsDir: rootfs, ConfigDir: config,
 		StateDir: filepath.Join(scratch, "state"), RunDir: run,
 		Containerd: oci.Embedded, OCIRuntime: options.ociRuntime, Console: daemon.ConsoleStderr,
 		Version:      api.Version{Tag: version},
-		ShowAllLines: true,
+		ShowAllLines: true, Private: true,
 		Loaded: func(services []*spec.Service, found spec.Problems) {
 			problems.Show(found)
+			missing.Show(services)
 
 			if layout.Shared == "" {
 				return
@@ -145,7 +197,7 @@ func (a *app) private(layout author.Layout, scratch string, options runOptions) 
 		},
 		Ready: func() {
 			fmt.Fprintf(a.stderr, "extactor: running; edit the files of %s as you like, Ctrl-C ends it. In another terminal, as root:\n"+
-				"  export %s=%s\n  extactor status\n  extactor service NAME restart    # once you have built its program anew\n", layout.Services, socketVariable, filepath.Join(run, api.SocketName))
+				"  export %s=%s\n  extactor status\n", layout.Services, socketVariable, filepath.Join(run, api.SocketName))
 		},
 	}, nil
 }

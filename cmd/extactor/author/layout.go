@@ -3,9 +3,12 @@
 package author
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Where a system extension has its service files and root file systems, below the directory that becomes "/".
@@ -31,59 +34,89 @@ type Layout struct {
 //	DIR/usr/local/etc/containers/*.yaml          DIR/usr/local/lib/containers/<name>/          its content
 //	DIR/*.yaml                                   DIR/<name>/, or DIR/rootfs/
 //
-// A rootfs that is not empty is used instead, as the directory with <name>/.
+// DIR may also be the usr/local/etc/containers of such a layout itself. A rootfs that is not empty is used instead, as the directory with <name>/.
 func Find(directory, rootfs string) (Layout, error) {
-	if err := isDirectory(directory); err != nil {
+	if err := IsDirectory(directory); err != nil {
 		return Layout{}, err
 	}
 
-	found := Layout{Services: directory, Rootfs: directory}
-
-	for _, top := range []string{filepath.Join(directory, ownRootfs), directory} {
-		if services := filepath.Join(top, extensionServices); isDirectory(services) == nil {
-			found = Layout{Services: services, Rootfs: filepath.Join(top, extensionRootfs)}
-
-			break
-		}
-	}
-
-	if shared := filepath.Join(directory, ownRootfs); found.Services == directory && isDirectory(shared) == nil {
-		found.Shared = shared
-	}
+	found := place(directory)
 
 	if rootfs != "" {
-		if err := isDirectory(rootfs); err != nil {
-			return Layout{}, err
+		if err := IsDirectory(rootfs); err != nil {
+			return Layout{}, fmt.Errorf("--rootfs: %w", err)
 		}
 
 		found.Rootfs, found.Shared = rootfs, ""
 	}
 
-	if files, err := filepath.Glob(filepath.Join(found.Services, "*.yaml")); err != nil || len(files) == 0 {
-		return Layout{}, fmt.Errorf("there is no service file in %q: it needs a NAME.yaml there, or in %s or %s",
-			found.Services, extensionServices, filepath.Join(ownRootfs, extensionServices))
+	if !hasServices(found.Services) {
+		return Layout{}, noServices(directory, found.Services)
 	}
 
 	return found, nil
 }
 
-func isDirectory(path string) error {
+// place tells which layout it is.
+func place(directory string) Layout {
+	for _, top := range []string{filepath.Join(directory, ownRootfs), directory} {
+		if services := filepath.Join(top, extensionServices); IsDirectory(services) == nil {
+			return Layout{Services: services, Rootfs: filepath.Join(top, extensionRootfs)}
+		}
+	}
+
+	if whole, err := filepath.Abs(directory); err == nil && strings.HasSuffix(whole, "/"+extensionServices) {
+		return Layout{Services: directory, Rootfs: strings.TrimSuffix(whole, extensionServices) + extensionRootfs}
+	}
+
+	found := Layout{Services: directory, Rootfs: directory}
+	if shared := filepath.Join(directory, ownRootfs); IsDirectory(shared) == nil {
+		found.Shared = shared
+	}
+
+	return found
+}
+
+func hasServices(directory string) bool {
+	files, err := filepath.Glob(filepath.Join(directory, "*.yaml"))
+
+	return err == nil && len(files) > 0
+}
+
+// noServices says what to do instead.
+func noServices(directory, looked string) error {
+	if other, err := filepath.Glob(filepath.Join(looked, "*.yml")); err == nil && len(other) > 0 {
+		return fmt.Errorf("service files end in .yaml: rename %q", other[0])
+	}
+
+	if parent := filepath.Dir(filepath.Clean(directory)); filepath.Base(directory) == ownRootfs && hasServices(parent) {
+		return fmt.Errorf("it has no service file; did you mean %q?", parent)
+	}
+
+	return fmt.Errorf("there is no service file in %q: it needs a NAME.yaml there, or in %s or %s",
+		looked, extensionServices, filepath.Join(ownRootfs, extensionServices))
+}
+
+// IsDirectory returns an error that says what is there instead.
+func IsDirectory(path string) error {
 	info, err := os.Stat(path)
-	if err != nil {
+
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no directory %q", path)
+	case err != nil:
 		return err
+	case !info.IsDir():
+		return fmt.Errorf("%q is a file: name the directory that it is in, %q", path, filepath.Dir(path))
+	default:
+		return nil
 	}
-
-	if !info.IsDir() {
-		return fmt.Errorf("%q is a file: name the directory that it is in", path)
-	}
-
-	return nil
 }
 
 // Link makes a symbolic link in a directory, by which the root file system of a service is found there under its name.
 func (l Layout) Link(links, name string) error {
 	link, target := filepath.Join(links, name), filepath.Join(l.Rootfs, name)
-	if isDirectory(target) != nil {
+	if IsDirectory(target) != nil {
 		target = l.Shared
 	}
 

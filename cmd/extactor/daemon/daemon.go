@@ -13,10 +13,10 @@ import (
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/api"
 	"github.com/extactor/extactor/cmd/extactor/footprint"
+	"github.com/extactor/extactor/condition/probe"
 	"github.com/extactor/extactor/config"
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/oci"
-	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/spec"
 )
@@ -33,6 +33,8 @@ type Options struct {
 	OCIRuntime  string // auto, runc, crun, or a path
 	Console     string // auto, kmsg, stderr, off
 	SyncAlways  bool   // every record is safe against a power cut before it counts
+
+	Private bool // nobody follows this daemon: what it has started ends with it, also where it fails to start
 
 	ShowAllLines bool // on the console also those of services without logToConsole
 	// Loaded, where it is set, is told what the files say, each time before the services follow them. It shows the
@@ -78,6 +80,7 @@ type daemon struct {
 
 	journal *journal.Journal
 	logd    *logs.Daemon
+	logdRow probe.Given // in status
 	runtime *oci.Runtime
 	files   *files
 	system  *actors.System
@@ -90,7 +93,13 @@ func Run(ctx context.Context, options Options) error {
 	defer d.close()
 
 	if err := d.start(ctx); err != nil {
-		return fmt.Errorf("cannot start the daemon: %w", err)
+		err = fmt.Errorf("cannot start the daemon: %w", err)
+
+		if d.options.Private {
+			err = errors.Join(err, d.stop())
+		}
+
+		return err
 	}
 
 	d.options.Ready()
@@ -182,27 +191,6 @@ func (d *daemon) close() {
 	}
 
 	d.undo = nil
-}
-
-func (d *daemon) startLogs(ctx context.Context) error {
-	started, err := logs.StartDaemon(ctx, logs.DaemonOptions{
-		Dir:     logs.In(d.options.RunDir),
-		Command: append(d.options.Command, "logd", "--run", d.options.RunDir),
-		Started: func(pid int) {
-			if err := cgroup.Join(filepath.Join(d.cgroupParent(), oci.DaemonCgroup), pid); err != nil {
-				d.console.log.Warn().Err(err).Msg("cannot put logd into its cgroup")
-			}
-		},
-		Report: func(err error) { d.console.log.Warn().Err(err).Msg("logd") },
-	})
-	if err != nil {
-		return err
-	}
-
-	d.logd = started
-	d.onClose(started.Release)
-
-	return nil
 }
 
 func (d *daemon) cgroupParent() string { return "/" + namespace(d.options.RunDir) }

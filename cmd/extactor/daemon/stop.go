@@ -10,30 +10,49 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
 )
 
 // How long the parts that are not services may take to end.
 const partTimeout = 10 * time.Second
 
-// stop ends the services in reverse order of dependency, then logd, then the embedded containerd.
+// stop ends the services in reverse order of dependency, then logd, then the embedded containerd: those of them that the
+// start came to.
 func (d *daemon) stop() error {
-	err := d.system.Shutdown(context.Background(), d.options.Hurry)
-	d.note("all services are stopped")
+	var err error
 
-	ctx, cancel := context.WithTimeout(context.Background(), partTimeout)
-	defer cancel()
+	if d.system != nil {
+		err = d.system.Shutdown(context.Background(), d.options.Hurry)
+		d.note("all services are stopped")
+		d.system.Close()
+	}
 
-	d.system.Close()
+	if d.logd != nil {
+		err = errors.Join(err, d.stopParts())
+	}
 
-	err = errors.Join(err, d.logd.Stop(ctx), d.runtime.Shutdown(ctx))
 	d.close()
 
-	if err == nil {
+	if err == nil && d.logd != nil {
 		err = d.removeFIFOs()
 	}
 
 	return err
+}
+
+// stopParts ends what runs beside the services.
+func (d *daemon) stopParts() error {
+	ctx, cancel := context.WithTimeout(context.Background(), partTimeout)
+	defer cancel()
+
+	err := d.logd.Stop(ctx)
+
+	if d.runtime == nil {
+		return errors.Join(err, cgroup.Remove(d.cgroupParent())) // where logd was
+	}
+
+	return errors.Join(err, d.runtime.Shutdown(ctx))
 }
 
 // removeFIFOs removes those of services that were prepared, or shown on the console, but never had a task to be deleted.
