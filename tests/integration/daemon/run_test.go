@@ -2,6 +2,8 @@ package daemon_test
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -179,6 +181,88 @@ func TestAuthorsLoop(t *testing.T) {
 	}
 }
 
+// A program that is built anew runs, at once and once, also where there was none and for a service that has ended; one that
+// somebody stopped stays so.
+func TestAuthorBuilds(t *testing.T) {
+	t.Parallel()
+
+	dir := shortDirectory(t)
+	starts := func(r *authorRun, id string) (count int) {
+		lines, _, _ := r.lines.all()
+		for _, line := range lines {
+			count += strings.Count(line, "["+id+"] started")
+		}
+
+		return count
+	}
+	build := func(name string) { // as linkers and copying do, in place
+		t.Helper()
+
+		content, err := os.ReadFile(programPath)
+		must(t, err)
+
+		_ = os.Remove(filepath.Join(dir, name, "program"))
+		must(t, os.WriteFile(filepath.Join(dir, name, "program"), content, 0o755))
+	}
+
+	for _, name := range []string{"web", "ended", "stopped"} {
+		rest, last := "restart: always", "serve"
+		if name == "ended" {
+			rest, last = "restart: never", "environment"
+		}
+
+		authored(t, filepath.Join(dir, name+".yaml"), filepath.Join(dir, name), name, rest, "print", "started", last, "PATH")
+	}
+
+	must(t, os.Remove(filepath.Join(dir, "web", "program"))) // it is not built yet
+
+	r := runAuthor(t, dir)
+	r.line(`^\[ext-ended\] started$`)
+	r.line(`^\[ext-stopped\] started$`)
+	r.line(`service\[ext-ended\]\(Finished\)`)
+	r.line(`entrypoint "./program" not found in the container's root file system`)
+	r.host.cli("service", "stopped", "stop").done(t)
+
+	build("stopped")
+	build("web")
+	r.line(`^\[ext-web\] started$`)
+	r.line(`^extactor: the program of ext-web was built anew: restarting it$`)
+
+	build("ended")
+	r.line(`^extactor: the program of ext-ended was built anew: restarting it$`)
+	r.lines.await(t, "its second run", func(string) bool { return starts(r, "ext-ended") == 2 })
+
+	r.line(`Started task ext-web`)
+
+	if shown := r.host.cli("status", "stopped").done(t); !strings.Contains(shown, "Finished") || starts(r, "ext-stopped") != 1 {
+		t.Errorf("a service that was stopped:\n%s", shown)
+	}
+}
+
+// What it has started ends with it, also where it fails on the way: here its socket cannot be made.
+func TestAuthorFailsToStart(t *testing.T) {
+	t.Parallel()
+
+	dir := shortDirectory(t)
+	authored(t, filepath.Join(dir, "web.yaml"), filepath.Join(dir, "web"), "web", "restart: always", "print", "up", "serve")
+
+	// Left by one that was killed.
+	sum := sha256.Sum256([]byte(dir))
+	scratch := "/run/extactor-run-" + hex.EncodeToString(sum[:4])
+	must(t, os.Mkdir(scratch, 0o700))
+	must(t, unix.Mount("extactor", scratch, "tmpfs", 0, "mode=0700"))
+	must(t, os.MkdirAll(filepath.Join(scratch, "run", "extactor.sock", "in the way"), 0o700))
+
+	command := exec.Command(extactor, "run", dir)
+	said, err := command.CombinedOutput()
+
+	if command.ProcessState.ExitCode() != 1 || !strings.Contains(string(said), "extactor.sock") {
+		t.Errorf("%v:\n%s", err, said)
+	}
+
+	(&authorRun{t: t, host: &host{t: t, dir: scratch, run: filepath.Join(scratch, "run")}}).checkNothingLeft()
+}
+
 // shortDirectory is a scratch directory in which the program may be linked.
 func shortDirectory(t *testing.T) string {
 	t.Helper()
@@ -194,13 +278,15 @@ func shortDirectory(t *testing.T) string {
 func TestAuthorsLayouts(t *testing.T) {
 	t.Parallel()
 
-	for name, row := range map[string]struct{ file, rootfs string }{
-		"beside":                 {"web.yaml", "web"},
-		"one with rootfs":        {"other-name.yaml", "rootfs"},
-		"extension":              {"rootfs/usr/local/etc/containers/web.yaml", "rootfs/usr/local/lib/containers/web"},
-		"content of extension":   {"usr/local/etc/containers/web.yaml", "usr/local/lib/containers/web"},
-		"--rootfs":               {"web.yaml", "elsewhere/web"},
-		"--rootfs for extension": {"rootfs/usr/local/etc/containers/web.yaml", "elsewhere/web"},
+	for name, row := range map[string]struct{ file, rootfs, run string }{
+		"beside":               {"web.yaml", "web", ""},
+		"one with rootfs":      {"other-name.yaml", "rootfs", ""},
+		"extension":            {"rootfs/usr/local/etc/containers/web.yaml", "rootfs/usr/local/lib/containers/web", ""},
+		"content of extension": {"usr/local/etc/containers/web.yaml", "usr/local/lib/containers/web", ""},
+		"its directory of services": {"rootfs/usr/local/etc/containers/web.yaml", "rootfs/usr/local/lib/containers/web",
+			"rootfs/usr/local/etc/containers"},
+		"--rootfs":               {"web.yaml", "elsewhere/web", ""},
+		"--rootfs for extension": {"rootfs/usr/local/etc/containers/web.yaml", "elsewhere/web", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -208,7 +294,7 @@ func TestAuthorsLayouts(t *testing.T) {
 			dir := shortDirectory(t)
 			authored(t, filepath.Join(dir, row.file), filepath.Join(dir, row.rootfs), "web", "restart: never", "print", "hello")
 
-			words := []string{dir}
+			words := []string{filepath.Join(dir, row.run)}
 			if rootfs, _, elsewhere := strings.Cut(row.rootfs, "where/"); elsewhere {
 				words = append(words, "--rootfs", filepath.Join(dir, rootfs+"where"))
 			}
@@ -269,10 +355,13 @@ func TestAuthorsPlainErrors(t *testing.T) {
 	t.Parallel()
 
 	dir := shortDirectory(t)
-	empty := filepath.Join(dir, "empty")
+	empty, other := filepath.Join(dir, "empty"), filepath.Join(dir, "other")
 	file := filepath.Join(dir, "web.yaml")
 
 	must(t, os.Mkdir(empty, 0o755))
+	must(t, os.Mkdir(other, 0o755))
+	must(t, os.Mkdir(dir+"/rootfs", 0o755))
+	must(t, os.WriteFile(other+"/web.yml", []byte("name: web\n"), 0o644))
 	must(t, os.Chmod(dir, 0o755))
 	authored(t, file, "", "web", "restart: never")
 
@@ -290,8 +379,12 @@ func TestAuthorsPlainErrors(t *testing.T) {
 		got  outcome
 		want string
 	}{
-		{start(nil, dir+"/none"), fmt.Sprintf("cannot run %q: stat %s/none: no such file or directory", dir+"/none", dir)},
-		{start(nil, file), fmt.Sprintf("cannot run %q: %q is a file: name the directory that it is in", file, file)},
+		{start(nil, dir+"/none"), fmt.Sprintf("cannot run %q: there is no directory %[1]q", dir+"/none")},
+		{start(nil, file), fmt.Sprintf("cannot run %q: %[1]q is a file: name the directory that it is in, %q", file, dir)},
+		{start(nil, dir, "--rootfs", empty+"/x"), fmt.Sprintf("cannot run %q: --rootfs: there is no directory %q", dir, empty+"/x")},
+		{start(nil, dir, "--config", file), fmt.Sprintf("cannot run %q: --config: %q is a file: name the directory that it is in, %[1]q", dir, file)},
+		{start(nil, dir+"/rootfs"), fmt.Sprintf("cannot run %q: it has no service file; did you mean %q?", dir+"/rootfs", dir)},
+		{start(nil, other), fmt.Sprintf("cannot run %q: service files end in .yaml: rename %q", other, other+"/web.yml")},
 		{start(nil, empty), fmt.Sprintf("cannot run %q: there is no service file in %q: it needs a NAME.yaml there, "+
 			"or in usr/local/etc/containers or rootfs/usr/local/etc/containers", empty, empty)},
 		{start([]string{"PATH=/nonexistent"}, dir), fmt.Sprintf(
@@ -313,6 +406,8 @@ func TestAuthorsPlainErrors(t *testing.T) {
 		t.Errorf("as nobody: %s", said)
 	}
 
+	must(t, os.Remove(dir+"/rootfs"))
+
 	// A service whose files are missing says so by itself, once they are there it can be started.
 	r := runAuthor(t, dir)
 	r.line(`cannot start "ext-web": its root file system "` + dir + `/web" does not exist: put the files of the container there`)
@@ -321,6 +416,7 @@ func TestAuthorsPlainErrors(t *testing.T) {
 		t.Errorf("a second one: %+v", again)
 	}
 
+	r.line(`extactor: ext-web has no root file system: put the files of its container into ` + dir + `/web$`)
 	must(t, os.Mkdir(filepath.Join(dir, "web"), 0o755))
 	r.host.cli("service", "web", "restart").done(t)
 	r.line(`entrypoint "./program" not found in the container's root file system`)
