@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"github.com/extactor/extactor/events"
 )
@@ -73,6 +77,42 @@ func (c peerCredentials) Clone() credentials.TransportCredentials { return c }
 
 // OverrideServerName implements credentials.TransportCredentials.
 func (peerCredentials) OverrideServerName(string) error { return nil }
+
+// admit lets root and the daemon's own user in. The socket's mode keeps others out already; this holds where somebody has
+// opened it to them by hand, because whoever may give a command here is root on this host.
+func admit(ctx context.Context) error {
+	caller, ok := peer.FromContext(ctx)
+	if !ok {
+		return status.Error(codes.PermissionDenied, "cannot tell who is calling")
+	}
+
+	info, ok := caller.AuthInfo.(peerInfo)
+	if !ok {
+		return status.Error(codes.PermissionDenied, "cannot tell who is calling")
+	}
+
+	if info.uid != 0 && int(info.uid) != os.Geteuid() {
+		return status.Errorf(codes.PermissionDenied, "user %d may not use extactor: only root may", info.uid)
+	}
+
+	return nil
+}
+
+func admitCall(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if err := admit(ctx); err != nil {
+		return nil, err
+	}
+
+	return handle(ctx, request)
+}
+
+func admitStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	if err := admit(stream.Context()); err != nil {
+		return err
+	}
+
+	return handle(service, stream)
+}
 
 // origin says who gives the command of this call.
 func origin(ctx context.Context) *events.Origin {

@@ -32,8 +32,8 @@ func New(options Options) *Server {
 	server.stopped, server.stop = context.WithCancel(context.Background())
 	server.grpc = grpc.NewServer(
 		grpc.Creds(peerCredentials{}),
-		grpc.UnaryInterceptor(recoverCall),
-		grpc.StreamInterceptor(server.endStreams),
+		grpc.ChainUnaryInterceptor(recoverCall, admitCall),
+		grpc.ChainStreamInterceptor(server.endStreams, admitStream),
 	)
 
 	machine.RegisterMachineServiceServer(server.grpc, &machineService{server: server})
