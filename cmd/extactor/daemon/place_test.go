@@ -15,6 +15,21 @@ import (
 	"github.com/extactor/extactor/journal"
 )
 
+// needRoot skips a test that needs root for what it does; where nothing may be skipped, it fails.
+func needRoot(t *testing.T, what string) {
+	t.Helper()
+
+	if os.Geteuid() == 0 {
+		return
+	}
+
+	if os.Getenv("CI") == "true" {
+		t.Fatal("this test needs root: it " + what)
+	}
+
+	t.Skip("SKIPPED: needs root: " + what)
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 
@@ -25,13 +40,7 @@ func must(t *testing.T, err error) {
 
 // Early in boot the mount point is a directory like any other. Nothing may be made in it, and nothing get lost.
 func TestStateWaitsForItsMount(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("this test needs root")
-		}
-
-		t.Skip("SKIPPED: needs root: mounts a tmpfs")
-	}
+	needRoot(t, "mounts a tmpfs")
 
 	mount := t.TempDir()
 	state := filepath.Join(mount, "extactor")

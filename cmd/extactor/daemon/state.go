@@ -15,8 +15,17 @@ import (
 
 // claim makes this process the only daemon of its directories.
 func (d *daemon) claim() error {
-	if err := os.MkdirAll(d.options.RunDir, 0o755); err != nil {
+	// For root alone: below it are the environment and the configuration of services.
+	if err := os.MkdirAll(d.options.RunDir, 0o700); err != nil {
 		return fmt.Errorf("cannot create the run directory: %w", err)
+	}
+
+	if err := errors.Join(checkPrivate("run", d.options.RunDir), checkPrivate("state", d.options.StateDir)); err != nil {
+		return err
+	}
+
+	if d.options.Loaded == nil { // an author's own directories are the author's
+		d.warnOfOthers()
 	}
 
 	if err := d.lock(d.options.RunDir); err != nil {
