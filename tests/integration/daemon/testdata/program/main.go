@@ -42,6 +42,8 @@ func main() {
 			fmt.Println(string(content))
 		case "look": // print the content of the file PATH, or "nothing" where there is none
 			look(next())
+		case "mount": // an empty file system at the directory PATH
+			must(syscall.Mount("tmpfs", next(), "tmpfs", 0, ""))
 		case "reread": // print the content of the file PATH, and again at each SIGHUP, until SIGTERM, then exit 0
 			path, reread := next(), make(chan os.Signal, 1)
 			signal.Notify(reread, syscall.SIGHUP)
