@@ -151,6 +151,9 @@ func (d *Daemon) keep(ctx context.Context, process *process) {
 		var err error
 		if process, err = d.findOrStart(ctx); err != nil && ctx.Err() == nil {
 			d.options.Report(err)
+			if process != nil { // of another program, but it lives
+				d.options.Started(process.pid)
+			}
 		}
 	}
 }

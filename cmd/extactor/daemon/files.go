@@ -53,7 +53,7 @@ func (f *files) load() actors.Desired {
 	rejected := reject(problems.Errors())
 	f.configs = keepValid(f.configs, configs, rejected)
 
-	desired := actors.Desired{Services: services, Rejected: rejected, Configs: f.configs}
+	desired := actors.Desired{Services: services, Rejected: rejected, Configs: f.configs, Hosts: []string{logdName}}
 	for _, host := range f.hosts {
 		desired.Hosts = append(desired.Hosts, host.Name)
 	}

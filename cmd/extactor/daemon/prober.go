@@ -17,8 +17,10 @@ type prober struct {
 }
 
 // newProber knows the services of the host that are configured, and the defaults for the others. link is the state of the
-// connection to containerd, which stands in for a CRI where none is installed.
-func newProber(configured []spec.HostService, watcher probe.Watcher, link *probe.Given, runtime *oci.Runtime) (*prober, error) {
+// connection to containerd, which stands in for a CRI where none is installed; logd is the state of that process.
+func newProber(
+	configured []spec.HostService, watcher probe.Watcher, link, logd *probe.Given, runtime *oci.Runtime,
+) (*prober, error) {
 	hosts := probe.Defaults(watcher, link)
 
 	for _, host := range configured {
@@ -29,6 +31,8 @@ func newProber(configured []spec.HostService, watcher probe.Watcher, link *probe
 
 		hosts[host.Name] = made
 	}
+
+	hosts[logdName] = logd
 
 	return &prober{hosts: hosts, runtime: runtime}, nil
 }

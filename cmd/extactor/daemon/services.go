@@ -23,7 +23,7 @@ func (d *daemon) startServices(ctx context.Context) error {
 
 	desired, link := d.files.load(), new(probe.Given)
 
-	prober, err := newProber(d.files.hosts, watchers, link, d.runtime)
+	prober, err := newProber(d.files.hosts, watchers, link, &d.logdRow, d.runtime)
 	if err != nil {
 		return err
 	}
@@ -52,6 +52,8 @@ func (d *daemon) startServices(ctx context.Context) error {
 	d.onClose(watchers.Directory(d.options.ServicesDir, reloads.trigger))
 	d.onClose(watchers.Directory(d.options.ConfigDir, reloads.trigger))
 	d.reloads = reloads
+
+	d.startUpgrade()
 
 	reloads.trigger() // what changed since the files were read was not seen by anybody
 
