@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type host struct {
 	containerd string // --containerd
 	console    string // --console
 	netns      string // name of the network namespace of the daemon; empty: that of the host
+	program    string // of the daemon; empty: the one that is tested
 
 	daemon *daemon // nil while none runs
 	last   *daemon // the newest one
@@ -120,7 +122,7 @@ func (h *host) write(file, text string) {
 // arguments are the command line of the daemon.
 func (h *host) arguments() []string {
 	words := []string{
-		extactor, "daemon", "--services", h.services, "--rootfs", h.rootfs, "--config", h.config, "--state", h.state,
+		cmp.Or(h.program, extactor), "daemon", "--services", h.services, "--rootfs", h.rootfs, "--config", h.config, "--state", h.state,
 		"--run", h.run, "--containerd", h.containerd, "--console", h.console,
 	}
 	if h.netns != "" {

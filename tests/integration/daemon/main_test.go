@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -83,8 +84,10 @@ func build(directory string) error {
 	return goBuild(helloPath, root+"/examples/hello-world")
 }
 
-func goBuild(output, source string) error {
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", output, source)
+// goBuild builds with more flags; of those that are given twice the last one counts.
+func goBuild(output, source string, flags ...string) error {
+	words := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}, flags, []string{"-o", output, source})
+	build := exec.Command("go", words...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 
 	if text, err := build.CombinedOutput(); err != nil {

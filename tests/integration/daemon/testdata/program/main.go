@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -74,6 +75,8 @@ func main() {
 			for line := strings.Repeat("flood ", 1000); ; {
 				fmt.Println(line)
 			}
+		case "count": // print 1, 2, 3, ... until SIGTERM, then exit 0
+			count(terminate)
 		case "exit": // CODE
 			os.Exit(number(next()))
 		case "exit-by": // PATH of a file with the code; 1 while there is none
@@ -100,6 +103,20 @@ func main() {
 			crash()
 		default:
 			must(fmt.Errorf("unknown word %q in %s", word, strings.Join(os.Args, " ")))
+		}
+	}
+}
+
+func count(terminate <-chan os.Signal) {
+	pace := time.NewTicker(time.Millisecond)
+
+	for line := 1; ; line++ {
+		fmt.Println(line)
+
+		select {
+		case <-pace.C:
+		case <-terminate:
+			os.Exit(0)
 		}
 	}
 }
