@@ -43,7 +43,6 @@ func (j *Journal) commit() {
 				continue
 			}
 		case <-j.closing:
-			j.attempt()
 			j.shutdown()
 
 			return
@@ -203,19 +202,35 @@ func (j *Journal) closeStore() {
 	}
 }
 
-// shutdown syncs and closes.
+// shutdown syncs and closes. Snapshots that were being taken may have appended since the last attempt.
 func (j *Journal) shutdown() {
+	j.attempt()
+	j.flushLast()
+	j.stopWork()
+	j.work.Wait()
+
+	j.mu.Lock()
+	left := j.queue.records
+	j.mu.Unlock()
+
+	if left > 0 {
+		j.attempt()
+		j.flushLast()
+	}
+
+	j.closeStore()
+}
+
+func (j *Journal) flushLast() {
 	j.mu.Lock()
 	open := j.store != nil
 	j.mu.Unlock()
 
-	if open {
-		if err := j.flush(); err != nil {
-			j.log.Error().Err(err).Msg("journal: cannot sync at shutdown")
-		}
+	if !open {
+		return
 	}
 
-	j.stopWork()
-	j.work.Wait()
-	j.closeStore()
+	if err := j.flush(); err != nil {
+		j.log.Error().Err(err).Msg("journal: cannot sync at shutdown")
+	}
 }

@@ -11,6 +11,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -188,8 +189,8 @@ func setDefault[T comparable](option *T, value T) {
 // path is that of the database.
 func (j *Journal) path() string { return filepath.Join(j.options.Dir, databaseName) }
 
-// Close writes and syncs what is left and closes the database. It waits at most as long as Append does; where the disk
-// gives no answer until then, or cannot be written, the error says how many records were lost with it.
+// Close writes and syncs what is left and closes the database. It waits as long as Append does where the journal is
+// degraded, and five times as long where the disk only seems to be slow; the error says what was not done by then.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	if j.closed {
@@ -198,26 +199,36 @@ func (j *Journal) Close() error {
 		return nil
 	}
 
+	wait := 5 * j.options.patience
+	if j.reason != "" {
+		wait = j.options.patience
+	}
+
 	j.closed = true
 	close(j.closing)
 	j.publish()
 	j.announce()
 	j.mu.Unlock()
 
-	timer := time.NewTimer(j.options.patience)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 
+	ended := true
 	select {
 	case <-j.ended:
 	case <-timer.C:
+		ended = false
 	}
 
 	j.mu.Lock()
-	left := j.queue.records
+	left, reason := j.queue.records, j.reason
 	j.mu.Unlock()
 
-	if left > 0 {
-		return fmt.Errorf("cannot write the last %d records to %q: %s", left, j.path(), j.Status().Reason)
+	switch {
+	case left > 0:
+		return fmt.Errorf("cannot write the last %d records to %q: %s", left, j.path(), cmp.Or(reason, "the disk gives no answer"))
+	case !ended && reason == "":
+		return fmt.Errorf("cannot close %q: the disk gives no answer", j.path())
 	}
 
 	return nil

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -83,12 +82,17 @@ func (j *Journal) oldestToKeep(store *store) (uint64, error) {
 		return 0, errNoDatabase
 	}
 
-	first, last, err := store.bounds()
+	floor, _, err := retained(j.working, store.readers)
+	if err != nil {
+		return 0, err
+	}
+
+	first, last, err := store.bounds(floor)
 	if err != nil || last == 0 {
 		return 0, err
 	}
 
-	young, err := store.firstYoung(j.options.BootID, j.options.Now(), j.options.MaxAge)
+	young, err := store.firstYoung(first, j.options.BootID, j.options.Now(), j.options.MaxAge)
 	if err != nil {
 		return 0, err
 	}
@@ -115,39 +119,22 @@ func (j *Journal) oldestToKeep(store *store) (uint64, error) {
 	return keep, nil
 }
 
-// deleteBefore deletes whole decisions in small transactions, so that an append between two of them waits for one at most.
+// deleteBefore deletes what is older than a sequence in small transactions, so that an append between two of them waits for
+// one at most. The newest lines of EVENTS of each service stay.
 func (j *Journal) deleteBefore(store *store, keep uint64) error {
-	for {
-		first, _, err := store.bounds()
-		if err != nil {
+	keep, err := store.decisionAt(keep)
+	if err != nil {
+		return err
+	}
+
+	lines, err := store.oldestLines()
+	if err != nil {
+		return err
+	}
+
+	for from := uint64(0); from < keep && j.working.Err() == nil; {
+		if from, err = store.deleteChunk(from, keep, lines); err != nil {
 			return err
-		}
-
-		if first == 0 || first >= keep {
-			break
-		}
-
-		end, err := store.decisionAt(min(first+chunkRows, keep))
-		if err != nil {
-			return err
-		}
-
-		if end <= first { // only where one decision has more rows than a chunk
-			end = keep
-		}
-
-		if err := store.deleteBefore(end); err != nil {
-			return err
-		}
-
-		select {
-		case <-j.working.Done():
-			return nil
-		default:
-		}
-
-		if end == keep || first+chunkRows >= keep {
-			break
 		}
 	}
 
@@ -164,10 +151,10 @@ func (j *Journal) deleteBefore(store *store, keep uint64) error {
 	return nil
 }
 
-// bounds returns the oldest and the newest sequence, 0 where there are no rows.
-func (s *store) bounds() (first, last uint64, err error) {
-	err = s.readers.QueryRow(`SELECT coalesce((SELECT seq FROM records ORDER BY seq LIMIT 1), 0),
-		coalesce((SELECT seq FROM records ORDER BY seq DESC LIMIT 1), 0)`).Scan(&first, &last)
+// bounds returns the oldest sequence from the floor on, and the newest, 0 where there are no rows.
+func (s *store) bounds(floor uint64) (first, last uint64, err error) {
+	err = s.readers.QueryRow(`SELECT coalesce((SELECT seq FROM records WHERE seq >= ? ORDER BY seq LIMIT 1), 0),
+		coalesce((SELECT seq FROM records ORDER BY seq DESC LIMIT 1), 0)`, int64(floor)).Scan(&first, &last)
 	if err != nil {
 		return 0, 0, fmt.Errorf("cannot read the journal: %w", err)
 	}
@@ -175,15 +162,15 @@ func (s *store) bounds() (first, last uint64, err error) {
 	return first, last, nil
 }
 
-// firstYoung returns the oldest record that is younger than maxAge. The age of this boot's records is by boottime, because
-// their wall clock may be decades off.
-func (s *store) firstYoung(bootID string, now *events.Instant, maxAge time.Duration) (uint64, error) {
+// firstYoung returns the oldest record from a sequence on that is younger than maxAge. The age of this boot's records is by
+// boottime, because their wall clock may be decades off.
+func (s *store) firstYoung(from uint64, bootID string, now *events.Instant, maxAge time.Duration) (uint64, error) {
 	var seq uint64
 
-	err := s.readers.QueryRow(`SELECT seq FROM records WHERE iif(boot = ?, boot_ns > ?, wall_ns > ?) ORDER BY seq LIMIT 1`,
-		bootID, now.GetBootNs()-maxAge.Nanoseconds(), now.GetWallNs()-maxAge.Nanoseconds()).Scan(&seq)
+	err := s.readers.QueryRow(`SELECT seq FROM records WHERE seq >= ? AND iif(boot = ?, boot_ns > ?, wall_ns > ?) ORDER BY seq LIMIT 1`,
+		int64(from), bootID, now.GetBootNs()-maxAge.Nanoseconds(), now.GetWallNs()-maxAge.Nanoseconds()).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) { // everything is old, but the newest row keeps the sequence
-		_, seq, err = s.bounds()
+		_, seq, err = s.bounds(from)
 	}
 
 	if err != nil {
@@ -203,16 +190,4 @@ func (s *store) decisionAt(seq uint64) (uint64, error) {
 	}
 
 	return first, nil
-}
-
-// deleteBefore deletes the rows before a sequence in one transaction.
-func (s *store) deleteBefore(seq uint64) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-
-	if _, err := s.conn.ExecContext(context.Background(), "DELETE FROM records WHERE seq < ?", int64(seq)); err != nil {
-		return fmt.Errorf("cannot delete old records: %w", err)
-	}
-
-	return nil
 }
