@@ -39,7 +39,7 @@ func (r *recovery) take() string {
 
 	switch {
 	case r.startInFlight():
-		return "" // it will report, and it deletes what an earlier attempt left
+		return r.discardEarlier()
 	case r.startedAfterListing() && r.observed.GetAttempt() != r.state.Attempt:
 		return "" // what it shows was deleted before the task was started
 	case r.observed.GetBootId() != r.state.BootID:
@@ -222,6 +222,18 @@ func (r *recovery) discard(row, reason string) string {
 	}
 
 	return row
+}
+
+// discardEarlier: the start in flight will report, and it deletes what an earlier attempt left, unless it is cancelled
+// before it comes to that.
+func (r *recovery) discardEarlier() string {
+	if r.observed.GetAttempt() >= r.state.Attempt {
+		return ""
+	}
+
+	r.emit(&events.TaskDiscarded{Attempt: r.observed.GetAttempt(), Reason: "it is of an earlier attempt"})
+
+	return "start in flight, stale attempt: delete"
 }
 
 // discardCreated: a container that was made and never started.
