@@ -224,11 +224,11 @@ func choose(config Config) (string, error) {
 		address = HostAddress
 	}
 
-	if err := os.MkdirAll(config.RunDir, 0o755); err != nil {
+	if err := os.MkdirAll(config.RunDir, 0o700); err != nil {
 		return "", err
 	}
 
-	return address, os.WriteFile(choicePath(config.RunDir), []byte(address), 0o644)
+	return address, os.WriteFile(choicePath(config.RunDir), []byte(address), 0o600)
 }
 
 func choicePath(runDir string) string { return filepath.Join(runDir, "containerd-address") }

@@ -93,7 +93,7 @@ func selectCrun(ctx context.Context) (string, error) {
 func probeOCIRuntime(ctx context.Context, binary string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	bundle, err := os.MkdirTemp("", "extactor-probe-")
+	bundle, err := os.MkdirTemp("", fmt.Sprintf("extactor-probe-%d-", os.Getpid()))
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func writeProbe(bundle string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(filepath.Join(bundle, "rootfs"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(bundle, "rootfs"), 0o700); err != nil {
 		return err
 	}
 	return writeBundle(bundle, generated)

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,8 +83,8 @@ func TestProbeOCIRuntime(t *testing.T) {
 			t.Errorf("the trial of crun says %v, a container %v", probe, failure)
 		}
 	}
-	for _, pattern := range []string{"/sys/fs/cgroup/*extactor-probe-*", "/sys/fs/cgroup/*/*extactor-probe-*",
-		filepath.Join(os.TempDir(), "extactor-probe-*")} {
+	ours := fmt.Sprintf("extactor-probe-%d-*", os.Getpid()) // other processes may be trying theirs
+	for _, pattern := range []string{"/sys/fs/cgroup/*" + ours, "/sys/fs/cgroup/*/*" + ours, filepath.Join(os.TempDir(), ours)} {
 		if left, _ := filepath.Glob(pattern); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}

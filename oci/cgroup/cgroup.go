@@ -61,13 +61,13 @@ func Join(path string, pid int) error {
 
 func join(root, path string, pid int) error {
 	directory := filepath.Join(root, path)
-	if err := os.MkdirAll(directory, 0o755); err != nil {
+	if err := os.MkdirAll(directory, 0o755); err != nil { // #nosec G301 -- as every cgroup is
 		return err
 	}
 
 	fillCpusets(root, path)
 
-	return os.WriteFile(filepath.Join(directory, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644)
+	return os.WriteFile(filepath.Join(directory, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o600)
 }
 
 // fillCpusets copies processors and memory nodes down the path: a cpuset of version 1 does not inherit them, and takes no
@@ -85,7 +85,7 @@ func fillCpusets(root, path string) {
 			}
 
 			if inherited, err := os.ReadFile(filepath.Join(parent, file)); err == nil {
-				_ = os.WriteFile(filepath.Join(child, file), inherited, 0o644)
+				_ = os.WriteFile(filepath.Join(child, file), inherited, 0o600)
 			}
 		}
 

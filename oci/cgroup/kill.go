@@ -29,7 +29,7 @@ func Kill(ctx context.Context, path string) error {
 
 		for _, directory := range directories {
 			// One write kills all at once where the kernel can (5.14 and a version 2 hierarchy).
-			_ = os.WriteFile(filepath.Join(directory, "cgroup.kill"), []byte("1"), 0o644)
+			_ = os.WriteFile(filepath.Join(directory, "cgroup.kill"), []byte("1"), 0o600)
 
 			for _, pid := range members(directory) {
 				if !ended[pid] {
