@@ -17,6 +17,10 @@ STRIP := -s -w -X main.version=$(VERSION)
 UNIT = $$(go list ./... | grep -vE '/tests/(integration|bench)(/|$$)')
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOSEC := github.com/securego/gosec/v2/cmd/gosec@v2.30.0
+# docs/security.md says why these rules are left out.
+GOSEC_FLAGS := -quiet -exclude=G104,G115,G204,G304,G703 -exclude-generated -exclude-dir=tests -exclude-dir=actorstest -exclude-dir=journaltest
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 
@@ -106,9 +110,14 @@ bench: build ## measure
 	go test -run '^$$' -bench . -timeout 20m ./tests/bench/...
 
 .PHONY: lint
-lint: check ## check, staticcheck, and the rules of the house
+lint: check ## check, staticcheck, gosec, and the rules of the house
 	go run $(STATICCHECK) ./...
+	go run $(GOSEC) $(GOSEC_FLAGS) ./...
 	go test ./tests/arch/...
+
+.PHONY: vulnerabilities
+vulnerabilities: ## look for known vulnerabilities (needs vuln.go.dev)
+	go run $(GOVULNCHECK) ./...
 
 .PHONY: generate
 generate: ## regenerate what is generated (needs protoc)
