@@ -24,7 +24,8 @@ const (
 	DefaultConfigSignal = "SIGHUP"
 )
 
-func (d *decoder) extactor(m *mapping, s *Service) Extactor {
+// extactor reads extactor's own additions; dependsWrong tells that not all of the service's depends could be read.
+func (d *decoder) extactor(m *mapping, s *Service, dependsWrong bool) Extactor {
 	additions := Extactor{
 		Stop:           Stop{Signal: DefaultStopSignal, Timeout: DefaultStopTimeout},
 		Backoff:        Backoff{Initial: DefaultBackoffInitial, Max: DefaultBackoffMax, ResetAfter: DefaultBackoffResetAfter},
@@ -56,7 +57,7 @@ func (d *decoder) extactor(m *mapping, s *Service) Extactor {
 	if signal := d.text(ours, "signal"); signal.text != "" && additions.OnConfigChange != ConfigSignals {
 		d.warnAt(signal.at, "signal means nothing without onConfigChange: signal; the signal that stops is stop.signal")
 	}
-	additions.Depends = d.dependencyOptions(ours, s)
+	additions.Depends = d.dependencyOptions(ours, s, dependsWrong)
 	d.unknownFields(ours)
 	return additions
 }
@@ -95,6 +96,14 @@ func (d *decoder) exactlyOne(m *mapping, before int, given ...bool) {
 	case len(set) > 1:
 		d.errorAt(m.at, "%s sets %s: it needs %s", m.section.title, strings.Join(set, " and "), m.section.choice())
 	case len(set) == 0 && len(d.problems) == before:
+		for i, candidate := range m.unknown { // a field that was misspelt is one mistake
+			if meant := nearest(candidate.name, m.section.names()); slices.Contains(m.section.oneOf, meant) {
+				m.unknown = slices.Delete(m.unknown, i, i+1)
+				d.errorAt(candidate.key, "unknown field %s in %s: did you mean %q? It needs %s",
+					d.quote(candidate.name), m.section.title, meant, m.section.choice())
+				return
+			}
+		}
 		d.errorAt(m.at, "%s sets nothing: it needs %s", m.section.title, m.section.choice())
 	}
 }

@@ -59,8 +59,9 @@ func (d Dependency) set() []string {
 	return set
 }
 
-// dependencyOptions reads the further demands, and finds for each the item of depends that it is about.
-func (d *decoder) dependencyOptions(ours *mapping, s *Service) []DependencyOptions {
+// dependencyOptions reads the further demands, and finds for each the item of depends that it is about. Where not all of
+// depends could be read, one that is not found is no mistake of its own.
+func (d *decoder) dependencyOptions(ours *mapping, s *Service, dependsWrong bool) []DependencyOptions {
 	var all []DependencyOptions
 	lines := make(map[string]int) // where each item of depends got its demands
 	for _, node := range d.list(ours, "depends", "further demands on items of depends") {
@@ -74,7 +75,9 @@ func (d *decoder) dependencyOptions(ours *mapping, s *Service) []DependencyOptio
 		before := len(d.problems)
 		options := d.demands(each)
 		if len(d.problems) == before {
-			d.match(each, &options, s.Depends)
+			if !d.match(&options, s.Depends) && !dependsWrong {
+				d.unmatched(each, options.Dependency, s.Depends)
+			}
 			key := options.Dependency.named()
 			if earlier := lines[key]; earlier != 0 {
 				d.errorAt(each.at, "%s has further demands on line %d already: each item of depends may have them once", key, earlier)
@@ -116,22 +119,29 @@ func (d *decoder) demands(m *mapping) DependencyOptions {
 
 // match replaces the dependency of the options by the item of depends that says the same; the order in which the checks
 // of the network stand does not matter.
-func (d *decoder) match(m *mapping, options *DependencyOptions, depends []Dependency) {
-	var known []string
+func (d *decoder) match(options *DependencyOptions, depends []Dependency) bool {
 	for _, item := range depends {
 		if item.demandsWhat(options.Dependency) {
 			options.Dependency = item
-			return
+			return true
 		}
+	}
+	return false
+}
+
+// unmatched reports further demands on what depends does not have.
+func (d *decoder) unmatched(m *mapping, wanted Dependency, depends []Dependency) {
+	var known []string
+	for _, item := range depends {
 		known = append(known, item.named())
 	}
 	hint := "depends has no items"
-	if best := nearest(options.Dependency.named(), known); best != "" {
+	if best := nearest(wanted.named(), known); best != "" {
 		hint = "did you mean " + best + "?"
 	} else if len(known) > 0 {
 		hint = "depends has " + strings.Join(known, ", ")
 	}
-	d.errorAt(m.at, "no item of depends has %s: %s", options.Dependency.named(), hint)
+	d.errorAt(m.at, "no item of depends has %s: %s", wanted.named(), hint)
 }
 
 // demandsWhat tells whether both depend on the same.

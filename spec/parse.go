@@ -49,12 +49,14 @@ func (d *decoder) service(root ast.Node, taken map[string]string) *Service {
 	} else if d.absent(m.fields["container"].value) {
 		d.missing(m, "container", "a mapping with at least entrypoint")
 	}
+	before := len(d.problems.Errors())
 	s.Depends = d.dependencies(m, s)
+	dependsWrong := len(d.problems.Errors()) > before
 	if restart, ok := d.required(m, "restart", restartRule); ok {
 		s.Restart = restartPolicy(restart.text)
 		d.demand(restart, validRestart)
 	}
-	s.Extactor = d.extactor(m, s)
+	s.Extactor = d.extactor(m, s, dependsWrong)
 	d.unknownFields(m)
 	return s
 }
@@ -93,7 +95,9 @@ func (d *decoder) mount(m *mapping) Mount {
 	if ok {
 		d.demand(destination, absolutePath)
 	}
+	before := len(d.problems)
 	source := d.text(m, "source")
+	unread := len(d.problems) > before // which is reported
 	mount := Mount{
 		Source:      source.text,
 		Destination: destination.text,
@@ -103,6 +107,7 @@ func (d *decoder) mount(m *mapping) Mount {
 		GIDMappings: d.idMappings(m, "gidMappings"),
 	}
 	switch {
+	case unread:
 	case mount.isBind() && source.text == "":
 		d.missing(m, "source", "the absolute path on the host that a bind mount shows")
 	case mount.isBind():
@@ -124,6 +129,8 @@ func (d *decoder) idMappings(m *mapping, name string) []IDMapping {
 				Size:        d.number(each, "size"),
 			})
 			d.unknownFields(each)
+		} else if d.absent(node) {
+			d.errorAt(startOf(node), "this item of %s is empty: it needs containerID, hostID and size", name)
 		}
 	}
 	return mappings

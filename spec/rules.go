@@ -49,14 +49,14 @@ var (
 
 func validStopSignal(text string) string {
 	if name, ok := signalName(text); !ok || name == "SIGSTOP" {
-		return fmt.Sprintf("%s is no signal that ends a program: allowed is for example SIGTERM, TERM or 15", quote(text))
+		return fmt.Sprintf("%s is no signal that ends a program: allowed is for example SIGTERM, TERM or 15%s", quote(text), meantSignal(text))
 	}
 	return ""
 }
 
 func validConfigSignal(text string) string {
 	if name, ok := signalName(text); !ok || name == "SIGSTOP" || name == "SIGKILL" {
-		return fmt.Sprintf("%s is no signal that a program can handle: allowed is for example SIGHUP, USR1 or 1", quote(text))
+		return fmt.Sprintf("%s is no signal that a program can handle: allowed is for example SIGHUP, USR1 or 1%s", quote(text), meantSignal(text))
 	}
 	return ""
 }

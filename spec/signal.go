@@ -74,3 +74,18 @@ func realTimeName(number int) (string, bool) {
 		return fmt.Sprintf("SIGRTMAX-%d", lastRealTime-number), true
 	}
 }
+
+// meantSignal asks in a message whether another signal was meant by what is none.
+func meantSignal(text string) string {
+	if _, known := signalName(text); known {
+		return ""
+	}
+	var names []string
+	for _, known := range signals[1:] {
+		names = append(names, "SIG"+known)
+	}
+	if best := nearest(text, names); best != "" {
+		return "; did you mean \"" + best + "\"?"
+	}
+	return ""
+}

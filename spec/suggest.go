@@ -18,28 +18,53 @@ func nearest(word string, candidates []string) string {
 			best, bestDistance = candidate, distance
 		}
 	}
+	if best == "" {
+		return shortened(word, candidates)
+	}
 	return best
 }
 
-// editDistance is the Levenshtein distance of two words, in bytes.
+// shortened returns the one candidate that begins with a word of some length, or "".
+func shortened(word string, candidates []string) string {
+	const shortest = 4
+	best := ""
+	for _, candidate := range candidates {
+		if len(word) < shortest || !strings.HasPrefix(strings.ToLower(candidate), strings.ToLower(word)) {
+			continue
+		}
+		if best != "" {
+			return ""
+		}
+		best = candidate
+	}
+	return best
+}
+
+// editDistance is how many letters must be changed, added, left out or swapped with their neighbour to make one word of
+// the other, in bytes: their optimal string alignment distance.
 func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	var before []int // the row before the row above
+	above := make([]int, len(b)+1)
+	for j := range above {
+		above[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		row := make([]int, len(b)+1)
 		row[0] = i + 1
 		for j := range len(b) {
-			substituted := diagonal
-			if a[i] != b[j] {
-				substituted++
+			row[j+1] = min(above[j+1], row[j]) + 1
+			if a[i] == b[j] {
+				row[j+1] = min(row[j+1], above[j])
+			} else {
+				row[j+1] = min(row[j+1], above[j]+1)
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(substituted, row[j]+1, row[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
+		before, above = above, row
 	}
-	return row[len(b)]
+	return above[len(b)]
 }
 
 // printable keeps what a file contains from breaking the line of a message or from moving the cursor of a terminal.

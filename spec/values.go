@@ -71,7 +71,7 @@ func (d *decoder) scalar(name string, node ast.Node) (item, bool) {
 	case ast.ScalarNode:
 		text = value.GetToken().Value
 	default:
-		d.errorAt(startOf(resolved), "%s must be text, not %s", name, d.kindOf(resolved))
+		d.errorAt(startOf(resolved), "%s must be a single value, not %s", name, d.kindOf(resolved))
 		return item{}, false
 	}
 	at := startOf(resolved)
