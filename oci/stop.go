@@ -138,6 +138,12 @@ func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 		if err := r.remove(ctx, *container); err != nil {
 			return fmt.Errorf("cannot delete %q: %w", task.ID, err)
 		}
+	} else {
+		r.letGo(ctx, task.ID) // it was prepared, or somebody else has removed the container
+	}
+
+	if err := r.killStrays(ctx, task.ID); err != nil {
+		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
 	}
 
 	if err := r.sweep(task.ID, func(attempt uint64) bool { return attempt == task.Attempt }); err != nil {
@@ -154,14 +160,7 @@ func (r *Runtime) remove(ctx context.Context, container containers.Container) er
 		return err
 	}
 
-	drain, cancel := context.WithTimeout(ctx, drainTimeout)
-	defer cancel()
-
-	if err := logs.Drained(drain, r.logs, container.ID); err != nil {
-		r.config.Logger.Warn().Err(err).Msg("log not drained; it is kept open")
-	} else {
-		r.release(container.ID)
-	}
+	r.letGo(ctx, container.ID)
 
 	err := r.client.ContainerService().Delete(ctx, container.ID)
 	if err != nil && !errdefs.IsNotFound(err) {
@@ -219,6 +218,18 @@ func (r *Runtime) deleteTask(ctx context.Context, id string) error {
 	}
 
 	return problem
+}
+
+// letGo removes the log FIFO once nothing is left in it.
+func (r *Runtime) letGo(ctx context.Context, id string) {
+	drain, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+
+	if err := logs.Drained(drain, r.logs, id); err != nil {
+		r.config.Logger.Warn().Err(err).Msg("log not drained; it is kept open")
+	} else {
+		r.release(id)
+	}
 }
 
 // release lets go of the log FIFO and removes it.
