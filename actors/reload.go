@@ -107,7 +107,7 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 
 	switch {
 	case known == nil:
-		r.loadLate(ctx, file)
+		r.loadLate(ctx, file, nil)
 
 		return Added
 	case known.removing && reflect.DeepEqual(known.again, file):
@@ -134,16 +134,19 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 }
 
 // loadLate spawns the actor of a service when the containers may have been listed already. Its history may end with a
-// task that is gone, or with a start whose outcome nobody reports any more.
-func (r *rootActor) loadLate(ctx actor.Context, file *spec.Service) {
+// task that is gone, or with a start whose outcome nobody reports any more. left is what was listed of it, nil for nothing.
+func (r *rootActor) loadLate(ctx actor.Context, file *spec.Service, left *events.Observed) {
 	r.load(ctx, file, "")
 
 	switch id := file.ID(); {
 	case r.skipped[id] != nil:
 		r.resumeSkipped(id)
 	case r.runtimeUp:
-		nothing := &events.Observed{Status: events.TaskStatus_TASK_STATUS_NONE, At: r.listed}
-		r.world.send(r.services[id].pid, take{order: &events.RecoverService{Observed: nothing}, origin: viaRuntime})
+		if left == nil {
+			left = &events.Observed{Status: events.TaskStatus_TASK_STATUS_NONE, At: r.listed}
+		}
+
+		r.world.send(r.services[id].pid, take{order: &events.RecoverService{Observed: left}, origin: viaRuntime})
 	}
 }
 
@@ -200,11 +203,14 @@ func (r *rootActor) forget(ctx actor.Context, ended *actor.PID) {
 		delete(r.services, id)
 		r.world.board.remove(id)
 
-		if known.again != nil && !r.stopping {
-			r.loadLate(ctx, known.again)
-		} else {
-			r.tellService(id, 0)
+		switch {
+		case known.again != nil && !r.stopping:
+			r.loadLate(ctx, known.again, known.left)
+		case known.left != nil:
+			r.judgeLeft(ctx, id, known.left, 0)
 		}
+
+		r.tellService(id, 0)
 
 		r.observeHosts(ctx)
 		r.findCycles()

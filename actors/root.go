@@ -48,6 +48,8 @@ type member struct {
 	removing  bool          // its file is gone; it is stopping
 	unloading bool          // its actor is ending
 	again     *spec.Service // its file is there again; it is loaded anew once the old one has ended
+
+	left *events.Observed // what the containers' listing showed of it while its actor was ending, which heard no more of it
 }
 
 // needs are the ids of the services that the member depends on.
@@ -328,6 +330,12 @@ func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
 
 		observed.At = message.at
 
+		if known := r.services[id]; known.unloading {
+			known.left = message.tasks[id]
+
+			continue
+		}
+
 		r.world.send(r.services[id].pid, take{
 			order: &events.RecoverService{Observed: observed}, origin: viaRuntime, cause: message.seq,
 		})
@@ -338,14 +346,18 @@ func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
 	for _, id := range slices.Sorted(maps.Keys(message.tasks)) {
 		observed := message.tasks[id]
 		observed.At = message.at
-
-		if r.services[id] == nil && !r.stopping && !r.skip(id, observed) {
-			r.removeOrphan(ctx, id, observed, message.seq)
-		}
+		r.judgeLeft(ctx, id, observed, message.seq)
 	}
 
 	r.runtimeUp, r.listed = true, message.at
 	r.tellService(service.Runtime, message.seq)
+}
+
+// judgeLeft ends a container that no service has, unless it is left alone because its file has problems.
+func (r *rootActor) judgeLeft(ctx actor.Context, id string, observed *events.Observed, cause uint64) {
+	if r.services[id] == nil && !r.stopping && !r.skip(id, observed) {
+		r.removeOrphan(ctx, id, observed, cause)
+	}
 }
 
 // removeOrphan ends a container whose service file is no longer there as it would have ended with the file gone before

@@ -1,0 +1,57 @@
+package actors_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/extactor/extactor/actors"
+	"github.com/extactor/extactor/actors/actorstest"
+	"github.com/extactor/extactor/events"
+)
+
+// The containers are listed in the very moment in which a service ends whose file is gone, so that nobody hears of the
+// container that it had: it must not run on without a service.
+func TestAListingWhileAServiceIsGoing(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		for seed := range uint64(60) {
+			storyOf(t, seed, func(w *actorstest.World) {
+				a, b := serve("a"), serve("b")
+
+				// The journal does not know that it was started.
+				w.Runtime.Disconnect()
+				w.Boot(a, b)
+				w.Run(time.Second)
+				w.Journal.Degrade()
+				w.Runtime.Connect()
+				w.UntilState("ext-a", events.StateRunning)
+				w.Runtime.Disconnect()
+				w.Crash()
+				w.Journal.Repair()
+
+				release := make(chan struct{})
+				w.Config = func(config *actors.Config) { config.Runtime = slowListing{config.Runtime, release} }
+
+				w.Boot(a, b)
+				w.Runtime.Connect()
+				w.Run(time.Second)
+				close(release) // and the reload: which one comes first is up to the seed
+				wantChanges(w, reloads(w, files(b)), "ext-a removed")
+
+				if back {
+					w.Run(time.Millisecond)
+					wantChanges(w, reloads(w, files(a, b)), "ext-a added")
+				}
+
+				w.Run(time.Minute)
+
+				if _, there := w.Runtime.Tasks()["ext-a"]; there != back {
+					w.Fatalf("the runtime has %v", w.Runtime.Tasks())
+				}
+
+				if back {
+					states(w, map[string]string{"ext-a": events.StateRunning, "ext-b": events.StateRunning})
+				}
+			})
+		}
+	}
+}
