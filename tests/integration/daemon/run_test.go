@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/datadriven"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
@@ -348,6 +349,46 @@ func TestAuthorsMistakes(t *testing.T) {
 	// On its own, whether or not this machine has an address.
 	write("name: hello-world\ncontainer:\n  entrypoint: ./hello-world\n  args: [--msg, all is well]\nrestart: always\n")
 	r.line(`^\[ext-hello-world\] all is well$`)
+}
+
+// Every mistake that can be made in a field, as spec has them, each in a file of its own: all are shown at once, with file,
+// line, column and what to write instead.
+func TestAuthorsMistakeInEachField(t *testing.T) {
+	t.Parallel()
+
+	dir := shortDirectory(t)
+
+	var wanted []string
+
+	datadriven.RunTest(t, root+"/spec/testdata/typos/fields.txt", func(t *testing.T, d *datadriven.TestData) string {
+		if d.Cmd == "base" {
+			must(t, os.WriteFile(filepath.Join(dir, "base"), []byte(d.Input+"\n"), 0o644))
+
+			return d.Expected
+		}
+
+		base, err := os.ReadFile(filepath.Join(dir, "base"))
+		must(t, err)
+
+		right, wrong, _ := strings.Cut(strings.ReplaceAll(d.Input, `\n`, "\x00"), "\n")
+		unescape := strings.NewReplacer("\x00", "\n").Replace
+		file := fmt.Sprintf("m%03d.yaml", len(wanted))
+		content := strings.Replace(string(base), unescape(right), unescape(wrong), 1)
+		must(t, os.WriteFile(filepath.Join(dir, file), []byte(content), 0o644))
+
+		first, _, _ := strings.Cut(d.Expected, "\n")
+		wanted = append(wanted, filepath.Join(dir, file)+strings.TrimPrefix(first, "x.yaml"))
+
+		return d.Expected
+	})
+	must(t, os.Remove(filepath.Join(dir, "base")))
+
+	r := runAuthor(t, dir)
+	r.line(`^extactor: waiting for the correction`)
+
+	for _, want := range wanted {
+		r.lines.await(t, want, func(line string) bool { return line == want })
+	}
 }
 
 // What keeps everything from running is said in one line.
