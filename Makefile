@@ -101,6 +101,13 @@ race: ## run the unit tests with the race detector
 machine: ## walk the whole state machine of a service, without the race detector
 	go test -timeout 5m ./service
 
+SEEDS ?= 500
+FROM ?= 1
+
+.PHONY: sim
+sim: ## play SEEDS seeds in virtual time from FROM on, or one with SEED and its trace, and print figures
+	cd tests/sim && go test -count=1 -timeout 120m -v -run '^TestSeeds$$' -from $(FROM) -seeds $(SEEDS) $(if $(SEED),-seed $(SEED))
+
 .PHONY: integration
 integration: deps-test build ## run the tests on real containers (as root)
 	EXTACTOR_BIN=$(CURDIR)/bin go test -count=1 -timeout 8m ./tests/integration/...

@@ -1,6 +1,7 @@
 package actorstest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -167,19 +168,18 @@ func (a *audit) after(decision events.Decision, receipt events.Receipt, degraded
 
 // judgeSecrecy: values of the environment and contents of files are nobody's business.
 func (a *audit) judgeSecrecy(decision events.Decision) {
-	var texts []string
-
-	if decision.Command != nil {
-		texts = append(texts, decision.Command.String())
-	}
-
+	messages := []proto.Message{decision.Command}
 	for _, entry := range decision.Entries {
-		texts = append(texts, entry.Message, entry.Event.String())
+		messages = append(messages, entry.Event)
+
+		if strings.Contains(entry.Message, Secret) {
+			a.violate("a secret is in the journal: %s", entry.Message)
+		}
 	}
 
-	for _, text := range texts {
-		if strings.Contains(text, Secret) {
-			a.violate("a secret is in the journal: %s", text)
+	for _, message := range messages {
+		if content, err := proto.Marshal(message); err != nil || bytes.Contains(content, []byte(Secret)) {
+			a.violate("a secret is in the journal, or what cannot be read (%v): %v", err, message)
 		}
 	}
 }
@@ -284,7 +284,7 @@ func (a *audit) call(call Call, run int) {
 
 func (a *audit) judgeStart(call Call) {
 	state := a.states[call.ID]
-	if state.Attempt != call.Attempt || state.Name != events.StatePreparing || state.DesiredStopped {
+	if state.Attempt != call.Attempt || state.Name != events.StatePreparing || state.DesiredStopped && !a.damaged {
 		a.violate("%s while %s, attempt %d, stopped %t", call, state.Name, state.Attempt, state.DesiredStopped)
 	}
 

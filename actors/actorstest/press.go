@@ -115,6 +115,14 @@ func (w *World) Excuse() {
 	w.audit.damaged = true
 }
 
+// Damaged tells whether Excuse was called.
+func (w *World) Damaged() bool {
+	w.audit.mu.Lock()
+	defer w.audit.mu.Unlock()
+
+	return w.audit.damaged
+}
+
 // Command gives a person's command and returns its answer.
 func (w *World) Command(id string, order events.Order) (uint64, error) {
 	w.T.Helper()
@@ -128,8 +136,7 @@ func (w *World) Command(id string, order events.Order) (uint64, error) {
 // Presses returns every command that a person gave.
 func (w *World) Presses() []*Press { return w.presses }
 
-// CheckPresses looks for every command that was carried out in the journal. What was acknowledged while the journal was
-// degraded may be lost in a crash, so it is for the caller to ask before one.
+// CheckPresses looks for every command that was carried out in the journal.
 func (w *World) CheckPresses() {
 	w.T.Helper()
 
@@ -147,13 +154,13 @@ func (w *World) CheckPresses() {
 	}
 
 	for _, press := range w.presses {
-		if !press.done.Load() || press.Err != nil || press.checked {
+		if !press.done.Load() || press.Err != nil || press.checked || press.Seq <= w.Journal.forgotten {
 			continue
 		}
 
 		press.checked = true
 
-		if seq, found := last[press.pid]; found && seq != press.Seq || !found && !press.idle {
+		if seq, found := last[press.pid]; found && seq != press.Seq || !found && press.durable && !press.idle {
 			w.Fatalf("%s of %s was acknowledged as %d, the journal has it as %d (%s)", describe(press.Order), press.ID, press.Seq, seq, kinds[press.pid])
 		}
 	}

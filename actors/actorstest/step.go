@@ -62,10 +62,10 @@ func (w *World) Fatalf(format string, values ...any) {
 	w.T.Fatalf("seed %d: %s\nTRACE of seed %d:\n%s", w.seed, fmt.Sprintf(format, values...), w.seed, w.trace)
 }
 
-// Run lets time pass and delivers what comes.
+// Run lets time pass and delivers what comes, until the daemon dies.
 func (w *World) Run(length time.Duration) {
 	w.T.Helper()
-	w.until(length, func() bool { return false })
+	w.until(length, func() bool { return w.crashed })
 }
 
 // Until delivers what comes until something is so, and ends the test where it is not within the time.

@@ -1,6 +1,7 @@
 package actorstest
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -48,7 +49,9 @@ type World struct {
 	presses   []*Press
 	wake      chan struct{} // room for one: something may have changed
 	crashed   bool          // the daemon of this run has died; its actors do not know yet
-	given     bool          // up: nothing is judged any more
+	alive     context.Context
+	end       context.CancelFunc // of alive
+	given     bool               // up: nothing is judged any more
 	tally     *Tally
 }
 
@@ -123,6 +126,7 @@ func (w *World) Boot(files ...*spec.Service) {
 	w.runs++
 	w.files = files
 	w.crashed = false
+	w.alive, w.end = context.WithCancel(w.T.Context())
 	w.Journal.revive(w.BootID)
 	w.trace.note("boot %d of %s with %d services", w.runs, w.BootID, len(files))
 
@@ -176,7 +180,7 @@ func (w *World) Reload(desired actors.Desired) []actors.Change {
 
 	w.Do(func() {
 		var err error
-		if changes, err = w.System.Reload(w.T.Context(), desired); err != nil {
+		if changes, err = w.System.Reload(w.alive, desired); err != nil && w.alive.Err() == nil {
 			w.T.Error(err)
 		}
 	})
@@ -245,22 +249,24 @@ func (w *World) Crash() {
 	w.gone()
 }
 
-// RunToCrash lets time pass until the daemon dies in an append, the next one for 1; it tells whether it came to that. The
-// daemon must be crashed then.
-func (w *World) RunToCrash(length time.Duration, appends int, boundary Boundary) (crashed bool) {
-	w.T.Helper()
-	w.Journal.arm(appends, boundary)
-	w.until(length, func() bool { return w.crashed })
-	w.Journal.arm(0, "")
+// ArmCrash lets the daemon die in an append: the next one for 1. A test has to look at Crashed then, and to call Crash.
+func (w *World) ArmCrash(appends int, boundary Boundary) { w.Journal.arm(appends, boundary) }
 
-	return w.crashed
-}
+// Disarm takes an ArmCrash back that has not come to pass.
+func (w *World) Disarm() { w.Journal.arm(0, "") }
+
+// Crashed tells whether the daemon has died and Crash was not called yet.
+func (w *World) Crashed() bool { return w.crashed }
+
+// Alive is a context that ends with this run of the daemon: what asks it a question must not wait for ever.
+func (w *World) Alive() context.Context { return w.alive }
 
 // die: from now on nothing that the daemon does has any effect. Its actors, which cannot be killed, do not notice.
 func (w *World) die(moment string) {
 	w.trace.note("the daemon dies %s", moment)
 	w.tally.add("crash " + moment)
 	w.crashed = true
+	w.end()
 	w.Journal.kill()
 	w.mailboxes.crash()
 
@@ -299,5 +305,6 @@ func (w *World) gone() {
 		return len(w.audit.open) == 0
 	})
 	w.Clock.end()
-	w.System, w.mailboxes = nil, nil
+	w.end()
+	w.System, w.mailboxes, w.crashed = nil, nil, false
 }

@@ -54,6 +54,7 @@ func (p *play) converge() {
 	p.Run(calm)
 	p.CheckViews()
 	p.CheckPresses()
+	p.checkDesired()
 	p.snapshot() // which the audit compares with the journal's fold
 
 	if busy := p.Busy(); len(busy) > 0 {
@@ -73,17 +74,26 @@ func (p *play) converge() {
 		}
 	}
 
-	running := make(map[string]uint64)
+	running, there := make(map[string]uint64), p.Runtime.Tasks()
 
 	for _, view := range p.System.Views() {
-		if view.State == events.StateRunning && strings.HasPrefix(view.ID, "ext-") {
+		switch {
+		case !strings.HasPrefix(view.ID, "ext-"):
+		case p.leftAlone(view.ID): // its state is the last that a daemon knew that had its file
+			delete(there, view.ID)
+		case view.State == events.StateRunning:
 			running[view.ID] = view.Attempt
 		}
 	}
 
-	if there := p.Runtime.Tasks(); !maps.Equal(there, running) {
+	if !maps.Equal(there, running) {
 		p.Fatalf("the runtime has %v when all is calm, the services running are %v", there, running)
 	}
+}
+
+// leftAlone tells whether a service goes on as it is because its file has problems.
+func (p *play) leftAlone(id string) bool {
+	return slices.ContainsFunc(p.rejected, func(rejected *events.SpecRejected) bool { return idOf(rejected.GetFile()) == id })
 }
 
 // checkViewed: what is shown is what the files name, and the services of the host that it needs.
@@ -140,7 +150,7 @@ func (p *play) outOfTime(id string) bool {
 		}
 	}
 
-	return strings.HasPrefix(reason, "waited ")
+	return strings.HasPrefix(reason, "waited ") || reason == "" && p.forgot
 }
 
 // outdated tells what is wrong with what runs.
@@ -163,7 +173,7 @@ func (p *play) outdated(file *spec.Service) string {
 func (p *play) misplaced(file *spec.Service, view events.View) string {
 	switch view.State {
 	case events.StateRunning:
-		if view.Desired == events.DesiredStopped {
+		if view.Desired == events.DesiredStopped && !p.Damaged() {
 			return "a person has stopped it"
 		}
 
@@ -201,7 +211,7 @@ func (p *play) idle(file *spec.Service, view events.View) string {
 		met := awaited.Name == service.Runtime || awaited.Met(p.factOf(awaited))
 
 		for _, rejected := range p.rejected { // it may run without being registered, or as it was
-			if "ext-"+strings.TrimSuffix(strings.TrimPrefix(rejected.GetFile(), "/files/"), ".yaml") == awaited.Name {
+			if idOf(rejected.GetFile()) == awaited.Name {
 				met = !slices.ContainsFunc(view.Waiting(), func(waiting events.ConditionView) bool { return waiting.Key == awaited.Key() })
 			}
 		}
@@ -256,4 +266,28 @@ func (p *play) shutDown() {
 
 	p.CheckViews()
 	p.Close()
+}
+
+// checkDesired: what a service is to be is what a person said last, in this boot.
+func (p *play) checkDesired() {
+	last := make(map[string]string)
+
+	for _, record := range p.Journal.Records() {
+		switch record.Kind {
+		case "command.StartService", "command.RestartService":
+			last[record.Service] = events.DesiredStarted
+		case "command.StopService":
+			last[record.Service] = events.DesiredStopped
+		}
+
+		if record.BootID != p.BootID {
+			delete(last, record.Service)
+		}
+	}
+
+	for _, view := range p.System.Views() {
+		if wanted := last[view.ID]; wanted != "" && view.Desired != wanted && !p.Damaged() {
+			p.Fatalf("%s is to be %s, a person said %s", view.ID, view.Desired, wanted)
+		}
+	}
 }

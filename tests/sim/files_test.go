@@ -3,9 +3,11 @@ package sim_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/extactor/extactor/actors"
+	"github.com/extactor/extactor/actors/actorstest"
 	"github.com/extactor/extactor/condition"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/spec"
@@ -21,6 +23,11 @@ var (
 func id(number int) string { return fmt.Sprintf("ext-s%d", number) }
 
 func source(number int) string { return fmt.Sprintf("/files/s%d.yaml", number) }
+
+// idOf is the id of the service that a file is about.
+func idOf(file string) string {
+	return "ext-" + strings.TrimSuffix(strings.TrimPrefix(file, "/files/"), ".yaml")
+}
 
 // extend gives a file what Talos does not know, and what is not about files and clocks.
 func (p *play) extend(file *spec.Service) {
@@ -52,6 +59,10 @@ func (p *play) extend(file *spec.Service) {
 
 	if p.oneIn(3) {
 		file.Extactor.Health = &spec.Health{TCP: fmt.Sprintf("192.0.2.1:%d", 1+p.random.IntN(9)), OnFailure: onFailure[p.random.IntN(2)]}
+	}
+
+	if p.oneIn(4) {
+		file.Extactor.Backoff = spec.Backoff{Initial: time.Second, Max: 10 * time.Second, ResetAfter: 5 * time.Second}
 	}
 
 	file.Extactor.OnConfigChange, file.Extactor.ConfigSignal = changes[p.random.IntN(len(changes))], "SIGHUP"
@@ -93,7 +104,7 @@ func (p *play) edit() {
 		p.rejected = append(slices.Clone(p.rejected), &events.SpecRejected{File: source(number), Problems: []string{fmt.Sprintf("%d:1", p.edits)}})
 	case 3, 4: // something that matters to the container
 		p.change(index, func(file *spec.Service) {
-			file.Container.Environment = []string{fmt.Sprintf("CHANGED=%d", p.edits)}
+			file.Container.Environment = []string{fmt.Sprintf("CHANGED=%s%d", actorstest.Secret, p.edits)}
 		})
 	case 5: // all but what the container is made from
 		p.change(index, func(file *spec.Service) {
@@ -135,13 +146,13 @@ func (p *play) configure(number int) {
 		return
 	}
 
-	made := &spec.Config{Name: name, Files: []spec.ConfigFile{{MountPath: "/etc/config", Content: fmt.Sprint(p.edits)}}}
+	made := &spec.Config{Name: name, Files: []spec.ConfigFile{{MountPath: "/etc/config", Content: fmt.Sprint(actorstest.Secret, p.edits)}}}
 	if p.oneIn(4) {
 		made.Files = append(made.Files, spec.ConfigFile{MountPath: "/etc/more", Content: "more"})
 	}
 
 	if p.oneIn(4) {
-		made.Environment = []string{fmt.Sprintf("CONFIG=%d", p.edits)}
+		made.Environment = []string{fmt.Sprintf("CONFIG=%s%d", actorstest.Secret, p.edits)}
 	}
 
 	p.configs = append(without, made)

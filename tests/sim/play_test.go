@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -26,6 +25,7 @@ type play struct {
 	rejected []*events.SpecRejected
 	configs  []*spec.Config
 	edits    int
+	forgot   bool // the journal no longer has everything: retention
 }
 
 func newPlay(w *actorstest.World) *play {
@@ -121,7 +121,11 @@ func (p *play) id() string { return id(p.random.IntN(len(p.policies))) }
 
 func (p *play) perform() {
 	for _, watched := range outside {
-		p.Watcher.Set(watched, fact(watched, p.coin()))
+		if p.oneIn(8) { // its watcher says nothing before something happens to it
+			p.Watcher.Hang(watched)
+		} else {
+			p.Watcher.Set(watched, fact(watched, p.coin()))
+		}
 	}
 
 	for _, name := range hosts {
@@ -141,10 +145,23 @@ func (p *play) perform() {
 	p.Boot(p.files...)
 
 	for range 14 + p.random.IntN(14) {
+		if p.oneIn(6) {
+			p.ArmCrash(1+p.random.IntN(25), p.boundary())
+		}
+
 		p.Run(p.gap())
-		p.act()
+
+		if !p.Crashed() {
+			p.act()
+		}
+
+		if p.Crashed() {
+			p.Crash()
+			p.bootAgain()
+		}
 	}
 
+	p.Disarm()
 	p.calmDown()
 	p.converge()
 
@@ -164,92 +181,4 @@ func (p *play) gap() time.Duration {
 	most := []time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second, 12 * time.Second}[p.random.IntN(4)]
 
 	return time.Duration(p.random.Int64N(int64(most)))
-}
-
-// act lets one thing happen.
-func (p *play) act() {
-	switch p.random.IntN(26) {
-	case 0, 1, 2:
-		p.Press(p.id(), &events.StartService{})
-	case 3, 4, 5:
-		p.Press(p.id(), &events.StopService{})
-	case 6:
-		p.Press(p.id(), &events.RestartService{})
-	case 7, 8, 9:
-		watched := outside[p.random.IntN(len(outside))]
-		p.Watcher.Set(watched, fact(watched, p.coin()))
-	case 10:
-		p.Runtime.EndAfter(p.id(), time.Duration(p.random.Int64N(int64(3*time.Second))), int32(p.random.IntN(2)))
-	case 11:
-		p.Runtime.FailStart(p.id(), errors.New("no such image"))
-	case 12:
-		p.Runtime.Exit(p.id(), int32(p.random.IntN(2)))
-	case 13:
-		p.Runtime.Disconnect()
-	case 14:
-		p.Runtime.Connect()
-	case 15:
-		p.Journal.Degrade()
-	case 16:
-		p.Journal.Repair()
-	case 17:
-		p.Clock.Jump(time.Duration(p.random.Int64N(int64(20000*time.Hour))) - 1000*time.Hour)
-	case 18, 19, 20, 21:
-		p.reload()
-	case 22, 23:
-		p.Prober.SetHealth(p.id(), p.coin())
-	case 24:
-		p.Prober.SetHost(hosts[p.random.IntN(len(hosts))], p.coin(), "seen")
-	default:
-		p.rare()
-	}
-}
-
-// rare lets something happen that is rare in life too.
-func (p *play) rare() {
-	switch p.random.IntN(4) {
-	case 0:
-		p.Runtime.Lose(p.id())
-	case 1:
-		p.snapshot()
-	default:
-		p.reboot()
-	}
-}
-
-func (p *play) snapshot() {
-	p.Do(func() {
-		if err := p.System.Snapshot(p.T.Context()); err != nil {
-			p.T.Error(err)
-		}
-	})
-}
-
-// reboot replaces the daemon in one of the ways in which that happens.
-func (p *play) reboot() {
-	p.Settle()
-	p.CheckViews()
-	p.CheckPresses()
-
-	if p.coin() {
-		p.Crash()
-	} else {
-		p.Close()
-	}
-
-	switch p.random.IntN(6) {
-	case 0: // the whole machine
-		p.boots++
-		p.BootID = fmt.Sprintf("boot-%d", p.boots)
-
-		if p.coin() { // else the runtime still shows what it had
-			for number := range p.policies {
-				p.Runtime.Lose(id(number))
-			}
-		}
-	case 1, 2: // the files have
-		p.edit()
-	}
-
-	p.Boot(p.files...)
 }

@@ -3,89 +3,74 @@ package sim_test
 import (
 	"flag"
 	"fmt"
-	"sync"
+	"runtime"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/extactor/extactor/actors/actorstest"
 )
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "replay this seed only, and print its trace")
+	from    = flag.Uint64("from", 1, "the first seed")
 	seeds   = flag.Uint64("seeds", 500, "how many seeds to run")
 )
 
 // calm is longer than any backoff, stop and pause.
 const calm = 3 * time.Minute
 
-// run lives one seed through and returns its trace; seen is given the kind of each record and each row of a recovery.
-func run(t *testing.T, seed uint64, seen func(string)) (trace string) {
-	t.Helper()
-
-	defer func() {
-		if t.Failed() {
-			t.Logf("replay with: go test ./tests/sim -run TestSeeds -v -seed %d", seed)
-		}
-	}()
-
-	synctest.Test(t, func(t *testing.T) {
-		w := actorstest.NewWorld(t, seed)
-		newPlay(w).perform()
-
-		trace = w.Trace()
-
-		for _, record := range w.Journal.Records() {
-			seen(record.Kind)
-
-			if row := record.Event.GetRecovered().GetRow(); row != "" {
-				seen("recovered: " + row)
-			}
-		}
-	})
-
-	return trace
-}
-
-func nothing(string) {}
-
 func TestSeeds(t *testing.T) {
 	if *oneSeed != 0 {
-		t.Log(run(t, *oneSeed, nothing))
+		result := run(t, *oneSeed, nil)
+		fmt.Print(result.trace)
+		report(t, result)
 
 		return
 	}
 
-	var mu sync.Mutex
-
-	counts := make(map[string]int)
-	count := func(kind string) {
-		mu.Lock()
-		defer mu.Unlock()
-
-		counts[kind]++
-	}
+	figures := newFigures()
 
 	t.Run("each", func(t *testing.T) {
-		const groups = 8 // so that seeds can run beside each other without a test for each
-		for group := range uint64(groups) {
-			t.Run(fmt.Sprint(group), func(t *testing.T) {
+		next := make(chan uint64)
+
+		go func() {
+			defer close(next)
+
+			for seed := range *seeds {
+				next <- *from + seed
+			}
+		}()
+
+		for worker := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint(worker), func(t *testing.T) {
 				t.Parallel()
 
-				for seed := group + 1; seed <= *seeds; seed += groups {
-					run(t, seed, count)
+				for seed := range next {
+					result := run(t, seed, nil)
+					figures.add(result)
+					report(t, result)
 				}
 			})
 		}
 	})
 
+	fmt.Print(figures)
+
 	if *seeds >= 500 {
-		wantAll(t, counts)
+		figures.wantAll(t)
+	}
+}
+
+// report fails the test where a play went wrong, with all that is needed to play it again.
+func report(t *testing.T, result result) {
+	t.Helper()
+
+	if len(result.problems) > 0 {
+		t.Errorf("%s\nreplay with: make sim SEED=%d", strings.Join(result.problems, "\n"), result.seed)
 	}
 }
 
 // wantAll makes sure that the seeds lead everywhere: what never happens is not tested.
-func wantAll(t *testing.T, counts map[string]int) {
+func (f *figures) wantAll(t *testing.T) {
 	t.Helper()
 
 	for _, kind := range []string{
@@ -102,22 +87,22 @@ func wantAll(t *testing.T, counts map[string]int) {
 		"recovered: exited: record the exit", "recovered: running, nothing there: lost",
 		"recovered: preparing, nothing there: retry", "recovered: another boot: delete",
 		"recovered: stopping, running: go on stopping", "recovered: stopping, nothing there: finish",
+		"recovered: preparing, created: delete and retry",
+		"recovered: waiting, the journal lost the start: adopt", "recovered: waiting, stale attempt: delete",
 		"recovered: ended, orphan: delete", "recovered: backoff, nothing there: re-arm the remaining time",
 	} {
-		if counts[kind] == 0 {
+		if f.kinds[kind] == 0 {
 			t.Errorf("no seed led to %q", kind)
 		}
 	}
-
-	t.Logf("over all seeds: %v", counts)
 }
 
 func TestSameSeedSameTrace(t *testing.T) {
 	same := func(seed uint64, times int) {
-		want := run(t, seed, nothing)
+		want := run(t, seed, nil).trace
 
 		for range times {
-			if got := run(t, seed, nothing); got != want {
+			if got := run(t, seed, nil).trace; got != want {
 				t.Fatalf("seed %d has two traces, first:\n%s\nthen:\n%s", seed, want, got)
 			}
 		}
@@ -132,7 +117,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 
 // A trace that is the same for every seed would prove nothing.
 func TestOtherSeedOtherTrace(t *testing.T) {
-	if run(t, 1, nothing) == run(t, 2, nothing) {
+	if run(t, 1, nil).trace == run(t, 2, nil).trace {
 		t.Fatal("two seeds have the same trace")
 	}
 }
