@@ -65,6 +65,7 @@ func TestHelloWorld(t *testing.T) {
 	matches(t, "status of all", h.cli("status").done(t), `(?s)SERVICE +STATE +HEALTH +LAST CHANGE +LAST EVENT
 containerd +Running +OK +\d+s ago +Connected to containerd .*
 ext-hello-world +Waiting +\? +\d+s ago +Waiting for network
+(journal +Running +OK .*\n)?logd +Running +OK +\d+s ago +Host service: running
 `)
 
 	ip(t, "-n", netns, "address", "add", "192.0.2.1/24", "dev", "port0")
