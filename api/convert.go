@@ -27,6 +27,10 @@ func moment(at events.Moment, bootID string) *apiv1.Moment {
 	return &apiv1.Moment{WallNs: at.WallNS, BootNs: at.BootNS, BootId: bootID}
 }
 
+func instant(at *events.Instant, bootID string) *apiv1.Moment {
+	return moment(events.Moment{WallNS: at.GetWallNs(), BootNS: at.GetBootNs()}, bootID)
+}
+
 // wall is the moment on today's wall clock, for clients that know no other: within this boot it is reckoned from the
 // boot clock, because the wall clock may have jumped since.
 func (c clocks) wall(at events.Moment, bootID string) time.Time {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 
+	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/spec"
 )
@@ -123,6 +124,14 @@ type Options struct {
 	Now      func() *events.Instant // both clocks
 	BootID   string                 // kernel boot id to which Now's BootNs belongs
 	Version  Version
+	Host     Host
+}
+
+// Host tells what a daemon is on its host.
+type Host struct {
+	Instance string          // UUID of this installation
+	Started  *events.Instant // when the daemon began
+	Places   *apiv1.Places   // where it finds and keeps things
 }
 
 // Version identifies a build.

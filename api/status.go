@@ -68,7 +68,7 @@ func (e *extactorService) Explain(_ context.Context, request *apiv1.ExplainReque
 	reason, causes := explain(view, e.server.options.Services.Views(), e.server.options.Services.Rejected(), clocks.now.GetBootNs())
 
 	return &apiv1.ExplainResponse{
-		Now:    moment(events.Moment{WallNS: clocks.now.GetWallNs(), BootNS: clocks.now.GetBootNs()}, clocks.bootID),
+		Now:    instant(clocks.now, clocks.bootID),
 		Reason: reason, RootCauses: causes,
 	}, nil
 }

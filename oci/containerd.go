@@ -107,6 +107,9 @@ func New(config Config) (*Runtime, error) {
 	return r, nil
 }
 
+// Address returns the socket of containerd, and whether that is the embedded one.
+func (r *Runtime) Address() (socket string, embedded bool) { return r.config.Address, r.child != nil }
+
 // Close disconnects. Containers and the embedded containerd go on without this process.
 func (r *Runtime) Close() error {
 	if r.child != nil {

@@ -2491,6 +2491,328 @@ func (x *ExecExit) GetProblem() string {
 	return ""
 }
 
+type InfoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InfoRequest) Reset() {
+	*x = InfoRequest{}
+	mi := &file_extactor_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InfoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InfoRequest) ProtoMessage() {}
+
+func (x *InfoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
+func (*InfoRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{37}
+}
+
+type InfoResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Pid           uint32                 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`          // of the daemon
+	Started       *Moment                `protobuf:"bytes,3,opt,name=started,proto3" json:"started,omitempty"`   // when the daemon began
+	Now           *Moment                `protobuf:"bytes,4,opt,name=now,proto3" json:"now,omitempty"`           // the server's clocks at this answer
+	Instance      string                 `protobuf:"bytes,5,opt,name=instance,proto3" json:"instance,omitempty"` // UUID of this installation; the label of its containers
+	Places        *Places                `protobuf:"bytes,6,opt,name=places,proto3" json:"places,omitempty"`
+	Usage         *Usage                 `protobuf:"bytes,7,opt,name=usage,proto3" json:"usage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InfoResponse) Reset() {
+	*x = InfoResponse{}
+	mi := &file_extactor_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InfoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InfoResponse) ProtoMessage() {}
+
+func (x *InfoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
+func (*InfoResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *InfoResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *InfoResponse) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *InfoResponse) GetStarted() *Moment {
+	if x != nil {
+		return x.Started
+	}
+	return nil
+}
+
+func (x *InfoResponse) GetNow() *Moment {
+	if x != nil {
+		return x.Now
+	}
+	return nil
+}
+
+func (x *InfoResponse) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *InfoResponse) GetPlaces() *Places {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+func (x *InfoResponse) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+// Places are absolute paths, and names in containerd and in the cgroup hierarchy.
+type Places struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Services      string                 `protobuf:"bytes,1,opt,name=services,proto3" json:"services,omitempty"`
+	Rootfs        string                 `protobuf:"bytes,2,opt,name=rootfs,proto3" json:"rootfs,omitempty"`
+	Config        string                 `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
+	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	Run           string                 `protobuf:"bytes,5,opt,name=run,proto3" json:"run,omitempty"`
+	Containerd    string                 `protobuf:"bytes,6,opt,name=containerd,proto3" json:"containerd,omitempty"` // socket
+	Embedded      bool                   `protobuf:"varint,7,opt,name=embedded,proto3" json:"embedded,omitempty"`    // containerd is extactor's own
+	OciRuntime    string                 `protobuf:"bytes,8,opt,name=oci_runtime,json=ociRuntime,proto3" json:"oci_runtime,omitempty"`
+	Namespace     string                 `protobuf:"bytes,9,opt,name=namespace,proto3" json:"namespace,omitempty"` // in containerd
+	Cgroup        string                 `protobuf:"bytes,10,opt,name=cgroup,proto3" json:"cgroup,omitempty"`      // parent of the services' own
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Places) Reset() {
+	*x = Places{}
+	mi := &file_extactor_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Places) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Places) ProtoMessage() {}
+
+func (x *Places) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Places.ProtoReflect.Descriptor instead.
+func (*Places) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *Places) GetServices() string {
+	if x != nil {
+		return x.Services
+	}
+	return ""
+}
+
+func (x *Places) GetRootfs() string {
+	if x != nil {
+		return x.Rootfs
+	}
+	return ""
+}
+
+func (x *Places) GetConfig() string {
+	if x != nil {
+		return x.Config
+	}
+	return ""
+}
+
+func (x *Places) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Places) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Places) GetContainerd() string {
+	if x != nil {
+		return x.Containerd
+	}
+	return ""
+}
+
+func (x *Places) GetEmbedded() bool {
+	if x != nil {
+		return x.Embedded
+	}
+	return false
+}
+
+func (x *Places) GetOciRuntime() string {
+	if x != nil {
+		return x.OciRuntime
+	}
+	return ""
+}
+
+func (x *Places) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *Places) GetCgroup() string {
+	if x != nil {
+		return x.Cgroup
+	}
+	return ""
+}
+
+// Usage is what the daemon process takes. Containers, containerd and logd are processes of their own.
+type Usage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ResidentBytes uint64                 `protobuf:"varint,1,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"` // of memory
+	HeapBytes     uint64                 `protobuf:"varint,2,opt,name=heap_bytes,json=heapBytes,proto3" json:"heap_bytes,omitempty"`             // of living objects, and of dead ones not yet swept
+	Goroutines    uint32                 `protobuf:"varint,3,opt,name=goroutines,proto3" json:"goroutines,omitempty"`
+	Threads       uint32                 `protobuf:"varint,4,opt,name=threads,proto3" json:"threads,omitempty"`
+	Descriptors   uint32                 `protobuf:"varint,5,opt,name=descriptors,proto3" json:"descriptors,omitempty"` // open files
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Usage) Reset() {
+	*x = Usage{}
+	mi := &file_extactor_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Usage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Usage) ProtoMessage() {}
+
+func (x *Usage) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Usage.ProtoReflect.Descriptor instead.
+func (*Usage) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *Usage) GetResidentBytes() uint64 {
+	if x != nil {
+		return x.ResidentBytes
+	}
+	return 0
+}
+
+func (x *Usage) GetHeapBytes() uint64 {
+	if x != nil {
+		return x.HeapBytes
+	}
+	return 0
+}
+
+func (x *Usage) GetGoroutines() uint32 {
+	if x != nil {
+		return x.Goroutines
+	}
+	return 0
+}
+
+func (x *Usage) GetThreads() uint32 {
+	if x != nil {
+		return x.Threads
+	}
+	return 0
+}
+
+func (x *Usage) GetDescriptors() uint32 {
+	if x != nil {
+		return x.Descriptors
+	}
+	return 0
+}
+
 var File_extactor_proto protoreflect.FileDescriptor
 
 const file_extactor_proto_rawDesc = "" +
@@ -2674,7 +2996,40 @@ const file_extactor_proto_rawDesc = "" +
 	"\x04kind\"8\n" +
 	"\bExecExit\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n" +
-	"\aproblem\x18\x02 \x01(\tR\aproblem2\xa8\a\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\"\r\n" +
+	"\vInfoRequest\"\x83\x02\n" +
+	"\fInfoResponse\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
+	"\x03pid\x18\x02 \x01(\rR\x03pid\x12-\n" +
+	"\astarted\x18\x03 \x01(\v2\x13.extactor.v1.MomentR\astarted\x12%\n" +
+	"\x03now\x18\x04 \x01(\v2\x13.extactor.v1.MomentR\x03now\x12\x1a\n" +
+	"\binstance\x18\x05 \x01(\tR\binstance\x12+\n" +
+	"\x06places\x18\x06 \x01(\v2\x13.extactor.v1.PlacesR\x06places\x12(\n" +
+	"\x05usage\x18\a \x01(\v2\x12.extactor.v1.UsageR\x05usage\"\x8f\x02\n" +
+	"\x06Places\x12\x1a\n" +
+	"\bservices\x18\x01 \x01(\tR\bservices\x12\x16\n" +
+	"\x06rootfs\x18\x02 \x01(\tR\x06rootfs\x12\x16\n" +
+	"\x06config\x18\x03 \x01(\tR\x06config\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x10\n" +
+	"\x03run\x18\x05 \x01(\tR\x03run\x12\x1e\n" +
+	"\n" +
+	"containerd\x18\x06 \x01(\tR\n" +
+	"containerd\x12\x1a\n" +
+	"\bembedded\x18\a \x01(\bR\bembedded\x12\x1f\n" +
+	"\voci_runtime\x18\b \x01(\tR\n" +
+	"ociRuntime\x12\x1c\n" +
+	"\tnamespace\x18\t \x01(\tR\tnamespace\x12\x16\n" +
+	"\x06cgroup\x18\n" +
+	" \x01(\tR\x06cgroup\"\xa9\x01\n" +
+	"\x05Usage\x12%\n" +
+	"\x0eresident_bytes\x18\x01 \x01(\x04R\rresidentBytes\x12\x1d\n" +
+	"\n" +
+	"heap_bytes\x18\x02 \x01(\x04R\theapBytes\x12\x1e\n" +
+	"\n" +
+	"goroutines\x18\x03 \x01(\rR\n" +
+	"goroutines\x12\x18\n" +
+	"\athreads\x18\x04 \x01(\rR\athreads\x12 \n" +
+	"\vdescriptors\x18\x05 \x01(\rR\vdescriptors2\xe5\a\n" +
 	"\bExtactor\x12A\n" +
 	"\x06Status\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse\x12H\n" +
 	"\vWatchStatus\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse0\x01\x12D\n" +
@@ -2689,7 +3044,8 @@ const file_extactor_proto_rawDesc = "" +
 	"ShowConfig\x12\x1e.extactor.v1.ShowConfigRequest\x1a\x13.extactor.v1.Config\x12S\n" +
 	"\fDeleteConfig\x12 .extactor.v1.DeleteConfigRequest\x1a!.extactor.v1.DeleteConfigResponse\x12A\n" +
 	"\x06Reload\x12\x1a.extactor.v1.ReloadRequest\x1a\x1b.extactor.v1.ReloadResponse\x12;\n" +
-	"\x04Exec\x12\x16.extactor.v1.ExecInput\x1a\x17.extactor.v1.ExecOutput(\x010\x01B+Z)github.com/extactor/extactor/api/v1;apiv1b\x06proto3"
+	"\x04Exec\x12\x16.extactor.v1.ExecInput\x1a\x17.extactor.v1.ExecOutput(\x010\x01\x12;\n" +
+	"\x04Info\x12\x18.extactor.v1.InfoRequest\x1a\x19.extactor.v1.InfoResponseB+Z)github.com/extactor/extactor/api/v1;apiv1b\x06proto3"
 
 var (
 	file_extactor_proto_rawDescOnce sync.Once
@@ -2703,7 +3059,7 @@ func file_extactor_proto_rawDescGZIP() []byte {
 	return file_extactor_proto_rawDescData
 }
 
-var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_extactor_proto_goTypes = []any{
 	(*Moment)(nil),               // 0: extactor.v1.Moment
 	(*StatusRequest)(nil),        // 1: extactor.v1.StatusRequest
@@ -2742,6 +3098,10 @@ var file_extactor_proto_goTypes = []any{
 	(*TerminalSize)(nil),         // 34: extactor.v1.TerminalSize
 	(*ExecOutput)(nil),           // 35: extactor.v1.ExecOutput
 	(*ExecExit)(nil),             // 36: extactor.v1.ExecExit
+	(*InfoRequest)(nil),          // 37: extactor.v1.InfoRequest
+	(*InfoResponse)(nil),         // 38: extactor.v1.InfoResponse
+	(*Places)(nil),               // 39: extactor.v1.Places
+	(*Usage)(nil),                // 40: extactor.v1.Usage
 }
 var file_extactor_proto_depIdxs = []int32{
 	0,  // 0: extactor.v1.StatusResponse.now:type_name -> extactor.v1.Moment
@@ -2775,37 +3135,43 @@ var file_extactor_proto_depIdxs = []int32{
 	34, // 28: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
 	34, // 29: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
 	36, // 30: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
-	1,  // 31: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
-	1,  // 32: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
-	9,  // 33: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
-	12, // 34: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
-	15, // 35: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
-	15, // 36: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
-	15, // 37: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
-	17, // 38: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
-	22, // 39: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
-	24, // 40: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
-	28, // 41: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
-	30, // 42: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
-	32, // 43: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
-	2,  // 44: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
-	2,  // 45: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
-	10, // 46: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
-	13, // 47: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
-	16, // 48: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
-	16, // 49: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
-	16, // 50: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
-	18, // 51: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
-	23, // 52: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
-	25, // 53: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
-	29, // 54: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
-	31, // 55: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
-	35, // 56: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
-	44, // [44:57] is the sub-list for method output_type
-	31, // [31:44] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	0,  // 31: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
+	0,  // 32: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
+	39, // 33: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
+	40, // 34: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
+	1,  // 35: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
+	1,  // 36: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
+	9,  // 37: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
+	12, // 38: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
+	15, // 39: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
+	15, // 40: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
+	15, // 41: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
+	17, // 42: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
+	22, // 43: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
+	24, // 44: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
+	28, // 45: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
+	30, // 46: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
+	32, // 47: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
+	37, // 48: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
+	2,  // 49: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
+	2,  // 50: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
+	10, // 51: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
+	13, // 52: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
+	16, // 53: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
+	16, // 54: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
+	16, // 55: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
+	18, // 56: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
+	23, // 57: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
+	25, // 58: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
+	29, // 59: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
+	31, // 60: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
+	35, // 61: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
+	38, // 62: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
+	49, // [49:63] is the sub-list for method output_type
+	35, // [35:49] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_extactor_proto_init() }
@@ -2830,7 +3196,7 @@ func file_extactor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_extactor_proto_rawDesc), len(file_extactor_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   37,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

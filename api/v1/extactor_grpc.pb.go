@@ -35,6 +35,7 @@ const (
 	Extactor_DeleteConfig_FullMethodName = "/extactor.v1.Extactor/DeleteConfig"
 	Extactor_Reload_FullMethodName       = "/extactor.v1.Extactor/Reload"
 	Extactor_Exec_FullMethodName         = "/extactor.v1.Extactor/Exec"
+	Extactor_Info_FullMethodName         = "/extactor.v1.Extactor/Info"
 )
 
 // ExtactorClient is the client API for Extactor service.
@@ -68,6 +69,8 @@ type ExtactorClient interface {
 	// Exec runs a command in the container of a running service. The first input is `start`; the last output is `exit`.
 	// When the call ends before the command, the command is killed.
 	Exec(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExecInput, ExecOutput], error)
+	// Info tells about the daemon itself: where it finds and keeps things, and what it takes of the host.
+	Info(ctx context.Context, in *InfoRequest, opts ...grpc.CallOption) (*InfoResponse, error)
 }
 
 type extactorClient struct {
@@ -229,6 +232,16 @@ func (c *extactorClient) Exec(ctx context.Context, opts ...grpc.CallOption) (grp
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Extactor_ExecClient = grpc.BidiStreamingClient[ExecInput, ExecOutput]
 
+func (c *extactorClient) Info(ctx context.Context, in *InfoRequest, opts ...grpc.CallOption) (*InfoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(InfoResponse)
+	err := c.cc.Invoke(ctx, Extactor_Info_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ExtactorServer is the server API for Extactor service.
 // All implementations must embed UnimplementedExtactorServer
 // for forward compatibility.
@@ -260,6 +273,8 @@ type ExtactorServer interface {
 	// Exec runs a command in the container of a running service. The first input is `start`; the last output is `exit`.
 	// When the call ends before the command, the command is killed.
 	Exec(grpc.BidiStreamingServer[ExecInput, ExecOutput]) error
+	// Info tells about the daemon itself: where it finds and keeps things, and what it takes of the host.
+	Info(context.Context, *InfoRequest) (*InfoResponse, error)
 	mustEmbedUnimplementedExtactorServer()
 }
 
@@ -308,6 +323,9 @@ func (UnimplementedExtactorServer) Reload(context.Context, *ReloadRequest) (*Rel
 }
 func (UnimplementedExtactorServer) Exec(grpc.BidiStreamingServer[ExecInput, ExecOutput]) error {
 	return status.Error(codes.Unimplemented, "method Exec not implemented")
+}
+func (UnimplementedExtactorServer) Info(context.Context, *InfoRequest) (*InfoResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Info not implemented")
 }
 func (UnimplementedExtactorServer) mustEmbedUnimplementedExtactorServer() {}
 func (UnimplementedExtactorServer) testEmbeddedByValue()                  {}
@@ -539,6 +557,24 @@ func _Extactor_Exec_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Extactor_ExecServer = grpc.BidiStreamingServer[ExecInput, ExecOutput]
 
+func _Extactor_Info_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(InfoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).Info(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_Info_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).Info(ctx, req.(*InfoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Extactor_ServiceDesc is the grpc.ServiceDesc for Extactor service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -585,6 +621,10 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Reload",
 			Handler:    _Extactor_Reload_Handler,
+		},
+		{
+			MethodName: "Info",
+			Handler:    _Extactor_Info_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -17,6 +17,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"github.com/extactor/extactor/api"
+	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
 )
 
@@ -31,6 +32,13 @@ func testClock() clock {
 	wall := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()
 
 	return clock{wallNS: wall, bootNS: 1000 * second, bootID: testBoot}
+}
+
+// places are those of an ordinary daemon.
+var places = &apiv1.Places{
+	Services: "/usr/local/etc/containers", Rootfs: "/usr/local/lib/containers", Config: "/etc/extactor/config",
+	State: "/var/lib/extactor", Run: "/run/extactor", Containerd: "/run/extactor/containerd/containerd.sock", Embedded: true,
+	Namespace: "extactor", Cgroup: "/extactor", OciRuntime: "/usr/sbin/runc",
 }
 
 // ago is a moment of this boot. Its wall clock is nonsense: in early boot it often is.
@@ -250,7 +258,8 @@ func (h *house) open(t *testing.T) string {
 	now := testClock()
 	server := api.New(api.Options{
 		Services: h, Journal: h, Logs: h, Configs: h.stored(), Files: h.stored(), Commands: commands{}, BootID: testBoot, Version: api.Version{Tag: "v1.2.3"},
-		Now: func() *events.Instant { return &events.Instant{WallNs: now.wallNS, BootNs: now.bootNS} },
+		Now:  func() *events.Instant { return &events.Instant{WallNs: now.wallNS, BootNs: now.bootNS} },
+		Host: api.Host{Instance: "c6f0e0f4-0000-4000-8000-000000000000", Started: &events.Instant{WallNs: now.wallNS - 60*second, BootNs: now.bootNS - 60*second}, Places: places},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)

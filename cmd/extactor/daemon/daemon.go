@@ -15,6 +15,7 @@ import (
 	"github.com/extactor/extactor/cmd/extactor/footprint"
 	"github.com/extactor/extactor/condition/probe"
 	"github.com/extactor/extactor/config"
+	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/logs"
@@ -73,6 +74,7 @@ type daemon struct {
 	options  Options
 	instance instance
 	bootID   string
+	started  *events.Instant
 	console  consoles
 	undo     []func() // newest last
 
@@ -89,7 +91,7 @@ type daemon struct {
 
 // Run is the daemon's whole life. It returns once everything is stopped or left, or with what kept it from starting.
 func Run(ctx context.Context, options Options) error {
-	d := &daemon{options: options}
+	d := &daemon{options: options, started: kernelClock{}.Now()}
 	defer d.close()
 
 	if err := d.start(ctx); err != nil {
@@ -226,6 +228,7 @@ func (d *daemon) serve() error {
 		Configs: apiConfigs{store: config.Store{Dir: d.options.ConfigDir}, reloads: d.reloads},
 		Files:   apiFiles{d.reloads}, Commands: apiCommands{d.runtime},
 		Now: kernelClock{}.Now, BootID: d.bootID, Version: d.options.Version,
+		Host: api.Host{Instance: d.instance.id, Started: d.started, Places: d.places()},
 	})
 
 	ctx, cancel := context.WithCancel(context.Background())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
+	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/cgroup"
 )
@@ -48,6 +49,17 @@ func (d *daemon) claimState() (string, error) {
 	}
 
 	return d.options.StateDir, nil
+}
+
+// places are what people look for on this host.
+func (d *daemon) places() *apiv1.Places {
+	containerd, embedded := d.runtime.Address()
+
+	return &apiv1.Places{
+		Services: d.options.ServicesDir, Rootfs: d.options.RootfsDir, Config: d.options.ConfigDir, State: d.options.StateDir,
+		Run: d.options.RunDir, Containerd: containerd, Embedded: embedded, OciRuntime: d.options.OCIRuntime,
+		Namespace: namespace(d.options.RunDir), Cgroup: d.cgroupParent(),
+	}
 }
 
 // checkHost finds out before anything is started whether containers can be made at all, and chooses the OCI runtime.
