@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,17 +10,22 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/extactor/extactor/condition"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/service/servicetest"
 )
+
+// scripts may be what a simulation has printed.
+var scripts = flag.String("scripts", "testdata/scripts", "where the scripts are that TestScripts plays")
 
 // TestScripts runs one file per story of a service's life. Every command prints what was decided and what follows from
 // it; after each one the state is folded again from the first event, which must give the same state.
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
+	datadriven.Walk(t, *scripts, func(t *testing.T, path string) {
 		script := newScript(t)
 		datadriven.RunTest(t, path, func(t *testing.T, data *datadriven.TestData) string { return script.run(t, data) })
 	})
@@ -69,6 +75,19 @@ func (s *script) run(t *testing.T, data *datadriven.TestData) string {
 		s.wall = wall
 
 		return ""
+	case "service":
+		s.state = service.New(data.CmdArgs[0].Key)
+
+		return ""
+	case "take":
+		command := new(events.Command)
+		if err := protojson.Unmarshal([]byte(data.Input), command); err != nil {
+			t.Fatal(err)
+		}
+
+		return s.carry(t, command)
+	case "event":
+		return s.apply(t, data.Input)
 	case "events":
 		return s.block()
 	case "state":
@@ -83,7 +102,14 @@ func (s *script) run(t *testing.T, data *datadriven.TestData) string {
 func (s *script) take(t *testing.T, given events.Order) string {
 	t.Helper()
 
-	command := events.NewCommand(s.now(), nil, given)
+	return s.carry(t, events.NewCommand(s.now(), nil, given))
+}
+
+// carry carries a command through at its own moment.
+func (s *script) carry(t *testing.T, command *events.Command) string {
+	t.Helper()
+
+	s.wall, s.boot = time.Unix(0, command.GetAt().GetWallNs()).UTC(), time.Duration(command.GetAt().GetBootNs())
 
 	step, err := service.Take(s.state, command, 0)
 	if err != nil {
@@ -100,26 +126,30 @@ func (s *script) take(t *testing.T, given events.Order) string {
 
 	s.state = step.State
 
-	var out strings.Builder
-
 	for _, entry := range step.Decision.Entries {
 		s.entries = append(s.entries, recordedEntry{Entry: entry, boot: s.boot})
-		fmt.Fprintf(&out, "%s#%d %s", entry.State, entry.Attempt, entry.Event.KindName())
-
-		if entry.Message != "" {
-			fmt.Fprintf(&out, ": %s", entry.Message)
-		}
-
-		out.WriteString("\n")
-	}
-
-	for _, effect := range step.Effects {
-		fmt.Fprintf(&out, "  -> %s\n", describeEffect(effect, s.boot))
 	}
 
 	s.checkReplay(t)
 
-	return out.String()
+	return servicetest.Render(step)
+}
+
+// apply takes an event over that no command led to.
+func (s *script) apply(t *testing.T, input string) string {
+	t.Helper()
+
+	event := new(events.Event)
+	if err := protojson.Unmarshal([]byte(input), event); err != nil {
+		t.Fatal(err)
+	}
+
+	s.state = service.Apply(s.state, event)
+	entry := events.Entry{Event: event, State: s.state.Name, Attempt: s.state.Attempt, Message: events.Text(s.state.ID, event)}
+	s.entries = append(s.entries, recordedEntry{Entry: entry, boot: s.boot})
+	s.checkReplay(t)
+
+	return servicetest.RenderEntry(entry)
 }
 
 func (s *script) now() *events.Instant {
@@ -170,17 +200,6 @@ func (s *script) block() string {
 	}
 
 	return out.String()
-}
-
-func describeEffect(effect service.Effect, now time.Duration) string {
-	switch effect := effect.(type) {
-	case service.ArmTimer:
-		return strings.TrimSpace(fmt.Sprintf("ArmTimer %s in %s (attempt %d) %s", effect.Timer, time.Duration(effect.At)-now, effect.Attempt, effect.Key))
-	case service.WatchConditions:
-		return "WatchConditions " + strings.Join(effect.Keys, " ")
-	default:
-		return strings.TrimPrefix(fmt.Sprintf("%T %+v", effect, effect), "service.")
-	}
 }
 
 // order reads one command of a script. Commands that carry an attempt take the present one unless attempt= is given.

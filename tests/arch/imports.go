@@ -15,6 +15,7 @@ var mayImport = map[string][]string{
 	"condition/watch": {"condition", "events"},
 	"condition/probe": {"condition", "events", "spec"},
 	"service":         {"spec", "events", "condition"},
+	"service/...":     {"service/...", "spec", "events", "condition"},
 	"config":          {"spec"},
 	"journal/...":     {"journal/...", "events"},
 	"actors/...":      {"actors/...", "service", "events", "spec", "condition"},
