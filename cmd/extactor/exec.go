@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -40,7 +42,8 @@ func (a *app) execCommand() *cobra.Command {
 		Short: "Run a command in the container of a running service",
 		Long: "Run a command in the container of a running service, with its environment and its rights. " +
 			"It ends with the command's exit code: 127 where the command does not exist, 126 where it cannot be executed, " +
-			"128 and the signal's number where a signal ended it. On a terminal the command gets a terminal.",
+			"128 and the signal's number where a signal ended it. On a terminal the command gets a terminal. " +
+			"A signal that ends this program kills the command.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return errors.New("a service and a command are needed: exec ID -- COMMAND")
@@ -77,14 +80,47 @@ func (a *app) execCommand() *cobra.Command {
 	flags.StringArrayVarP(&start.Env, "env", "e", nil, "set a variable of its environment, as NAME=value; may be repeated")
 	flags.StringVarP(&start.Cwd, "workdir", "w", "", "directory in the container to run it in")
 
+	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return fmt.Errorf("%w; what belongs to the command stands behind --: exec ID -- COMMAND", err)
+	})
+
 	return a.asks(command)
 }
 
 // exec runs the command and moves bytes until it has ended. The terminal, where there is one, is as before afterwards.
 func (a *app) exec(ctx context.Context, client *api.Client, start *apiv1.ExecStart, terminal *terminal) error {
-	ctx, cancel := signal.NotifyContext(ctx, unix.SIGTERM, unix.SIGHUP, unix.SIGINT)
-	defer cancel()
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
 
+	err := a.execStream(ctx, client, start, terminal)
+	if interruption, ok := errors.AsType[interrupted](context.Cause(ctx)); ok && err != nil {
+		return interruption // the daemon has killed the command for it
+	}
+
+	return err
+}
+
+// untilInterrupted returns a context that a signal ends, with the cause interrupted.
+func untilInterrupted(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, unix.SIGTERM, unix.SIGHUP, unix.SIGINT)
+
+	go func() {
+		select {
+		case received := <-asked:
+			cancel(interrupted{received.(syscall.Signal)})
+		case <-ctx.Done():
+		}
+	}()
+
+	return ctx, func() {
+		signal.Stop(asked)
+		cancel(nil)
+	}
+}
+
+func (a *app) execStream(ctx context.Context, client *api.Client, start *apiv1.ExecStart, terminal *terminal) error {
 	stream, err := client.Extactor.Exec(ctx)
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +76,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 
 	if !begun || errors.As(err, &usage) {
-		fmt.Fprintf(a.stderr, "extactor: %s; see: %s --help\n", usageText(root, err), command.CommandPath())
+		fmt.Fprintf(a.stderr, "extactor: %s; see: %s --help\n", usageText(root, command, err), command.CommandPath())
 
 		return exitUsage
 	}
@@ -87,10 +89,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 }
 
 // usageText words a mistake in the command line. For a mistyped command it names the one that was most likely meant.
-func usageText(root *cobra.Command, err error) string {
+func usageText(root, command *cobra.Command, err error) string {
 	var name string
 	if _, mismatch := fmt.Sscanf(err.Error(), `unknown command %q for "extactor"`, &name); mismatch != nil {
-		return err.Error()
+		return argumentsText(command, err)
 	}
 
 	text := fmt.Sprintf("unknown command %q", name)
@@ -101,6 +103,24 @@ func usageText(root *cobra.Command, err error) string {
 	}
 
 	return text
+}
+
+// argumentsText says how a command is called where cobra only counts its arguments.
+func argumentsText(command *cobra.Command, err error) string {
+	counts := []string{"accepts ", "requires at least "}
+	if slices.ContainsFunc(counts, func(begin string) bool { return strings.HasPrefix(err.Error(), begin) }) {
+		return "usage: " + strings.TrimSuffix(command.UseLine(), " [flags]")
+	}
+
+	if before, _, found := strings.Cut(err.Error(), ": strconv.ParseBool"); found {
+		return before + ": it is true or false"
+	}
+
+	if before, _, found := strings.Cut(err.Error(), ": strconv."); found {
+		return before + ": it is no number that can be meant"
+	}
+
+	return err.Error()
 }
 
 // usageError is a mistake in the command line that only the command itself can see.
@@ -121,7 +141,7 @@ func (a *app) root() *cobra.Command {
 
 	root.AddCommand(
 		a.daemonCommand(), a.runCommand(),
-		a.statusCommand(), a.explainCommand(), a.serviceCommand(), a.logsCommand(), a.eventsCommand(),
+		a.statusCommand(), a.infoCommand(), a.explainCommand(), a.serviceCommand(), a.logsCommand(), a.eventsCommand(),
 		a.configCommand(), a.reloadCommand(), a.execCommand(),
 		a.validateCommand(), a.schemaCommand(), a.ociCommand(), a.versionCommand(),
 		a.containerdCommand(), a.logdCommand(),
