@@ -192,7 +192,8 @@ func (a *audit) judge(id string, decision events.Decision) {
 
 	if decision.Command == nil {
 		for _, entry := range decision.Entries {
-			if snapshot := entry.Event.GetSnapshot(); snapshot != nil && !proto.Equal(snapshot, state.Snapshot()) {
+			snapshot := entry.Event.GetSnapshot() // with what only the view keeps
+			if snapshot != nil && !service.Apply(service.New(id), entry.Event).Equal(state) {
 				a.violate("the state of %s is %v, the journal says %v", id, snapshot, state.Snapshot())
 			}
 		}

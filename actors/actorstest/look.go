@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/service/servicetest"
 )
 
 // Trace returns what happened so far.
@@ -46,6 +47,19 @@ func (w *World) Events(id string) []string {
 
 	return messages
 }
+
+// Script returns what the journal has of one service, as a golden script for the tests of package service.
+func (w *World) Script(id string) string {
+	text, err := servicetest.Script(id, slices.DeleteFunc(w.Journal.Records(), func(record events.Record) bool { return record.Service != id }))
+	if err != nil {
+		return "# " + err.Error()
+	}
+
+	return text
+}
+
+// IDs lists every service that there ever was.
+func (w *World) IDs() []string { return slices.Sorted(slices.Values(w.ids)) }
 
 // CheckViews compares the published views with what the journal alone says.
 func (w *World) CheckViews() {

@@ -59,7 +59,24 @@ func (w *World) Fatalf(format string, values ...any) {
 	}
 
 	w.trace.settle()
-	w.T.Fatalf("seed %d: %s\nTRACE of seed %d:\n%s", w.seed, fmt.Sprintf(format, values...), w.seed, w.trace)
+
+	problem := fmt.Sprintf(format, values...)
+	w.T.Fatalf("seed %d: %s\nTRACE of seed %d:\n%s%s", w.seed, problem, w.seed, w.trace, w.scripts(problem))
+}
+
+// scripts are those of the services that a problem is about, or of all where it names none.
+func (w *World) scripts(problem string) string {
+	named := slices.DeleteFunc(w.IDs(), func(id string) bool { return !strings.Contains(problem, id) })
+	if len(named) == 0 {
+		named = w.IDs()
+	}
+
+	var out strings.Builder
+	for _, id := range named {
+		fmt.Fprintf(&out, "GOLDEN SCRIPT of %s in seed %d, for service/testdata/scripts:\n%s", id, w.seed, w.Script(id))
+	}
+
+	return out.String()
 }
 
 // Run lets time pass and delivers what comes, until the daemon dies.

@@ -21,13 +21,14 @@ type result struct {
 	kinds    map[string]int // of records, and rows of recoveries
 	faults   map[string]int
 	steps    int
+	scripts  map[string]string // golden, by service
 }
 
 // run lives one seed through. change, which may be nil, is given the world before anything happens in it.
 func run(t *testing.T, seed uint64, change func(w *actorstest.World)) result {
 	t.Helper()
 
-	lived := result{seed: seed, kinds: make(map[string]int)}
+	lived := result{seed: seed, kinds: make(map[string]int), scripts: make(map[string]string)}
 
 	synctest.Test(t, func(t *testing.T) {
 		witness := &witness{TB: t}
@@ -42,6 +43,12 @@ func run(t *testing.T, seed uint64, change func(w *actorstest.World)) result {
 		witness.see(newPlay(w).perform)
 
 		lived.trace, lived.faults, lived.steps = w.Trace(), w.Faults(), w.Steps()
+
+		if *oneSeed != 0 || change != nil {
+			for _, id := range w.IDs() {
+				lived.scripts[id] = w.Script(id)
+			}
+		}
 
 		for _, record := range w.Journal.Records() {
 			lived.kinds[record.Kind]++

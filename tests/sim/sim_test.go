@@ -65,7 +65,8 @@ func report(t *testing.T, result result) {
 	t.Helper()
 
 	if len(result.problems) > 0 {
-		t.Errorf("%s\nreplay with: make sim SEED=%d", strings.Join(result.problems, "\n"), result.seed)
+		fmt.Println(strings.Join(result.problems, "\n")) // without the margin of a test's log, so that a script can be copied
+		t.Errorf("seed %d went wrong: %.1000s\nplay it again with: make sim SEED=%d", result.seed, result.problems[0], result.seed)
 	}
 }
 
