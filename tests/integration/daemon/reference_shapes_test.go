@@ -38,6 +38,9 @@ var shapeRows = map[string]shape{
 		file: "kernel-directories", prints: "whole\n",
 		mounts: map[string]string{"/dev": "rw", "/sys": "rw", "/proc": "rw", "/host/dev": "ro"},
 	},
+	"the host's libraries cover those of the root file system": {
+		file: "host-libraries", prints: "linked\n", mounts: map[string]string{"/lib": "ro", "/usr/lib": "ro", "/host/etc": "ro"},
+	},
 	"a file of the kernel is mounted at its own place": {
 		file: "kernel-file", prints: "Linux\n\n", mounts: map[string]string{"/proc/sys/kernel/ostype": "ro", "/proc/sys": ""},
 	},
@@ -63,6 +66,7 @@ func TestPublishedShapes(t *testing.T) {
 
 	d := h.start()
 
+	h.printed("ext-one-shot", "ready") // and it listens to the signal
 	proceed(t, int(d.state(t, "ext-one-shot", "Running").GetPid()))
 	d.event(t, 0, "ext-one-shot", "Service finished successfully")
 
