@@ -71,10 +71,8 @@ func likelyMeant(services []*spec.Service) (hints []spec.Problem) {
 				continue
 			}
 
-			hints = append(hints, spec.Problem{
-				File: service.Source, Severity: spec.Warning,
-				Message: fmt.Sprintf("depends on service %q: did you mean %q?", dependency.Service, meant),
-			})
+			hints = append(hints, spec.WarnOfDependency(service.Source, dependency.Service,
+				fmt.Sprintf("depends on service %q: did you mean %q?", dependency.Service, meant)))
 		}
 	}
 
