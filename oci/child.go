@@ -152,7 +152,7 @@ func (c *child) findOrStart(ctx context.Context) (*os.File, error) {
 	var refused error
 
 	if process == nil {
-		process, refused = c.start(ctx, c.config.Server[0])
+		process, refused = c.startOwn(ctx)
 
 		if previous := c.previous.Load(); refused != nil && previous != nil && ctx.Err() == nil {
 			process, err = c.start(ctx, previous.Path())
@@ -265,7 +265,7 @@ func awaitReady(ctx context.Context, ready *os.File) error {
 	}
 
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 
 	return errors.New("it ended before it answered")

@@ -16,7 +16,8 @@ import (
 
 const (
 	pauseTimeout    = 10 * time.Second // for calls under way to end
-	exchangeTimeout = 10 * time.Second // for a server to end before it is killed, and for its successor to answer
+	exchangeTimeout = 10 * time.Second // for a server to end before it is killed, and for the connection to its successor
+	answerTimeout   = 30 * time.Second // for the successor to answer; else its predecessor is started again
 )
 
 // Outdated returns the version of an embedded containerd that is another program than that of this daemon; ok is false
@@ -137,6 +138,19 @@ func (c *child) exchange(ctx context.Context) (*os.File, error) {
 	}
 
 	return c.findOrStart(ctx)
+}
+
+// startOwn starts the server of the configuration. Where there is another one to fall back on it is not given all the time
+// that it wants.
+func (c *child) startOwn(ctx context.Context) (*os.File, error) {
+	if c.previous.Load() == nil {
+		return c.start(ctx, c.config.Server[0])
+	}
+
+	limit, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("it has not answered for %v", answerTimeout))
+	defer cancel()
+
+	return c.start(limit, c.config.Server[0])
 }
 
 // compare keeps the program of a server that is not that of the configuration, so that it can be started again.

@@ -48,8 +48,11 @@ const (
 	longestPause  = 5 * time.Second
 )
 
-// endTimeout is how long logd may take to end before it is killed for another one.
-const endTimeout = 5 * time.Second
+// How long logd may take for another one to take its place.
+const (
+	endTimeout   = 5 * time.Second  // to end, before it is killed
+	readyTimeout = 30 * time.Second // to be ready, before the other one is started again
+)
 
 // StartDaemon returns once logd is running and reads every FIFO, and then starts it again each time it dies. The
 // process is in a session of its own: it outlives this one, and the next one finds it by its lock.
@@ -203,7 +206,7 @@ func (d *Daemon) findOrStart(ctx context.Context) (*process, error) {
 	}
 	var refused error
 	if found == nil {
-		refused = d.start(ctx, d.options.Command[0])
+		refused = d.startOwn(ctx)
 		if previous := d.previous.Load(); refused != nil && previous != nil && ctx.Err() == nil {
 			refused = errors.Join(refused, d.start(ctx, previous.Path()))
 		}
@@ -221,6 +224,17 @@ func (d *Daemon) findOrStart(ctx context.Context) (*process, error) {
 		refused = nil
 	}
 	return found, refused
+}
+
+// startOwn starts the logd of Command. Where there is another one to fall back on it is not given all the time that it
+// wants.
+func (d *Daemon) startOwn(ctx context.Context) error {
+	if d.previous.Load() == nil {
+		return d.start(ctx, d.options.Command[0])
+	}
+	limit, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("it is not ready after %v", readyTimeout))
+	defer cancel()
+	return d.start(limit, d.options.Command[0])
 }
 
 // compare keeps the program of a logd that is not that of Command, so that it can be started again.
@@ -277,6 +291,7 @@ func (d *Daemon) start(ctx context.Context, path string) error {
 		return nil
 	case ctx.Err() != nil:
 		_ = command.Process.Kill()
+		<-ended // else it might still hold the lock
 		return fmt.Errorf("cannot start logd: %w", context.Cause(ctx))
 	}
 	return fmt.Errorf("cannot start logd: it ended before it was ready: %w", errors.Join(err, <-ended))
