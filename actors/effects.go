@@ -57,7 +57,7 @@ func (s *serviceActor) perform(effect service.Effect) {
 	case service.KillTask:
 		s.kill(effect.Attempt)
 	case service.UpdateConfig:
-		s.enqueue(call{run: s.updateCall(effect.Attempt, effect.Signal)})
+		s.enqueue(call{run: s.updateCall(effect)})
 	case service.MonitorHealth:
 		s.monitor(effect.Attempt)
 	case service.DeleteTask:
@@ -234,16 +234,23 @@ func (s *serviceActor) signalCall(attempt uint64, signal string) func(context.Co
 }
 
 // updateCall gives the running task its configuration and then the signal to read it.
-func (s *serviceActor) updateCall(attempt uint64, signal string) func(context.Context) events.Order {
-	task, config := service.Task{ID: s.state.ID, Attempt: attempt}, s.config
-	send := s.signalCall(attempt, signal)
+func (s *serviceActor) updateCall(update service.UpdateConfig) func(context.Context) events.Order {
+	task, config := service.Task{ID: s.state.ID, Attempt: update.Attempt}, s.config
 
 	return func(ctx context.Context) events.Order {
-		if err := s.world.runtime.UpdateConfig(ctx, task, config); err != nil {
-			return &events.ReportConfigRefused{Attempt: attempt, Problem: err.Error()}
+		err := s.world.runtime.UpdateConfig(ctx, task, config)
+		if err == nil {
+			ctx, cancel := context.WithTimeout(ctx, endTimeout)
+			defer cancel()
+
+			err = s.world.runtime.Signal(ctx, task, update.Signal)
 		}
 
-		return send(ctx)
+		if err != nil {
+			return &events.ReportConfigRefused{Attempt: update.Attempt, Problem: err.Error()}
+		}
+
+		return &events.ReportConfigDelivered{Attempt: update.Attempt, Delivery: update.Delivery}
 	}
 }
 

@@ -74,7 +74,7 @@ func wantQuarantine(w *actorstest.World, id, problem string) {
 		w.Fatalf("events of %s: %q", id, last)
 	}
 
-	if view, _ := w.System.View(id); view.Problem != problem {
+	if view, _ := w.System.View(id); !view.Quarantined || !strings.HasSuffix(view.Problem, problem) {
 		w.Fatalf("status of %s says %q", id, view.Problem)
 	}
 
@@ -125,6 +125,46 @@ func TestStopDeletesWhatIsQuarantined(t *testing.T) {
 
 		if running := w.Runtime.Running(); len(running) != 1 || running["ext-b"] == 0 {
 			w.Fatalf("running after the stop: %v", running)
+		}
+
+		// It stays so under the next daemon.
+		w.Close()
+
+		w.Config = nil
+		w.Boot(serve("a"), serve("b"))
+		w.Run(time.Minute)
+
+		if view, _ := w.System.View("ext-a"); view.State != events.StateFinished || view.Desired != events.DesiredStopped || view.Quarantined {
+			w.Fatalf("under the next daemon: %+v", view)
+		}
+	})
+}
+
+// Nobody would follow what the health check of a quarantined service says.
+func TestTheHealthOfWhatIsQuarantinedIsNotChecked(t *testing.T) {
+	story(t, func(w *actorstest.World) {
+		breakJournal(w, "ext-a", "HealthChanged")
+
+		file := serve("a")
+		file.Extactor.Health = &spec.Health{}
+		w.Boot(file)
+		w.UntilState("ext-a", events.StateRunning)
+
+		task := service.Task{ID: "ext-a", Attempt: 1}
+		if w.Prober.Health(task) == nil {
+			w.Fatalf("nobody checks the health")
+		}
+
+		w.Prober.SetHealth("ext-a", false)
+		w.Run(time.Minute)
+		wantQuarantine(w, "ext-a", "the journal is broken")
+
+		if w.Prober.Health(task) != nil {
+			w.Fatalf("the health is still checked")
+		}
+
+		if view, _ := w.System.View("ext-a"); !view.Health.Unknown {
+			w.Fatalf("health %+v", view.Health)
 		}
 	})
 }

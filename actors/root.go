@@ -311,6 +311,10 @@ func (r *rootActor) change(ctx actor.Context, message serviceChanged) {
 		known.asked = false
 	}
 
+	if known.removing && before.ended && !known.status.ended {
+		r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon})
+	}
+
 	if known.removing && known.status.removed && known.status.ended && known.status.idle {
 		r.unload(ctx, message.id)
 	}

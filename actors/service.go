@@ -175,7 +175,10 @@ func (s *serviceActor) snapshot() {
 		return
 	}
 
-	event := events.New(s.state.Snapshot())
+	snapshot := s.state.Snapshot()
+	s.view.Complete(snapshot)
+
+	event := events.New(snapshot)
 	s.persist(events.Decision{
 		Service: s.state.ID, At: s.world.clock.Now(), Origin: daemon,
 		Entries: []events.Entry{{Event: event, State: s.state.Name, Attempt: s.state.Attempt}},
@@ -199,6 +202,7 @@ func (s *serviceActor) quarantine(message, reason any) {
 	}
 
 	s.quarantined = true
+	s.endMonitor() // nobody would follow what it says
 
 	event := events.New(&events.ServiceQuarantined{Problem: fmt.Sprint(reason)})
 	s.persist(events.Decision{
@@ -216,10 +220,11 @@ func (s *serviceActor) takeQuarantined(message take) {
 
 	switch message.order.(type) {
 	case *events.StopService, *events.ShutdownService, *events.RemoveService:
-		s.abandoned = true
-		s.cancelStart()
-		s.enqueue(call{run: s.deleteCall(s.state.Attempt)})
-		s.report()
+		defer s.abandon() // also where to record it is what is broken
+
+		if _, person := message.order.(*events.StopService); person {
+			s.noteStop(message.origin)
+		}
 	default:
 		err = fmt.Errorf("cannot handle service %q: it is quarantined after an internal error; only stop works until the daemon is restarted", s.state.ID)
 	}
@@ -227,4 +232,33 @@ func (s *serviceActor) takeQuarantined(message take) {
 	if message.reply != nil {
 		message.reply <- answer{seq: s.last, err: err}
 	}
+}
+
+// abandon deletes the container of a service that is quarantined.
+func (s *serviceActor) abandon() {
+	s.abandoned = true
+	s.cancelStart()
+	s.enqueue(call{run: s.deleteCall(s.state.Attempt)})
+	s.report()
+}
+
+// noteStop records that a person stopped what is quarantined, so that the next daemon does not start it again.
+func (s *serviceActor) noteStop(origin *events.Origin) {
+	if s.state.DesiredStopped {
+		return
+	}
+
+	decision := events.Decision{Service: s.state.ID, At: s.world.clock.Now(), Origin: origin}
+
+	for _, fact := range []events.Fact{
+		&events.DesiredChanged{}, &events.ServiceFinished{Stopped: events.StopReason_STOP_REASON_PERSON},
+	} {
+		event := events.New(fact)
+		s.state = service.Apply(s.state, event)
+		decision.Entries = append(decision.Entries, events.Entry{
+			Event: event, State: s.state.Name, Attempt: s.state.Attempt, Message: events.Text(s.state.ID, event),
+		})
+	}
+
+	s.persist(decision)
 }

@@ -336,6 +336,7 @@ type Command struct {
 	//	*Command_RemoveService
 	//	*Command_ReportHealth
 	//	*Command_ReportConfigRefused
+	//	*Command_ReportConfigDelivered
 	Kind          isCommand_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -536,6 +537,15 @@ func (x *Command) GetReportConfigRefused() *ReportConfigRefused {
 	return nil
 }
 
+func (x *Command) GetReportConfigDelivered() *ReportConfigDelivered {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_ReportConfigDelivered); ok {
+			return x.ReportConfigDelivered
+		}
+	}
+	return nil
+}
+
 type isCommand_Kind interface {
 	isCommand_Kind()
 }
@@ -604,6 +614,10 @@ type Command_ReportConfigRefused struct {
 	ReportConfigRefused *ReportConfigRefused `protobuf:"bytes,25,opt,name=report_config_refused,json=reportConfigRefused,proto3,oneof"`
 }
 
+type Command_ReportConfigDelivered struct {
+	ReportConfigDelivered *ReportConfigDelivered `protobuf:"bytes,26,opt,name=report_config_delivered,json=reportConfigDelivered,proto3,oneof"`
+}
+
 func (*Command_LoadSpec) isCommand_Kind() {}
 
 func (*Command_StartService) isCommand_Kind() {}
@@ -635,6 +649,8 @@ func (*Command_RemoveService) isCommand_Kind() {}
 func (*Command_ReportHealth) isCommand_Kind() {}
 
 func (*Command_ReportConfigRefused) isCommand_Kind() {}
+
+func (*Command_ReportConfigDelivered) isCommand_Kind() {}
 
 // Lifecycle is what of a service file decides how the service lives. It is kept in full. What only decides what runs in
 // the container is kept as spec_hash; values of the environment never enter the journal, only their keyed hashes.
@@ -1084,6 +1100,59 @@ func (x *ReportConfigRefused) GetProblem() string {
 	return ""
 }
 
+// ReportConfigDelivered: the running task has the changed configuration and was sent the signal.
+type ReportConfigDelivered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Delivery      uint64                 `protobuf:"varint,2,opt,name=delivery,proto3" json:"delivery,omitempty"` // of ConfigDelivered
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportConfigDelivered) Reset() {
+	*x = ReportConfigDelivered{}
+	mi := &file_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportConfigDelivered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportConfigDelivered) ProtoMessage() {}
+
+func (x *ReportConfigDelivered) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportConfigDelivered.ProtoReflect.Descriptor instead.
+func (*ReportConfigDelivered) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReportConfigDelivered) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ReportConfigDelivered) GetDelivery() uint64 {
+	if x != nil {
+		return x.Delivery
+	}
+	return 0
+}
+
 // LoadSpec gives a service its file. It is the first command of every run of the daemon.
 type LoadSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1095,7 +1164,7 @@ type LoadSpec struct {
 
 func (x *LoadSpec) Reset() {
 	*x = LoadSpec{}
-	mi := &file_events_proto_msgTypes[9]
+	mi := &file_events_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1107,7 +1176,7 @@ func (x *LoadSpec) String() string {
 func (*LoadSpec) ProtoMessage() {}
 
 func (x *LoadSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[9]
+	mi := &file_events_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1120,7 +1189,7 @@ func (x *LoadSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadSpec.ProtoReflect.Descriptor instead.
 func (*LoadSpec) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{9}
+	return file_events_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LoadSpec) GetLifecycle() *Lifecycle {
@@ -1145,7 +1214,7 @@ type StartService struct {
 
 func (x *StartService) Reset() {
 	*x = StartService{}
-	mi := &file_events_proto_msgTypes[10]
+	mi := &file_events_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1226,7 @@ func (x *StartService) String() string {
 func (*StartService) ProtoMessage() {}
 
 func (x *StartService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[10]
+	mi := &file_events_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1239,7 @@ func (x *StartService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartService.ProtoReflect.Descriptor instead.
 func (*StartService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{10}
+	return file_events_proto_rawDescGZIP(), []int{11}
 }
 
 type StopService struct {
@@ -1181,7 +1250,7 @@ type StopService struct {
 
 func (x *StopService) Reset() {
 	*x = StopService{}
-	mi := &file_events_proto_msgTypes[11]
+	mi := &file_events_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1262,7 @@ func (x *StopService) String() string {
 func (*StopService) ProtoMessage() {}
 
 func (x *StopService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[11]
+	mi := &file_events_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1275,7 @@ func (x *StopService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopService.ProtoReflect.Descriptor instead.
 func (*StopService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{11}
+	return file_events_proto_rawDescGZIP(), []int{12}
 }
 
 type RestartService struct {
@@ -1217,7 +1286,7 @@ type RestartService struct {
 
 func (x *RestartService) Reset() {
 	*x = RestartService{}
-	mi := &file_events_proto_msgTypes[12]
+	mi := &file_events_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1298,7 @@ func (x *RestartService) String() string {
 func (*RestartService) ProtoMessage() {}
 
 func (x *RestartService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[12]
+	mi := &file_events_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1311,7 @@ func (x *RestartService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartService.ProtoReflect.Descriptor instead.
 func (*RestartService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{12}
+	return file_events_proto_rawDescGZIP(), []int{13}
 }
 
 // ShutdownService stops the service because the daemon goes down; what the person desired is unchanged.
@@ -1255,7 +1324,7 @@ type ShutdownService struct {
 
 func (x *ShutdownService) Reset() {
 	*x = ShutdownService{}
-	mi := &file_events_proto_msgTypes[13]
+	mi := &file_events_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1267,7 +1336,7 @@ func (x *ShutdownService) String() string {
 func (*ShutdownService) ProtoMessage() {}
 
 func (x *ShutdownService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[13]
+	mi := &file_events_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1280,7 +1349,7 @@ func (x *ShutdownService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownService.ProtoReflect.Descriptor instead.
 func (*ShutdownService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{13}
+	return file_events_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ShutdownService) GetHurry() bool {
@@ -1302,7 +1371,7 @@ type ObserveCondition struct {
 
 func (x *ObserveCondition) Reset() {
 	*x = ObserveCondition{}
-	mi := &file_events_proto_msgTypes[14]
+	mi := &file_events_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1383,7 @@ func (x *ObserveCondition) String() string {
 func (*ObserveCondition) ProtoMessage() {}
 
 func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[14]
+	mi := &file_events_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1396,7 @@ func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveCondition.ProtoReflect.Descriptor instead.
 func (*ObserveCondition) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{14}
+	return file_events_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ObserveCondition) GetKey() string {
@@ -1362,7 +1431,7 @@ type ElapseTimer struct {
 
 func (x *ElapseTimer) Reset() {
 	*x = ElapseTimer{}
-	mi := &file_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1374,7 +1443,7 @@ func (x *ElapseTimer) String() string {
 func (*ElapseTimer) ProtoMessage() {}
 
 func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1387,7 +1456,7 @@ func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ElapseTimer.ProtoReflect.Descriptor instead.
 func (*ElapseTimer) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{15}
+	return file_events_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ElapseTimer) GetAttempt() uint64 {
@@ -1421,7 +1490,7 @@ type ReportPrepared struct {
 
 func (x *ReportPrepared) Reset() {
 	*x = ReportPrepared{}
-	mi := &file_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1502,7 @@ func (x *ReportPrepared) String() string {
 func (*ReportPrepared) ProtoMessage() {}
 
 func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1515,7 @@ func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportPrepared.ProtoReflect.Descriptor instead.
 func (*ReportPrepared) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{16}
+	return file_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReportPrepared) GetAttempt() uint64 {
@@ -1468,7 +1537,7 @@ type ReportStarted struct {
 
 func (x *ReportStarted) Reset() {
 	*x = ReportStarted{}
-	mi := &file_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1549,7 @@ func (x *ReportStarted) String() string {
 func (*ReportStarted) ProtoMessage() {}
 
 func (x *ReportStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1562,7 @@ func (x *ReportStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStarted.ProtoReflect.Descriptor instead.
 func (*ReportStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{17}
+	return file_events_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReportStarted) GetAttempt() uint64 {
@@ -1534,7 +1603,7 @@ type ReportStartFailed struct {
 
 func (x *ReportStartFailed) Reset() {
 	*x = ReportStartFailed{}
-	mi := &file_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1546,7 +1615,7 @@ func (x *ReportStartFailed) String() string {
 func (*ReportStartFailed) ProtoMessage() {}
 
 func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1559,7 +1628,7 @@ func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStartFailed.ProtoReflect.Descriptor instead.
 func (*ReportStartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{18}
+	return file_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReportStartFailed) GetAttempt() uint64 {
@@ -1586,7 +1655,7 @@ type ReportExited struct {
 
 func (x *ReportExited) Reset() {
 	*x = ReportExited{}
-	mi := &file_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +1667,7 @@ func (x *ReportExited) String() string {
 func (*ReportExited) ProtoMessage() {}
 
 func (x *ReportExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +1680,7 @@ func (x *ReportExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportExited.ProtoReflect.Descriptor instead.
 func (*ReportExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{19}
+	return file_events_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReportExited) GetAttempt() uint64 {
@@ -1645,7 +1714,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +1726,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +1739,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{20}
+	return file_events_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Exit) GetKnown() bool {
@@ -1747,7 +1816,7 @@ type Observed struct {
 
 func (x *Observed) Reset() {
 	*x = Observed{}
-	mi := &file_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1828,7 @@ func (x *Observed) String() string {
 func (*Observed) ProtoMessage() {}
 
 func (x *Observed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1841,7 @@ func (x *Observed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observed.ProtoReflect.Descriptor instead.
 func (*Observed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{21}
+	return file_events_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Observed) GetStatus() TaskStatus {
@@ -1848,7 +1917,7 @@ type RecoverService struct {
 
 func (x *RecoverService) Reset() {
 	*x = RecoverService{}
-	mi := &file_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +1929,7 @@ func (x *RecoverService) String() string {
 func (*RecoverService) ProtoMessage() {}
 
 func (x *RecoverService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +1942,7 @@ func (x *RecoverService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverService.ProtoReflect.Descriptor instead.
 func (*RecoverService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{22}
+	return file_events_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RecoverService) GetObserved() *Observed {
@@ -1925,6 +1994,8 @@ type Event struct {
 	//	*Event_ServiceRemoved
 	//	*Event_HostChanged
 	//	*Event_RootfsReplaced
+	//	*Event_ConfigConfirmed
+	//	*Event_JournalChanged
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1932,7 +2003,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1944,7 +2015,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1957,7 +2028,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{23}
+	return file_events_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Event) GetKind() isEvent_Kind {
@@ -2300,6 +2371,24 @@ func (x *Event) GetRootfsReplaced() *RootfsReplaced {
 	return nil
 }
 
+func (x *Event) GetConfigConfirmed() *ConfigConfirmed {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ConfigConfirmed); ok {
+			return x.ConfigConfirmed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetJournalChanged() *JournalChanged {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_JournalChanged); ok {
+			return x.JournalChanged
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -2453,6 +2542,14 @@ type Event_RootfsReplaced struct {
 	RootfsReplaced *RootfsReplaced `protobuf:"bytes,44,opt,name=rootfs_replaced,json=rootfsReplaced,proto3,oneof"`
 }
 
+type Event_ConfigConfirmed struct {
+	ConfigConfirmed *ConfigConfirmed `protobuf:"bytes,45,opt,name=config_confirmed,json=configConfirmed,proto3,oneof"`
+}
+
+type Event_JournalChanged struct {
+	JournalChanged *JournalChanged `protobuf:"bytes,46,opt,name=journal_changed,json=journalChanged,proto3,oneof"`
+}
+
 func (*Event_SpecLoaded) isEvent_Kind() {}
 
 func (*Event_DesiredChanged) isEvent_Kind() {}
@@ -2527,6 +2624,10 @@ func (*Event_HostChanged) isEvent_Kind() {}
 
 func (*Event_RootfsReplaced) isEvent_Kind() {}
 
+func (*Event_ConfigConfirmed) isEvent_Kind() {}
+
+func (*Event_JournalChanged) isEvent_Kind() {}
+
 type SpecLoaded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lifecycle     *Lifecycle             `protobuf:"bytes,1,opt,name=lifecycle,proto3" json:"lifecycle,omitempty"`
@@ -2537,7 +2638,7 @@ type SpecLoaded struct {
 
 func (x *SpecLoaded) Reset() {
 	*x = SpecLoaded{}
-	mi := &file_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2549,7 +2650,7 @@ func (x *SpecLoaded) String() string {
 func (*SpecLoaded) ProtoMessage() {}
 
 func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2562,7 +2663,7 @@ func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecLoaded.ProtoReflect.Descriptor instead.
 func (*SpecLoaded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{24}
+	return file_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SpecLoaded) GetLifecycle() *Lifecycle {
@@ -2590,7 +2691,7 @@ type DesiredChanged struct {
 
 func (x *DesiredChanged) Reset() {
 	*x = DesiredChanged{}
-	mi := &file_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2602,7 +2703,7 @@ func (x *DesiredChanged) String() string {
 func (*DesiredChanged) ProtoMessage() {}
 
 func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2615,7 +2716,7 @@ func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DesiredChanged.ProtoReflect.Descriptor instead.
 func (*DesiredChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{25}
+	return file_events_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DesiredChanged) GetStarted() bool {
@@ -2643,7 +2744,7 @@ type AttemptBegan struct {
 
 func (x *AttemptBegan) Reset() {
 	*x = AttemptBegan{}
-	mi := &file_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2655,7 +2756,7 @@ func (x *AttemptBegan) String() string {
 func (*AttemptBegan) ProtoMessage() {}
 
 func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2668,7 +2769,7 @@ func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptBegan.ProtoReflect.Descriptor instead.
 func (*AttemptBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{26}
+	return file_events_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AttemptBegan) GetAttempt() uint64 {
@@ -2695,7 +2796,7 @@ type SpecChanged struct {
 
 func (x *SpecChanged) Reset() {
 	*x = SpecChanged{}
-	mi := &file_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +2808,7 @@ func (x *SpecChanged) String() string {
 func (*SpecChanged) ProtoMessage() {}
 
 func (x *SpecChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +2821,7 @@ func (x *SpecChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecChanged.ProtoReflect.Descriptor instead.
 func (*SpecChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{27}
+	return file_events_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SpecChanged) GetLifecycle() *Lifecycle {
@@ -2742,7 +2843,7 @@ type HealthChanged struct {
 
 func (x *HealthChanged) Reset() {
 	*x = HealthChanged{}
-	mi := &file_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2754,7 +2855,7 @@ func (x *HealthChanged) String() string {
 func (*HealthChanged) ProtoMessage() {}
 
 func (x *HealthChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2767,7 +2868,7 @@ func (x *HealthChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthChanged.ProtoReflect.Descriptor instead.
 func (*HealthChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{28}
+	return file_events_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *HealthChanged) GetHealthy() bool {
@@ -2791,19 +2892,20 @@ func (x *HealthChanged) GetRepeated() bool {
 	return false
 }
 
-// ConfigDelivered: the running task was given changed configuration files and a signal.
+// ConfigDelivered: the running task is given changed configuration files and a signal.
 type ConfigDelivered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Signal        string                 `protobuf:"bytes,2,opt,name=signal,proto3" json:"signal,omitempty"`
-	Hash          string                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"` // of what runs now
+	Hash          string                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`          // of what runs now
+	Delivery      uint64                 `protobuf:"varint,4,opt,name=delivery,proto3" json:"delivery,omitempty"` // counts within the attempt, so that a late confirmation is not taken for another's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConfigDelivered) Reset() {
 	*x = ConfigDelivered{}
-	mi := &file_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2815,7 +2917,7 @@ func (x *ConfigDelivered) String() string {
 func (*ConfigDelivered) ProtoMessage() {}
 
 func (x *ConfigDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2828,7 +2930,7 @@ func (x *ConfigDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigDelivered.ProtoReflect.Descriptor instead.
 func (*ConfigDelivered) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{29}
+	return file_events_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ConfigDelivered) GetAttempt() uint64 {
@@ -2852,6 +2954,119 @@ func (x *ConfigDelivered) GetHash() string {
 	return ""
 }
 
+func (x *ConfigDelivered) GetDelivery() uint64 {
+	if x != nil {
+		return x.Delivery
+	}
+	return 0
+}
+
+// ConfigConfirmed: the delivery reached the task. Without it the next daemon delivers again.
+type ConfigConfirmed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Delivery      uint64                 `protobuf:"varint,2,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigConfirmed) Reset() {
+	*x = ConfigConfirmed{}
+	mi := &file_events_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigConfirmed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigConfirmed) ProtoMessage() {}
+
+func (x *ConfigConfirmed) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigConfirmed.ProtoReflect.Descriptor instead.
+func (*ConfigConfirmed) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ConfigConfirmed) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ConfigConfirmed) GetDelivery() uint64 {
+	if x != nil {
+		return x.Delivery
+	}
+	return 0
+}
+
+// JournalChanged: the journal cannot be written, or can be again.
+type JournalChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Healthy       bool                   `protobuf:"varint,1,opt,name=healthy,proto3" json:"healthy,omitempty"`
+	Detail        string                 `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JournalChanged) Reset() {
+	*x = JournalChanged{}
+	mi := &file_events_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JournalChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JournalChanged) ProtoMessage() {}
+
+func (x *JournalChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JournalChanged.ProtoReflect.Descriptor instead.
+func (*JournalChanged) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *JournalChanged) GetHealthy() bool {
+	if x != nil {
+		return x.Healthy
+	}
+	return false
+}
+
+func (x *JournalChanged) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 // DependencyTimedOut: a dependency was not met in time, and the service waits on.
 type DependencyTimedOut struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2864,7 +3079,7 @@ type DependencyTimedOut struct {
 
 func (x *DependencyTimedOut) Reset() {
 	*x = DependencyTimedOut{}
-	mi := &file_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2876,7 +3091,7 @@ func (x *DependencyTimedOut) String() string {
 func (*DependencyTimedOut) ProtoMessage() {}
 
 func (x *DependencyTimedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2889,7 +3104,7 @@ func (x *DependencyTimedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DependencyTimedOut.ProtoReflect.Descriptor instead.
 func (*DependencyTimedOut) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{30}
+	return file_events_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DependencyTimedOut) GetKey() string {
@@ -2923,7 +3138,7 @@ type CycleFound struct {
 
 func (x *CycleFound) Reset() {
 	*x = CycleFound{}
-	mi := &file_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2935,7 +3150,7 @@ func (x *CycleFound) String() string {
 func (*CycleFound) ProtoMessage() {}
 
 func (x *CycleFound) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2948,7 +3163,7 @@ func (x *CycleFound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CycleFound.ProtoReflect.Descriptor instead.
 func (*CycleFound) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{31}
+	return file_events_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CycleFound) GetPath() []string {
@@ -2967,7 +3182,7 @@ type ServiceRemoved struct {
 
 func (x *ServiceRemoved) Reset() {
 	*x = ServiceRemoved{}
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3194,7 @@ func (x *ServiceRemoved) String() string {
 func (*ServiceRemoved) ProtoMessage() {}
 
 func (x *ServiceRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3207,7 @@ func (x *ServiceRemoved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRemoved.ProtoReflect.Descriptor instead.
 func (*ServiceRemoved) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{32}
+	return file_events_proto_rawDescGZIP(), []int{35}
 }
 
 // RootfsReplaced: the root file system, or the entrypoint in it, is another one than at the last start.
@@ -3006,7 +3221,7 @@ type RootfsReplaced struct {
 
 func (x *RootfsReplaced) Reset() {
 	*x = RootfsReplaced{}
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3018,7 +3233,7 @@ func (x *RootfsReplaced) String() string {
 func (*RootfsReplaced) ProtoMessage() {}
 
 func (x *RootfsReplaced) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3031,7 +3246,7 @@ func (x *RootfsReplaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RootfsReplaced.ProtoReflect.Descriptor instead.
 func (*RootfsReplaced) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{33}
+	return file_events_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RootfsReplaced) GetBefore() string {
@@ -3059,7 +3274,7 @@ type HostChanged struct {
 
 func (x *HostChanged) Reset() {
 	*x = HostChanged{}
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3071,7 +3286,7 @@ func (x *HostChanged) String() string {
 func (*HostChanged) ProtoMessage() {}
 
 func (x *HostChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3084,7 +3299,7 @@ func (x *HostChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostChanged.ProtoReflect.Descriptor instead.
 func (*HostChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{34}
+	return file_events_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *HostChanged) GetUp() bool {
@@ -3112,7 +3327,7 @@ type ConditionChanged struct {
 
 func (x *ConditionChanged) Reset() {
 	*x = ConditionChanged{}
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3124,7 +3339,7 @@ func (x *ConditionChanged) String() string {
 func (*ConditionChanged) ProtoMessage() {}
 
 func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3137,7 +3352,7 @@ func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionChanged.ProtoReflect.Descriptor instead.
 func (*ConditionChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{35}
+	return file_events_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ConditionChanged) GetKey() string {
@@ -3171,7 +3386,7 @@ type UnmetChanged struct {
 
 func (x *UnmetChanged) Reset() {
 	*x = UnmetChanged{}
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3183,7 +3398,7 @@ func (x *UnmetChanged) String() string {
 func (*UnmetChanged) ProtoMessage() {}
 
 func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3196,7 +3411,7 @@ func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnmetChanged.ProtoReflect.Descriptor instead.
 func (*UnmetChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{36}
+	return file_events_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UnmetChanged) GetUnmet() []string {
@@ -3215,7 +3430,7 @@ type PreparationStarted struct {
 
 func (x *PreparationStarted) Reset() {
 	*x = PreparationStarted{}
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3227,7 +3442,7 @@ func (x *PreparationStarted) String() string {
 func (*PreparationStarted) ProtoMessage() {}
 
 func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3240,7 +3455,7 @@ func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreparationStarted.ProtoReflect.Descriptor instead.
 func (*PreparationStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{37}
+	return file_events_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PreparationStarted) GetAttempt() uint64 {
@@ -3260,7 +3475,7 @@ type RunnerCreated struct {
 
 func (x *RunnerCreated) Reset() {
 	*x = RunnerCreated{}
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3487,7 @@ func (x *RunnerCreated) String() string {
 func (*RunnerCreated) ProtoMessage() {}
 
 func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3500,7 @@ func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerCreated.ProtoReflect.Descriptor instead.
 func (*RunnerCreated) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{38}
+	return file_events_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RunnerCreated) GetAttempt() uint64 {
@@ -3315,7 +3530,7 @@ type TaskStarted struct {
 
 func (x *TaskStarted) Reset() {
 	*x = TaskStarted{}
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3327,7 +3542,7 @@ func (x *TaskStarted) String() string {
 func (*TaskStarted) ProtoMessage() {}
 
 func (x *TaskStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3340,7 +3555,7 @@ func (x *TaskStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStarted.ProtoReflect.Descriptor instead.
 func (*TaskStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{39}
+	return file_events_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *TaskStarted) GetAttempt() uint64 {
@@ -3389,7 +3604,7 @@ type StartFailed struct {
 
 func (x *StartFailed) Reset() {
 	*x = StartFailed{}
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3401,7 +3616,7 @@ func (x *StartFailed) String() string {
 func (*StartFailed) ProtoMessage() {}
 
 func (x *StartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3414,7 +3629,7 @@ func (x *StartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailed.ProtoReflect.Descriptor instead.
 func (*StartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{40}
+	return file_events_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *StartFailed) GetAttempt() uint64 {
@@ -3449,7 +3664,7 @@ type TaskExited struct {
 
 func (x *TaskExited) Reset() {
 	*x = TaskExited{}
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3461,7 +3676,7 @@ func (x *TaskExited) String() string {
 func (*TaskExited) ProtoMessage() {}
 
 func (x *TaskExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3474,7 +3689,7 @@ func (x *TaskExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExited.ProtoReflect.Descriptor instead.
 func (*TaskExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{41}
+	return file_events_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TaskExited) GetAttempt() uint64 {
@@ -3512,7 +3727,7 @@ type RestartScheduled struct {
 
 func (x *RestartScheduled) Reset() {
 	*x = RestartScheduled{}
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3524,7 +3739,7 @@ func (x *RestartScheduled) String() string {
 func (*RestartScheduled) ProtoMessage() {}
 
 func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3537,7 +3752,7 @@ func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartScheduled.ProtoReflect.Descriptor instead.
 func (*RestartScheduled) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{42}
+	return file_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RestartScheduled) GetAttempt() uint64 {
@@ -3585,7 +3800,7 @@ type BackoffElapsed struct {
 
 func (x *BackoffElapsed) Reset() {
 	*x = BackoffElapsed{}
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3597,7 +3812,7 @@ func (x *BackoffElapsed) String() string {
 func (*BackoffElapsed) ProtoMessage() {}
 
 func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3610,7 +3825,7 @@ func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackoffElapsed.ProtoReflect.Descriptor instead.
 func (*BackoffElapsed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{43}
+	return file_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *BackoffElapsed) GetAttempt() uint64 {
@@ -3637,7 +3852,7 @@ type StopBegan struct {
 
 func (x *StopBegan) Reset() {
 	*x = StopBegan{}
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3649,7 +3864,7 @@ func (x *StopBegan) String() string {
 func (*StopBegan) ProtoMessage() {}
 
 func (x *StopBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3662,7 +3877,7 @@ func (x *StopBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopBegan.ProtoReflect.Descriptor instead.
 func (*StopBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{44}
+	return file_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *StopBegan) GetReason() StopReason {
@@ -3690,7 +3905,7 @@ type SignalSent struct {
 
 func (x *SignalSent) Reset() {
 	*x = SignalSent{}
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3702,7 +3917,7 @@ func (x *SignalSent) String() string {
 func (*SignalSent) ProtoMessage() {}
 
 func (x *SignalSent) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3715,7 +3930,7 @@ func (x *SignalSent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalSent.ProtoReflect.Descriptor instead.
 func (*SignalSent) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{45}
+	return file_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SignalSent) GetSignal() string {
@@ -3748,7 +3963,7 @@ type ServiceFinished struct {
 
 func (x *ServiceFinished) Reset() {
 	*x = ServiceFinished{}
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3760,7 +3975,7 @@ func (x *ServiceFinished) String() string {
 func (*ServiceFinished) ProtoMessage() {}
 
 func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3773,7 +3988,7 @@ func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFinished.ProtoReflect.Descriptor instead.
 func (*ServiceFinished) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{46}
+	return file_events_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ServiceFinished) GetStopped() StopReason {
@@ -3792,7 +4007,7 @@ type ServiceFailed struct {
 
 func (x *ServiceFailed) Reset() {
 	*x = ServiceFailed{}
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3804,7 +4019,7 @@ func (x *ServiceFailed) String() string {
 func (*ServiceFailed) ProtoMessage() {}
 
 func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3817,7 +4032,7 @@ func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFailed.ProtoReflect.Descriptor instead.
 func (*ServiceFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{47}
+	return file_events_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ServiceFailed) GetReason() string {
@@ -3836,7 +4051,7 @@ type ServiceSkipped struct {
 
 func (x *ServiceSkipped) Reset() {
 	*x = ServiceSkipped{}
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3848,7 +4063,7 @@ func (x *ServiceSkipped) String() string {
 func (*ServiceSkipped) ProtoMessage() {}
 
 func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3861,7 +4076,7 @@ func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceSkipped.ProtoReflect.Descriptor instead.
 func (*ServiceSkipped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{48}
+	return file_events_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ServiceSkipped) GetReason() string {
@@ -3885,7 +4100,7 @@ type TaskAdopted struct {
 
 func (x *TaskAdopted) Reset() {
 	*x = TaskAdopted{}
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3897,7 +4112,7 @@ func (x *TaskAdopted) String() string {
 func (*TaskAdopted) ProtoMessage() {}
 
 func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3910,7 +4125,7 @@ func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskAdopted.ProtoReflect.Descriptor instead.
 func (*TaskAdopted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{49}
+	return file_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *TaskAdopted) GetAttempt() uint64 {
@@ -3958,7 +4173,7 @@ type TaskLost struct {
 
 func (x *TaskLost) Reset() {
 	*x = TaskLost{}
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3970,7 +4185,7 @@ func (x *TaskLost) String() string {
 func (*TaskLost) ProtoMessage() {}
 
 func (x *TaskLost) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3983,7 +4198,7 @@ func (x *TaskLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLost.ProtoReflect.Descriptor instead.
 func (*TaskLost) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{50}
+	return file_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *TaskLost) GetAttempt() uint64 {
@@ -4004,7 +4219,7 @@ type Recovered struct {
 
 func (x *Recovered) Reset() {
 	*x = Recovered{}
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4016,7 +4231,7 @@ func (x *Recovered) String() string {
 func (*Recovered) ProtoMessage() {}
 
 func (x *Recovered) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4029,7 +4244,7 @@ func (x *Recovered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recovered.ProtoReflect.Descriptor instead.
 func (*Recovered) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{51}
+	return file_events_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Recovered) GetRow() string {
@@ -4057,7 +4272,7 @@ type TaskDiscarded struct {
 
 func (x *TaskDiscarded) Reset() {
 	*x = TaskDiscarded{}
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4069,7 +4284,7 @@ func (x *TaskDiscarded) String() string {
 func (*TaskDiscarded) ProtoMessage() {}
 
 func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4082,7 +4297,7 @@ func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDiscarded.ProtoReflect.Descriptor instead.
 func (*TaskDiscarded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{52}
+	return file_events_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *TaskDiscarded) GetAttempt() uint64 {
@@ -4130,13 +4345,19 @@ type Snapshot struct {
 	Healthy        bool                   `protobuf:"varint,26,opt,name=healthy,proto3" json:"healthy,omitempty"`
 	HealthMessage  string                 `protobuf:"bytes,27,opt,name=health_message,json=healthMessage,proto3" json:"health_message,omitempty"`
 	Rootfs         string                 `protobuf:"bytes,28,opt,name=rootfs,proto3" json:"rootfs,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	Deliveries     uint64                 `protobuf:"varint,29,opt,name=deliveries,proto3" json:"deliveries,omitempty"` // of configuration to the running task
+	Delivering     bool                   `protobuf:"varint,30,opt,name=delivering,proto3" json:"delivering,omitempty"` // the last of them is not confirmed
+	// What only the view of the service keeps.
+	Problem       string   `protobuf:"bytes,31,opt,name=problem,proto3" json:"problem,omitempty"`
+	Since         *Instant `protobuf:"bytes,32,opt,name=since,proto3" json:"since,omitempty"` // when the state was entered
+	SinceBootId   string   `protobuf:"bytes,33,opt,name=since_boot_id,json=sinceBootId,proto3" json:"since_boot_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4148,7 +4369,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4161,7 +4382,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{53}
+	return file_events_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Snapshot) GetState() string {
@@ -4360,6 +4581,41 @@ func (x *Snapshot) GetRootfs() string {
 	return ""
 }
 
+func (x *Snapshot) GetDeliveries() uint64 {
+	if x != nil {
+		return x.Deliveries
+	}
+	return 0
+}
+
+func (x *Snapshot) GetDelivering() bool {
+	if x != nil {
+		return x.Delivering
+	}
+	return false
+}
+
+func (x *Snapshot) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Snapshot) GetSince() *Instant {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Snapshot) GetSinceBootId() string {
+	if x != nil {
+		return x.SinceBootId
+	}
+	return ""
+}
+
 // ConditionState is the last that was reported of one condition.
 type ConditionState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4367,13 +4623,15 @@ type ConditionState struct {
 	Known         bool                   `protobuf:"varint,2,opt,name=known,proto3" json:"known,omitempty"` // it was reported at least once since the daemon started
 	Met           bool                   `protobuf:"varint,3,opt,name=met,proto3" json:"met,omitempty"`
 	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	TimedOut      bool                   `protobuf:"varint,5,opt,name=timed_out,json=timedOut,proto3" json:"timed_out,omitempty"` // it was said that this wait takes too long
+	Since         *Instant               `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`                        // when met last changed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConditionState) Reset() {
 	*x = ConditionState{}
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4385,7 +4643,7 @@ func (x *ConditionState) String() string {
 func (*ConditionState) ProtoMessage() {}
 
 func (x *ConditionState) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4398,7 +4656,7 @@ func (x *ConditionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
 func (*ConditionState) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{54}
+	return file_events_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ConditionState) GetKey() string {
@@ -4429,6 +4687,20 @@ func (x *ConditionState) GetText() string {
 	return ""
 }
 
+func (x *ConditionState) GetTimedOut() bool {
+	if x != nil {
+		return x.TimedOut
+	}
+	return false
+}
+
+func (x *ConditionState) GetSince() *Instant {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 // Gap: records from..to were lost, because the disk could not be written for longer than memory could hold them.
 type Gap struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4440,7 +4712,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4452,7 +4724,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4465,7 +4737,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{55}
+	return file_events_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Gap) GetFrom() uint64 {
@@ -4493,7 +4765,7 @@ type DaemonStarted struct {
 
 func (x *DaemonStarted) Reset() {
 	*x = DaemonStarted{}
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4505,7 +4777,7 @@ func (x *DaemonStarted) String() string {
 func (*DaemonStarted) ProtoMessage() {}
 
 func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4518,7 +4790,7 @@ func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStarted.ProtoReflect.Descriptor instead.
 func (*DaemonStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{56}
+	return file_events_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *DaemonStarted) GetVersion() string {
@@ -4551,7 +4823,7 @@ type DaemonStopped struct {
 
 func (x *DaemonStopped) Reset() {
 	*x = DaemonStopped{}
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4563,7 +4835,7 @@ func (x *DaemonStopped) String() string {
 func (*DaemonStopped) ProtoMessage() {}
 
 func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4576,7 +4848,7 @@ func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStopped.ProtoReflect.Descriptor instead.
 func (*DaemonStopped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{57}
+	return file_events_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *DaemonStopped) GetReason() string {
@@ -4596,7 +4868,7 @@ type RuntimeConnected struct {
 
 func (x *RuntimeConnected) Reset() {
 	*x = RuntimeConnected{}
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4608,7 +4880,7 @@ func (x *RuntimeConnected) String() string {
 func (*RuntimeConnected) ProtoMessage() {}
 
 func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4621,7 +4893,7 @@ func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeConnected.ProtoReflect.Descriptor instead.
 func (*RuntimeConnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{58}
+	return file_events_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *RuntimeConnected) GetAddress() string {
@@ -4647,7 +4919,7 @@ type RuntimeDisconnected struct {
 
 func (x *RuntimeDisconnected) Reset() {
 	*x = RuntimeDisconnected{}
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4659,7 +4931,7 @@ func (x *RuntimeDisconnected) String() string {
 func (*RuntimeDisconnected) ProtoMessage() {}
 
 func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4672,7 +4944,7 @@ func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeDisconnected.ProtoReflect.Descriptor instead.
 func (*RuntimeDisconnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{59}
+	return file_events_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *RuntimeDisconnected) GetProblem() string {
@@ -4692,7 +4964,7 @@ type SpecRejected struct {
 
 func (x *SpecRejected) Reset() {
 	*x = SpecRejected{}
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4704,7 +4976,7 @@ func (x *SpecRejected) String() string {
 func (*SpecRejected) ProtoMessage() {}
 
 func (x *SpecRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4717,7 +4989,7 @@ func (x *SpecRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecRejected.ProtoReflect.Descriptor instead.
 func (*SpecRejected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{60}
+	return file_events_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SpecRejected) GetFile() string {
@@ -4744,7 +5016,7 @@ type ServiceQuarantined struct {
 
 func (x *ServiceQuarantined) Reset() {
 	*x = ServiceQuarantined{}
-	mi := &file_events_proto_msgTypes[61]
+	mi := &file_events_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4756,7 +5028,7 @@ func (x *ServiceQuarantined) String() string {
 func (*ServiceQuarantined) ProtoMessage() {}
 
 func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[61]
+	mi := &file_events_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4769,7 +5041,7 @@ func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceQuarantined.ProtoReflect.Descriptor instead.
 func (*ServiceQuarantined) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{61}
+	return file_events_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ServiceQuarantined) GetProblem() string {
@@ -4790,8 +5062,7 @@ const file_events_proto_rawDesc = "" +
 	"\x06Origin\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x10\n" +
-	"\x03via\x18\x03 \x01(\tR\x03via\"\xbd\n" +
-	"\n" +
+	"\x03via\x18\x03 \x01(\tR\x03via\"\xa2\v\n" +
 	"\aCommand\x12+\n" +
 	"\x02at\x18\x01 \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\x122\n" +
 	"\x06origin\x18\x02 \x01(\v2\x1a.extactor.events.v1.OriginR\x06origin\x12;\n" +
@@ -4812,7 +5083,8 @@ const file_events_proto_rawDesc = "" +
 	"changeSpec\x12J\n" +
 	"\x0eremove_service\x18\x17 \x01(\v2!.extactor.events.v1.RemoveServiceH\x00R\rremoveService\x12G\n" +
 	"\rreport_health\x18\x18 \x01(\v2 .extactor.events.v1.ReportHealthH\x00R\freportHealth\x12]\n" +
-	"\x15report_config_refused\x18\x19 \x01(\v2'.extactor.events.v1.ReportConfigRefusedH\x00R\x13reportConfigRefusedB\x06\n" +
+	"\x15report_config_refused\x18\x19 \x01(\v2'.extactor.events.v1.ReportConfigRefusedH\x00R\x13reportConfigRefused\x12c\n" +
+	"\x17report_config_delivered\x18\x1a \x01(\v2).extactor.events.v1.ReportConfigDeliveredH\x00R\x15reportConfigDeliveredB\x06\n" +
 	"\x04kind\"\xb3\a\n" +
 	"\tLifecycle\x12\x18\n" +
 	"\arestart\x18\x01 \x01(\tR\arestart\x12\x18\n" +
@@ -4858,7 +5130,10 @@ const file_events_proto_rawDesc = "" +
 	"\amessage\x18\x03 \x01(\tR\amessage\"I\n" +
 	"\x13ReportConfigRefused\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x18\n" +
-	"\aproblem\x18\x02 \x01(\tR\aproblem\"`\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\"M\n" +
+	"\x15ReportConfigDelivered\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x1a\n" +
+	"\bdelivery\x18\x02 \x01(\x04R\bdelivery\"`\n" +
 	"\bLoadSpec\x12;\n" +
 	"\tlifecycle\x18\x01 \x01(\v2\x1d.extactor.events.v1.LifecycleR\tlifecycle\x12\x17\n" +
 	"\aboot_id\x18\x02 \x01(\tR\x06bootId\"\x0e\n" +
@@ -4910,7 +5185,7 @@ const file_events_proto_rawDesc = "" +
 	"\astarted\x18\b \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12+\n" +
 	"\x02at\x18\t \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\"J\n" +
 	"\x0eRecoverService\x128\n" +
-	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\xdf\x15\n" +
+	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\x80\x17\n" +
 	"\x05Event\x12A\n" +
 	"\vspec_loaded\x18\x01 \x01(\v2\x1e.extactor.events.v1.SpecLoadedH\x00R\n" +
 	"specLoaded\x12M\n" +
@@ -4954,7 +5229,9 @@ const file_events_proto_rawDesc = "" +
 	"cycleFound\x12M\n" +
 	"\x0fservice_removed\x18* \x01(\v2\".extactor.events.v1.ServiceRemovedH\x00R\x0eserviceRemoved\x12D\n" +
 	"\fhost_changed\x18+ \x01(\v2\x1f.extactor.events.v1.HostChangedH\x00R\vhostChanged\x12M\n" +
-	"\x0frootfs_replaced\x18, \x01(\v2\".extactor.events.v1.RootfsReplacedH\x00R\x0erootfsReplacedB\x06\n" +
+	"\x0frootfs_replaced\x18, \x01(\v2\".extactor.events.v1.RootfsReplacedH\x00R\x0erootfsReplaced\x12P\n" +
+	"\x10config_confirmed\x18- \x01(\v2#.extactor.events.v1.ConfigConfirmedH\x00R\x0fconfigConfirmed\x12M\n" +
+	"\x0fjournal_changed\x18. \x01(\v2\".extactor.events.v1.JournalChangedH\x00R\x0ejournalChangedB\x06\n" +
 	"\x04kind\"b\n" +
 	"\n" +
 	"SpecLoaded\x12;\n" +
@@ -4971,11 +5248,18 @@ const file_events_proto_rawDesc = "" +
 	"\rHealthChanged\x12\x18\n" +
 	"\ahealthy\x18\x01 \x01(\bR\ahealthy\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
-	"\brepeated\x18\x03 \x01(\bR\brepeated\"W\n" +
+	"\brepeated\x18\x03 \x01(\bR\brepeated\"s\n" +
 	"\x0fConfigDelivered\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x16\n" +
 	"\x06signal\x18\x02 \x01(\tR\x06signal\x12\x12\n" +
-	"\x04hash\x18\x03 \x01(\tR\x04hash\"Y\n" +
+	"\x04hash\x18\x03 \x01(\tR\x04hash\x12\x1a\n" +
+	"\bdelivery\x18\x04 \x01(\x04R\bdelivery\"G\n" +
+	"\x0fConfigConfirmed\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x1a\n" +
+	"\bdelivery\x18\x02 \x01(\x04R\bdelivery\"B\n" +
+	"\x0eJournalChanged\x12\x18\n" +
+	"\ahealthy\x18\x01 \x01(\bR\ahealthy\x12\x16\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"Y\n" +
 	"\x12DependencyTimedOut\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1d\n" +
@@ -5053,7 +5337,7 @@ const file_events_proto_rawDesc = "" +
 	"\x06resume\x18\x02 \x01(\bR\x06resume\"A\n" +
 	"\rTaskDiscarded\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x88\b\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xb9\t\n" +
 	"\bSnapshot\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12'\n" +
 	"\x0fdesired_stopped\x18\x02 \x01(\bR\x0edesiredStopped\x12\x18\n" +
@@ -5089,12 +5373,23 @@ const file_events_proto_rawDesc = "" +
 	"\fhealth_known\x18\x19 \x01(\bR\vhealthKnown\x12\x18\n" +
 	"\ahealthy\x18\x1a \x01(\bR\ahealthy\x12%\n" +
 	"\x0ehealth_message\x18\x1b \x01(\tR\rhealthMessage\x12\x16\n" +
-	"\x06rootfs\x18\x1c \x01(\tR\x06rootfs\"^\n" +
+	"\x06rootfs\x18\x1c \x01(\tR\x06rootfs\x12\x1e\n" +
+	"\n" +
+	"deliveries\x18\x1d \x01(\x04R\n" +
+	"deliveries\x12\x1e\n" +
+	"\n" +
+	"delivering\x18\x1e \x01(\bR\n" +
+	"delivering\x12\x18\n" +
+	"\aproblem\x18\x1f \x01(\tR\aproblem\x121\n" +
+	"\x05since\x18  \x01(\v2\x1b.extactor.events.v1.InstantR\x05since\x12\"\n" +
+	"\rsince_boot_id\x18! \x01(\tR\vsinceBootId\"\xae\x01\n" +
 	"\x0eConditionState\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12\x10\n" +
 	"\x03met\x18\x03 \x01(\bR\x03met\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text\")\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x1b\n" +
+	"\ttimed_out\x18\x05 \x01(\bR\btimedOut\x121\n" +
+	"\x05since\x18\x06 \x01(\v2\x1b.extactor.events.v1.InstantR\x05since\")\n" +
 	"\x03Gap\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\"T\n" +
@@ -5151,163 +5446,171 @@ func file_events_proto_rawDescGZIP() []byte {
 }
 
 var file_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_events_proto_goTypes = []any{
-	(Timer)(0),                  // 0: extactor.events.v1.Timer
-	(TaskStatus)(0),             // 1: extactor.events.v1.TaskStatus
-	(StopReason)(0),             // 2: extactor.events.v1.StopReason
-	(*Instant)(nil),             // 3: extactor.events.v1.Instant
-	(*Origin)(nil),              // 4: extactor.events.v1.Origin
-	(*Command)(nil),             // 5: extactor.events.v1.Command
-	(*Lifecycle)(nil),           // 6: extactor.events.v1.Lifecycle
-	(*DependencyTimeout)(nil),   // 7: extactor.events.v1.DependencyTimeout
-	(*ChangeSpec)(nil),          // 8: extactor.events.v1.ChangeSpec
-	(*RemoveService)(nil),       // 9: extactor.events.v1.RemoveService
-	(*ReportHealth)(nil),        // 10: extactor.events.v1.ReportHealth
-	(*ReportConfigRefused)(nil), // 11: extactor.events.v1.ReportConfigRefused
-	(*LoadSpec)(nil),            // 12: extactor.events.v1.LoadSpec
-	(*StartService)(nil),        // 13: extactor.events.v1.StartService
-	(*StopService)(nil),         // 14: extactor.events.v1.StopService
-	(*RestartService)(nil),      // 15: extactor.events.v1.RestartService
-	(*ShutdownService)(nil),     // 16: extactor.events.v1.ShutdownService
-	(*ObserveCondition)(nil),    // 17: extactor.events.v1.ObserveCondition
-	(*ElapseTimer)(nil),         // 18: extactor.events.v1.ElapseTimer
-	(*ReportPrepared)(nil),      // 19: extactor.events.v1.ReportPrepared
-	(*ReportStarted)(nil),       // 20: extactor.events.v1.ReportStarted
-	(*ReportStartFailed)(nil),   // 21: extactor.events.v1.ReportStartFailed
-	(*ReportExited)(nil),        // 22: extactor.events.v1.ReportExited
-	(*Exit)(nil),                // 23: extactor.events.v1.Exit
-	(*Observed)(nil),            // 24: extactor.events.v1.Observed
-	(*RecoverService)(nil),      // 25: extactor.events.v1.RecoverService
-	(*Event)(nil),               // 26: extactor.events.v1.Event
-	(*SpecLoaded)(nil),          // 27: extactor.events.v1.SpecLoaded
-	(*DesiredChanged)(nil),      // 28: extactor.events.v1.DesiredChanged
-	(*AttemptBegan)(nil),        // 29: extactor.events.v1.AttemptBegan
-	(*SpecChanged)(nil),         // 30: extactor.events.v1.SpecChanged
-	(*HealthChanged)(nil),       // 31: extactor.events.v1.HealthChanged
-	(*ConfigDelivered)(nil),     // 32: extactor.events.v1.ConfigDelivered
-	(*DependencyTimedOut)(nil),  // 33: extactor.events.v1.DependencyTimedOut
-	(*CycleFound)(nil),          // 34: extactor.events.v1.CycleFound
-	(*ServiceRemoved)(nil),      // 35: extactor.events.v1.ServiceRemoved
-	(*RootfsReplaced)(nil),      // 36: extactor.events.v1.RootfsReplaced
-	(*HostChanged)(nil),         // 37: extactor.events.v1.HostChanged
-	(*ConditionChanged)(nil),    // 38: extactor.events.v1.ConditionChanged
-	(*UnmetChanged)(nil),        // 39: extactor.events.v1.UnmetChanged
-	(*PreparationStarted)(nil),  // 40: extactor.events.v1.PreparationStarted
-	(*RunnerCreated)(nil),       // 41: extactor.events.v1.RunnerCreated
-	(*TaskStarted)(nil),         // 42: extactor.events.v1.TaskStarted
-	(*StartFailed)(nil),         // 43: extactor.events.v1.StartFailed
-	(*TaskExited)(nil),          // 44: extactor.events.v1.TaskExited
-	(*RestartScheduled)(nil),    // 45: extactor.events.v1.RestartScheduled
-	(*BackoffElapsed)(nil),      // 46: extactor.events.v1.BackoffElapsed
-	(*StopBegan)(nil),           // 47: extactor.events.v1.StopBegan
-	(*SignalSent)(nil),          // 48: extactor.events.v1.SignalSent
-	(*ServiceFinished)(nil),     // 49: extactor.events.v1.ServiceFinished
-	(*ServiceFailed)(nil),       // 50: extactor.events.v1.ServiceFailed
-	(*ServiceSkipped)(nil),      // 51: extactor.events.v1.ServiceSkipped
-	(*TaskAdopted)(nil),         // 52: extactor.events.v1.TaskAdopted
-	(*TaskLost)(nil),            // 53: extactor.events.v1.TaskLost
-	(*Recovered)(nil),           // 54: extactor.events.v1.Recovered
-	(*TaskDiscarded)(nil),       // 55: extactor.events.v1.TaskDiscarded
-	(*Snapshot)(nil),            // 56: extactor.events.v1.Snapshot
-	(*ConditionState)(nil),      // 57: extactor.events.v1.ConditionState
-	(*Gap)(nil),                 // 58: extactor.events.v1.Gap
-	(*DaemonStarted)(nil),       // 59: extactor.events.v1.DaemonStarted
-	(*DaemonStopped)(nil),       // 60: extactor.events.v1.DaemonStopped
-	(*RuntimeConnected)(nil),    // 61: extactor.events.v1.RuntimeConnected
-	(*RuntimeDisconnected)(nil), // 62: extactor.events.v1.RuntimeDisconnected
-	(*SpecRejected)(nil),        // 63: extactor.events.v1.SpecRejected
-	(*ServiceQuarantined)(nil),  // 64: extactor.events.v1.ServiceQuarantined
-	nil,                         // 65: extactor.events.v1.Lifecycle.EnvironmentEntry
-	nil,                         // 66: extactor.events.v1.Lifecycle.FilesEntry
+	(Timer)(0),                    // 0: extactor.events.v1.Timer
+	(TaskStatus)(0),               // 1: extactor.events.v1.TaskStatus
+	(StopReason)(0),               // 2: extactor.events.v1.StopReason
+	(*Instant)(nil),               // 3: extactor.events.v1.Instant
+	(*Origin)(nil),                // 4: extactor.events.v1.Origin
+	(*Command)(nil),               // 5: extactor.events.v1.Command
+	(*Lifecycle)(nil),             // 6: extactor.events.v1.Lifecycle
+	(*DependencyTimeout)(nil),     // 7: extactor.events.v1.DependencyTimeout
+	(*ChangeSpec)(nil),            // 8: extactor.events.v1.ChangeSpec
+	(*RemoveService)(nil),         // 9: extactor.events.v1.RemoveService
+	(*ReportHealth)(nil),          // 10: extactor.events.v1.ReportHealth
+	(*ReportConfigRefused)(nil),   // 11: extactor.events.v1.ReportConfigRefused
+	(*ReportConfigDelivered)(nil), // 12: extactor.events.v1.ReportConfigDelivered
+	(*LoadSpec)(nil),              // 13: extactor.events.v1.LoadSpec
+	(*StartService)(nil),          // 14: extactor.events.v1.StartService
+	(*StopService)(nil),           // 15: extactor.events.v1.StopService
+	(*RestartService)(nil),        // 16: extactor.events.v1.RestartService
+	(*ShutdownService)(nil),       // 17: extactor.events.v1.ShutdownService
+	(*ObserveCondition)(nil),      // 18: extactor.events.v1.ObserveCondition
+	(*ElapseTimer)(nil),           // 19: extactor.events.v1.ElapseTimer
+	(*ReportPrepared)(nil),        // 20: extactor.events.v1.ReportPrepared
+	(*ReportStarted)(nil),         // 21: extactor.events.v1.ReportStarted
+	(*ReportStartFailed)(nil),     // 22: extactor.events.v1.ReportStartFailed
+	(*ReportExited)(nil),          // 23: extactor.events.v1.ReportExited
+	(*Exit)(nil),                  // 24: extactor.events.v1.Exit
+	(*Observed)(nil),              // 25: extactor.events.v1.Observed
+	(*RecoverService)(nil),        // 26: extactor.events.v1.RecoverService
+	(*Event)(nil),                 // 27: extactor.events.v1.Event
+	(*SpecLoaded)(nil),            // 28: extactor.events.v1.SpecLoaded
+	(*DesiredChanged)(nil),        // 29: extactor.events.v1.DesiredChanged
+	(*AttemptBegan)(nil),          // 30: extactor.events.v1.AttemptBegan
+	(*SpecChanged)(nil),           // 31: extactor.events.v1.SpecChanged
+	(*HealthChanged)(nil),         // 32: extactor.events.v1.HealthChanged
+	(*ConfigDelivered)(nil),       // 33: extactor.events.v1.ConfigDelivered
+	(*ConfigConfirmed)(nil),       // 34: extactor.events.v1.ConfigConfirmed
+	(*JournalChanged)(nil),        // 35: extactor.events.v1.JournalChanged
+	(*DependencyTimedOut)(nil),    // 36: extactor.events.v1.DependencyTimedOut
+	(*CycleFound)(nil),            // 37: extactor.events.v1.CycleFound
+	(*ServiceRemoved)(nil),        // 38: extactor.events.v1.ServiceRemoved
+	(*RootfsReplaced)(nil),        // 39: extactor.events.v1.RootfsReplaced
+	(*HostChanged)(nil),           // 40: extactor.events.v1.HostChanged
+	(*ConditionChanged)(nil),      // 41: extactor.events.v1.ConditionChanged
+	(*UnmetChanged)(nil),          // 42: extactor.events.v1.UnmetChanged
+	(*PreparationStarted)(nil),    // 43: extactor.events.v1.PreparationStarted
+	(*RunnerCreated)(nil),         // 44: extactor.events.v1.RunnerCreated
+	(*TaskStarted)(nil),           // 45: extactor.events.v1.TaskStarted
+	(*StartFailed)(nil),           // 46: extactor.events.v1.StartFailed
+	(*TaskExited)(nil),            // 47: extactor.events.v1.TaskExited
+	(*RestartScheduled)(nil),      // 48: extactor.events.v1.RestartScheduled
+	(*BackoffElapsed)(nil),        // 49: extactor.events.v1.BackoffElapsed
+	(*StopBegan)(nil),             // 50: extactor.events.v1.StopBegan
+	(*SignalSent)(nil),            // 51: extactor.events.v1.SignalSent
+	(*ServiceFinished)(nil),       // 52: extactor.events.v1.ServiceFinished
+	(*ServiceFailed)(nil),         // 53: extactor.events.v1.ServiceFailed
+	(*ServiceSkipped)(nil),        // 54: extactor.events.v1.ServiceSkipped
+	(*TaskAdopted)(nil),           // 55: extactor.events.v1.TaskAdopted
+	(*TaskLost)(nil),              // 56: extactor.events.v1.TaskLost
+	(*Recovered)(nil),             // 57: extactor.events.v1.Recovered
+	(*TaskDiscarded)(nil),         // 58: extactor.events.v1.TaskDiscarded
+	(*Snapshot)(nil),              // 59: extactor.events.v1.Snapshot
+	(*ConditionState)(nil),        // 60: extactor.events.v1.ConditionState
+	(*Gap)(nil),                   // 61: extactor.events.v1.Gap
+	(*DaemonStarted)(nil),         // 62: extactor.events.v1.DaemonStarted
+	(*DaemonStopped)(nil),         // 63: extactor.events.v1.DaemonStopped
+	(*RuntimeConnected)(nil),      // 64: extactor.events.v1.RuntimeConnected
+	(*RuntimeDisconnected)(nil),   // 65: extactor.events.v1.RuntimeDisconnected
+	(*SpecRejected)(nil),          // 66: extactor.events.v1.SpecRejected
+	(*ServiceQuarantined)(nil),    // 67: extactor.events.v1.ServiceQuarantined
+	nil,                           // 68: extactor.events.v1.Lifecycle.EnvironmentEntry
+	nil,                           // 69: extactor.events.v1.Lifecycle.FilesEntry
 }
 var file_events_proto_depIdxs = []int32{
 	3,  // 0: extactor.events.v1.Command.at:type_name -> extactor.events.v1.Instant
 	4,  // 1: extactor.events.v1.Command.origin:type_name -> extactor.events.v1.Origin
-	12, // 2: extactor.events.v1.Command.load_spec:type_name -> extactor.events.v1.LoadSpec
-	13, // 3: extactor.events.v1.Command.start_service:type_name -> extactor.events.v1.StartService
-	14, // 4: extactor.events.v1.Command.stop_service:type_name -> extactor.events.v1.StopService
-	15, // 5: extactor.events.v1.Command.restart_service:type_name -> extactor.events.v1.RestartService
-	16, // 6: extactor.events.v1.Command.shutdown_service:type_name -> extactor.events.v1.ShutdownService
-	17, // 7: extactor.events.v1.Command.observe_condition:type_name -> extactor.events.v1.ObserveCondition
-	18, // 8: extactor.events.v1.Command.elapse_timer:type_name -> extactor.events.v1.ElapseTimer
-	19, // 9: extactor.events.v1.Command.report_prepared:type_name -> extactor.events.v1.ReportPrepared
-	20, // 10: extactor.events.v1.Command.report_started:type_name -> extactor.events.v1.ReportStarted
-	21, // 11: extactor.events.v1.Command.report_start_failed:type_name -> extactor.events.v1.ReportStartFailed
-	22, // 12: extactor.events.v1.Command.report_exited:type_name -> extactor.events.v1.ReportExited
-	25, // 13: extactor.events.v1.Command.recover_service:type_name -> extactor.events.v1.RecoverService
+	13, // 2: extactor.events.v1.Command.load_spec:type_name -> extactor.events.v1.LoadSpec
+	14, // 3: extactor.events.v1.Command.start_service:type_name -> extactor.events.v1.StartService
+	15, // 4: extactor.events.v1.Command.stop_service:type_name -> extactor.events.v1.StopService
+	16, // 5: extactor.events.v1.Command.restart_service:type_name -> extactor.events.v1.RestartService
+	17, // 6: extactor.events.v1.Command.shutdown_service:type_name -> extactor.events.v1.ShutdownService
+	18, // 7: extactor.events.v1.Command.observe_condition:type_name -> extactor.events.v1.ObserveCondition
+	19, // 8: extactor.events.v1.Command.elapse_timer:type_name -> extactor.events.v1.ElapseTimer
+	20, // 9: extactor.events.v1.Command.report_prepared:type_name -> extactor.events.v1.ReportPrepared
+	21, // 10: extactor.events.v1.Command.report_started:type_name -> extactor.events.v1.ReportStarted
+	22, // 11: extactor.events.v1.Command.report_start_failed:type_name -> extactor.events.v1.ReportStartFailed
+	23, // 12: extactor.events.v1.Command.report_exited:type_name -> extactor.events.v1.ReportExited
+	26, // 13: extactor.events.v1.Command.recover_service:type_name -> extactor.events.v1.RecoverService
 	8,  // 14: extactor.events.v1.Command.change_spec:type_name -> extactor.events.v1.ChangeSpec
 	9,  // 15: extactor.events.v1.Command.remove_service:type_name -> extactor.events.v1.RemoveService
 	10, // 16: extactor.events.v1.Command.report_health:type_name -> extactor.events.v1.ReportHealth
 	11, // 17: extactor.events.v1.Command.report_config_refused:type_name -> extactor.events.v1.ReportConfigRefused
-	65, // 18: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
-	66, // 19: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
-	7,  // 20: extactor.events.v1.Lifecycle.timeouts:type_name -> extactor.events.v1.DependencyTimeout
-	6,  // 21: extactor.events.v1.ChangeSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	6,  // 22: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	0,  // 23: extactor.events.v1.ElapseTimer.timer:type_name -> extactor.events.v1.Timer
-	23, // 24: extactor.events.v1.ReportExited.exit:type_name -> extactor.events.v1.Exit
-	3,  // 25: extactor.events.v1.Exit.at:type_name -> extactor.events.v1.Instant
-	1,  // 26: extactor.events.v1.Observed.status:type_name -> extactor.events.v1.TaskStatus
-	23, // 27: extactor.events.v1.Observed.exit:type_name -> extactor.events.v1.Exit
-	3,  // 28: extactor.events.v1.Observed.started:type_name -> extactor.events.v1.Instant
-	3,  // 29: extactor.events.v1.Observed.at:type_name -> extactor.events.v1.Instant
-	24, // 30: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
-	27, // 31: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
-	28, // 32: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
-	29, // 33: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
-	38, // 34: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
-	39, // 35: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
-	40, // 36: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
-	41, // 37: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
-	42, // 38: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
-	43, // 39: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
-	44, // 40: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
-	45, // 41: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
-	46, // 42: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
-	47, // 43: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
-	48, // 44: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
-	49, // 45: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
-	50, // 46: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
-	51, // 47: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
-	52, // 48: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
-	53, // 49: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
-	55, // 50: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
-	56, // 51: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
-	58, // 52: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
-	59, // 53: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
-	60, // 54: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
-	61, // 55: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
-	62, // 56: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
-	63, // 57: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
-	64, // 58: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
-	54, // 59: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
-	30, // 60: extactor.events.v1.Event.spec_changed:type_name -> extactor.events.v1.SpecChanged
-	31, // 61: extactor.events.v1.Event.health_changed:type_name -> extactor.events.v1.HealthChanged
-	32, // 62: extactor.events.v1.Event.config_delivered:type_name -> extactor.events.v1.ConfigDelivered
-	33, // 63: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
-	34, // 64: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
-	35, // 65: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
-	37, // 66: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
-	36, // 67: extactor.events.v1.Event.rootfs_replaced:type_name -> extactor.events.v1.RootfsReplaced
-	6,  // 68: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	6,  // 69: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	3,  // 70: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
-	23, // 71: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
-	2,  // 72: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
-	2,  // 73: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
-	3,  // 74: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
-	6,  // 75: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	57, // 76: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
-	3,  // 77: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
-	2,  // 78: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
-	2,  // 79: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
-	23, // 80: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
-	81, // [81:81] is the sub-list for method output_type
-	81, // [81:81] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	12, // 18: extactor.events.v1.Command.report_config_delivered:type_name -> extactor.events.v1.ReportConfigDelivered
+	68, // 19: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
+	69, // 20: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
+	7,  // 21: extactor.events.v1.Lifecycle.timeouts:type_name -> extactor.events.v1.DependencyTimeout
+	6,  // 22: extactor.events.v1.ChangeSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 23: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	0,  // 24: extactor.events.v1.ElapseTimer.timer:type_name -> extactor.events.v1.Timer
+	24, // 25: extactor.events.v1.ReportExited.exit:type_name -> extactor.events.v1.Exit
+	3,  // 26: extactor.events.v1.Exit.at:type_name -> extactor.events.v1.Instant
+	1,  // 27: extactor.events.v1.Observed.status:type_name -> extactor.events.v1.TaskStatus
+	24, // 28: extactor.events.v1.Observed.exit:type_name -> extactor.events.v1.Exit
+	3,  // 29: extactor.events.v1.Observed.started:type_name -> extactor.events.v1.Instant
+	3,  // 30: extactor.events.v1.Observed.at:type_name -> extactor.events.v1.Instant
+	25, // 31: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
+	28, // 32: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
+	29, // 33: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
+	30, // 34: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
+	41, // 35: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
+	42, // 36: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
+	43, // 37: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
+	44, // 38: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
+	45, // 39: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
+	46, // 40: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
+	47, // 41: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
+	48, // 42: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
+	49, // 43: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
+	50, // 44: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
+	51, // 45: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
+	52, // 46: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
+	53, // 47: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
+	54, // 48: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
+	55, // 49: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
+	56, // 50: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
+	58, // 51: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
+	59, // 52: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
+	61, // 53: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
+	62, // 54: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
+	63, // 55: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
+	64, // 56: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
+	65, // 57: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
+	66, // 58: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
+	67, // 59: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
+	57, // 60: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
+	31, // 61: extactor.events.v1.Event.spec_changed:type_name -> extactor.events.v1.SpecChanged
+	32, // 62: extactor.events.v1.Event.health_changed:type_name -> extactor.events.v1.HealthChanged
+	33, // 63: extactor.events.v1.Event.config_delivered:type_name -> extactor.events.v1.ConfigDelivered
+	36, // 64: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
+	37, // 65: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
+	38, // 66: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
+	40, // 67: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
+	39, // 68: extactor.events.v1.Event.rootfs_replaced:type_name -> extactor.events.v1.RootfsReplaced
+	34, // 69: extactor.events.v1.Event.config_confirmed:type_name -> extactor.events.v1.ConfigConfirmed
+	35, // 70: extactor.events.v1.Event.journal_changed:type_name -> extactor.events.v1.JournalChanged
+	6,  // 71: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 72: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	3,  // 73: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
+	24, // 74: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
+	2,  // 75: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
+	2,  // 76: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
+	3,  // 77: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
+	6,  // 78: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	60, // 79: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
+	3,  // 80: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
+	2,  // 81: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
+	2,  // 82: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
+	24, // 83: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
+	3,  // 84: extactor.events.v1.Snapshot.since:type_name -> extactor.events.v1.Instant
+	3,  // 85: extactor.events.v1.ConditionState.since:type_name -> extactor.events.v1.Instant
+	86, // [86:86] is the sub-list for method output_type
+	86, // [86:86] is the sub-list for method input_type
+	86, // [86:86] is the sub-list for extension type_name
+	86, // [86:86] is the sub-list for extension extendee
+	0,  // [0:86] is the sub-list for field type_name
 }
 
 func init() { file_events_proto_init() }
@@ -5332,8 +5635,9 @@ func file_events_proto_init() {
 		(*Command_RemoveService)(nil),
 		(*Command_ReportHealth)(nil),
 		(*Command_ReportConfigRefused)(nil),
+		(*Command_ReportConfigDelivered)(nil),
 	}
-	file_events_proto_msgTypes[23].OneofWrappers = []any{
+	file_events_proto_msgTypes[24].OneofWrappers = []any{
 		(*Event_SpecLoaded)(nil),
 		(*Event_DesiredChanged)(nil),
 		(*Event_AttemptBegan)(nil),
@@ -5371,6 +5675,8 @@ func file_events_proto_init() {
 		(*Event_ServiceRemoved)(nil),
 		(*Event_HostChanged)(nil),
 		(*Event_RootfsReplaced)(nil),
+		(*Event_ConfigConfirmed)(nil),
+		(*Event_JournalChanged)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5378,7 +5684,7 @@ func file_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_events_proto_rawDesc), len(file_events_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   64,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -13,6 +13,14 @@ func TaskHash(lifecycle *Lifecycle) string {
 	return strings.Join([]string{lifecycle.GetSpecHash(), lifecycle.GetConfigFilesHash(), lifecycle.GetConfigEnvironmentHash()}, "/")
 }
 
+// UnknownFiles is the hash of a container of whose configuration files nobody knows which ones it has. It equals no hash
+// of what should run.
+func UnknownFiles(hash string) string {
+	container, _, environment := SplitTaskHash(hash)
+
+	return strings.Join([]string{container, "unknown", environment}, "/")
+}
+
 // Difference says what would have to change in a container.
 type Difference int
 

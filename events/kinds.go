@@ -55,6 +55,8 @@ func (x *DependencyTimedOut) event() *Event  { return &Event{Kind: &Event_Depend
 func (x *CycleFound) event() *Event          { return &Event{Kind: &Event_CycleFound{x}} }
 func (x *ServiceRemoved) event() *Event      { return &Event{Kind: &Event_ServiceRemoved{x}} }
 func (x *HostChanged) event() *Event         { return &Event{Kind: &Event_HostChanged{x}} }
+func (x *ConfigConfirmed) event() *Event     { return &Event{Kind: &Event_ConfigConfirmed{x}} }
+func (x *JournalChanged) event() *Event      { return &Event{Kind: &Event_JournalChanged{x}} }
 
 func (x *RootfsReplaced) event() *Event { return &Event{Kind: &Event_RootfsReplaced{x}} }
 
@@ -75,6 +77,9 @@ func (x *RemoveService) command() *Command     { return &Command{Kind: &Command_
 func (x *ReportHealth) command() *Command      { return &Command{Kind: &Command_ReportHealth{x}} }
 func (x *ReportConfigRefused) command() *Command {
 	return &Command{Kind: &Command_ReportConfigRefused{x}}
+}
+func (x *ReportConfigDelivered) command() *Command {
+	return &Command{Kind: &Command_ReportConfigDelivered{x}}
 }
 
 // KindName names the event as the journal does: the name of its message, "TaskStarted"; empty for a kind that this version

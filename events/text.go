@@ -70,9 +70,19 @@ func changeText(id string, event *Event) string {
 		return "The root file system was replaced since the last start"
 	case *Event_HostChanged:
 		return "Host service: " + kind.HostChanged.GetDetail()
+	case *Event_JournalChanged:
+		return journalText(kind.JournalChanged)
 	default:
 		return recoveryText(id, event)
 	}
+}
+
+func journalText(changed *JournalChanged) string {
+	if changed.GetHealthy() {
+		return "Recording events"
+	}
+
+	return "Keeping events in memory, they cannot be recorded: " + changed.GetDetail()
 }
 
 // desiredText is silent where what follows says it.

@@ -67,7 +67,11 @@ func TestText(t *testing.T) {
 		{&events.Gap{From: 3, To: 5}, "Records 3 to 5 of the journal were lost"},
 		{&events.SpecRejected{File: "a.yaml", Problems: []string{"3:1", "9:5"}}, "Skipped a.yaml, which has problems at line:column 3:1, 9:5"},
 
+		{&events.JournalChanged{Healthy: true}, "Recording events"},
+		{&events.JournalChanged{Detail: "the disk is full"}, "Keeping events in memory, they cannot be recorded: the disk is full"},
+
 		// Facts for the journal only.
+		{&events.ConfigConfirmed{Attempt: 1, Delivery: 1}, ""},
 		{&events.SpecLoaded{}, ""},
 		{&events.SpecRejected{File: "a.yaml"}, ""},
 		{&events.DesiredChanged{}, ""},

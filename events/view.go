@@ -15,6 +15,7 @@ type View struct {
 	ID           string
 	State        string
 	Since        Moment // when State was entered
+	SinceBootID  string // the boot in which that was; Since.BootNS counts within it
 	Desired      string // "started" or "stopped": what a person wants
 	Attempt      uint64
 	Restarts     uint64 // starts that the restart policy made, in this boot
@@ -24,6 +25,7 @@ type View struct {
 	Conditions   []ConditionView
 	LastExit     *Exit
 	Problem      string // why the last attempt failed; empty once one runs
+	Quarantined  bool   // this run of the daemon can do no more than stop it
 	FileProblem  string // why its changed file is not used; empty where the file is right
 	Health       Health
 	LogToConsole bool
@@ -111,7 +113,13 @@ func (v View) Apply(record Record) View {
 	}
 
 	if record.State != "" && record.State != v.State {
-		v.State, v.Since = record.State, at
+		v.State, v.Since, v.SinceBootID = record.State, at, record.BootID
+	}
+
+	switch v.State {
+	case StatePreparing, StateRunning, StateStopping:
+	default:
+		v.Applied = "" // nothing runs
 	}
 
 	if record.Attempt != 0 {
@@ -168,7 +176,9 @@ func (v View) fold(event *Event, at Moment) View {
 	case *Event_ServiceSkipped:
 		v.Problem = kind.ServiceSkipped.GetReason()
 	case *Event_ServiceQuarantined:
-		v.Problem = kind.ServiceQuarantined.GetProblem()
+		v.Quarantined = true
+		v.Problem = "quarantined after an internal error, only stop works until the daemon restarts: " + kind.ServiceQuarantined.GetProblem()
+		v.Health = Health{Unknown: true} // nobody checks it any more
 	case *Event_RuntimeDisconnected:
 		v.Health, v.Problem = Health{Healthy: false, LastMessage: kind.RuntimeDisconnected.GetProblem()}, kind.RuntimeDisconnected.GetProblem()
 	case *Event_RuntimeConnected:
@@ -204,6 +214,8 @@ func (v View) foldChange(event *Event, at Moment) View {
 		v.Cycle = kind.CycleFound.GetPath()
 	case *Event_HostChanged:
 		v.Health = Health{Healthy: kind.HostChanged.GetUp(), LastMessage: kind.HostChanged.GetDetail()}
+	case *Event_JournalChanged:
+		v.Health = Health{Healthy: kind.JournalChanged.GetHealthy(), LastMessage: kind.JournalChanged.GetDetail()}
 	}
 
 	return v
@@ -245,6 +257,14 @@ func (v View) load(loaded *SpecLoaded, at Moment) View {
 	v.FileProblem = "" // a file with problems is not loaded
 
 	v.Cycle = nil // who finds one says so in each run
+
+	if !loaded.GetLifecycle().GetHealthCheck() {
+		v.Health = Health{Unknown: true}
+	}
+
+	if v.Quarantined {
+		v.Quarantined, v.Problem = false, ""
+	}
 
 	v.Conditions = make([]ConditionView, 0, len(loaded.GetLifecycle().GetDepends()))
 	for _, key := range loaded.GetLifecycle().GetDepends() {
@@ -293,11 +313,39 @@ func (v View) restore(snapshot *Snapshot, at Moment) View {
 	v.Conditions = make([]ConditionView, 0, len(snapshot.GetConditions()))
 	for _, condition := range snapshot.GetConditions() {
 		v.Conditions = append(v.Conditions, ConditionView{
-			Key: condition.GetKey(), Known: condition.GetKnown(), Met: condition.GetMet(), Text: condition.GetText(), Since: at,
+			Key: condition.GetKey(), Known: condition.GetKnown(), Met: condition.GetMet(), Text: condition.GetText(),
+			Since: momentOr(condition.GetSince(), at),
 		})
 	}
 
+	if snapshot.GetSince() != nil { // else it is of a version that did not keep it
+		v.State, v.Problem = snapshot.GetState(), snapshot.GetProblem()
+		v.Since, v.SinceBootID = momentOr(snapshot.GetSince(), at), snapshot.GetSinceBootId()
+	}
+
 	return v
+}
+
+// Complete adds to a snapshot of the service's state what only its view keeps, so that the view can be folded from it.
+func (v View) Complete(snapshot *Snapshot) {
+	snapshot.Problem, snapshot.Since, snapshot.SinceBootId = v.Problem, v.Since.instant(), v.SinceBootID
+
+	for _, condition := range snapshot.GetConditions() {
+		index := slices.IndexFunc(v.Conditions, func(known ConditionView) bool { return known.Key == condition.GetKey() })
+		if index >= 0 {
+			condition.Since = v.Conditions[index].Since.instant()
+		}
+	}
+}
+
+func (m Moment) instant() *Instant { return &Instant{WallNs: m.WallNS, BootNs: m.BootNS} }
+
+func momentOr(instant *Instant, otherwise Moment) Moment {
+	if instant == nil {
+		return otherwise
+	}
+
+	return Moment{WallNS: instant.GetWallNs(), BootNS: instant.GetBootNs()}
 }
 
 func desired(stopped bool) string {

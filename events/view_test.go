@@ -71,7 +71,7 @@ func TestViewFollowsALife(t *testing.T) {
 		view = s.want(t, view, func(v *events.View) {
 			at := moment(s.records[len(s.records)-1])
 			if v.State != state {
-				v.State, v.Since = state, at
+				v.State, v.Since, v.SinceBootID = state, at, "boot-1"
 			}
 
 			v.Attempt = attempt
@@ -130,7 +130,13 @@ func TestViewFollowsALife(t *testing.T) {
 		v.PID, v.Container, v.LastExit = 0, "", &events.Exit{}
 	})
 	next("Finished", 3, &events.ServiceFinished{Stopped: events.StopReason_STOP_REASON_PERSON}, same)
-	next("Finished", 3, &events.ServiceQuarantined{Problem: "bug"}, func(v *events.View, _ events.Moment) { v.Problem = "bug" })
+	next("Finished", 3, &events.ServiceQuarantined{Problem: "bug"}, func(v *events.View, _ events.Moment) {
+		v.Quarantined, v.Problem = true, "quarantined after an internal error, only stop works until the daemon restarts: bug"
+	})
+	next("Finished", 3, &events.SpecLoaded{BootId: "boot-1"}, func(v *events.View, _ events.Moment) {
+		v.Quarantined, v.Problem, v.Conditions = false, "", []events.ConditionView{}
+		v.LogToConsole, v.Source = false, "" // the file does not say so any more
+	})
 }
 
 func TestViewBeginsAnewWithABoot(t *testing.T) {

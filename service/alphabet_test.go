@@ -242,13 +242,17 @@ func outcomes(relation string) []input {
 		outcome("configuration refused", now, func(attempt uint64) events.Order {
 			return &events.ReportConfigRefused{Attempt: attempt, Problem: "a file more"}
 		}),
+		delivered(name("configuration delivered"), relation, 0),
 	}
 
 	if relation != "this" {
 		return reported // how another attempt ended makes no difference
 	}
 
-	return append(reported,
+	late := delivered("an earlier configuration delivered", relation, 1)
+	late.stale = true
+
+	return append(reported, late,
 		outcome("exited 0", now, exit(&service.Exit{Known: true})),
 		outcome("exited SIGSEGV", now, exit(&service.Exit{Known: true, Code: 139, Signal: 11})),
 		outcome("exited oom", now, exit(&service.Exit{Known: true, Code: 137, Signal: 9, Oom: true})),
@@ -257,6 +261,15 @@ func outcomes(relation string) []input {
 			return state.Started.GetBootNs() + int64(time.Minute)
 		}, exit(&service.Exit{Known: true, Code: 3})),
 	)
+}
+
+// delivered reports the last delivery of a configuration, or an earlier one.
+func delivered(name, relation string, earlier uint64) input {
+	return input{name: name, stale: relation != "this", make: func(state service.State) *events.Command {
+		return events.NewCommand(at(present), nil, &events.ReportConfigDelivered{
+			Attempt: related(state, relation), Delivery: state.Deliveries - earlier,
+		})
+	}}
 }
 
 // recoveries are all that the container runtime can show: status, attempt, hash, boot, and whether the listing is older

@@ -23,7 +23,7 @@ func Apply(state State, event *events.Event) State {
 		}
 
 		state = waiting(state, kind.AttemptBegan.GetAttempt())
-		state.WaitingSince = kind.AttemptBegan.GetBootNs()
+		state = waitsSince(state, kind.AttemptBegan.GetBootNs())
 	case *events.Event_ConditionChanged:
 		state.Conditions = applyCondition(state.Conditions, kind.ConditionChanged)
 	case *events.Event_UnmetChanged:
@@ -39,7 +39,7 @@ func Apply(state State, event *events.Event) State {
 		state.Restarts++
 	case *events.Event_BackoffElapsed:
 		state.BackingOff, state.RetryAt = false, 0
-		state.WaitingSince = kind.BackoffElapsed.GetBootNs()
+		state = waitsSince(state, kind.BackoffElapsed.GetBootNs())
 	case *events.Event_ServiceFinished:
 		state = ended(state, events.StateFinished)
 		state.FinishedBy = kind.ServiceFinished.GetStopped()
@@ -48,12 +48,11 @@ func Apply(state State, event *events.Event) State {
 	case *events.Event_ServiceSkipped:
 		state = ended(state, events.StateSkipped)
 	case *events.Event_SpecChanged:
+		before := state.Lifecycle
 		state.Lifecycle = kind.SpecChanged.GetLifecycle()
-		state.Conditions = retained(state.Conditions, state.Lifecycle.GetDepends())
+		state.Conditions = retained(state.Conditions, before, state.Lifecycle)
 
-		if !state.Lifecycle.GetHealthCheck() { // what an old check said would count for a new one
-			state.HealthKnown, state.Healthy, state.HealthMessage = false, false, ""
-		}
+		state = unchecked(state)
 	case *events.Event_Snapshot:
 		return restore(state.ID, kind.Snapshot)
 	default:
@@ -73,6 +72,7 @@ func applyTask(state State, event *events.Event) State {
 		state = running(state, kind.TaskAdopted.GetPid(), kind.TaskAdopted.GetContainer())
 		state.Attempt, state.Started = kind.TaskAdopted.GetAttempt(), kind.TaskAdopted.GetStarted()
 		state.Applied = kind.TaskAdopted.GetHash()
+		state.Delivering = false // its hash says what is not known
 		state.HealthKnown, state.Healthy, state.HealthMessage = false, false, ""
 		state.BackingOff, state.RetryAt = false, 0
 	case *events.Event_HealthChanged:
@@ -80,6 +80,11 @@ func applyTask(state State, event *events.Event) State {
 		state.HealthMessage = kind.HealthChanged.GetMessage()
 	case *events.Event_ConfigDelivered:
 		state.Applied = kind.ConfigDelivered.GetHash()
+		state.Deliveries, state.Delivering = kind.ConfigDelivered.GetDelivery(), true
+	case *events.Event_ConfigConfirmed:
+		state.Delivering = false
+	case *events.Event_DependencyTimedOut:
+		state.Conditions = timedOut(state.Conditions, kind.DependencyTimedOut.GetKey())
 	case *events.Event_TaskExited:
 		state.Attempt = max(state.Attempt, kind.TaskExited.GetAttempt())
 		state.PID, state.Container, state.LastExit = 0, "", kind.TaskExited.GetExit()
@@ -126,6 +131,7 @@ func applySpec(state State, loaded *events.SpecLoaded) State {
 
 	state.Lifecycle = loaded.GetLifecycle()
 	state.Live = false
+	state = unchecked(state)
 
 	state.Conditions = make([]Condition, 0, len(state.Lifecycle.GetDepends()))
 	for _, key := range state.Lifecycle.GetDepends() {
@@ -140,27 +146,61 @@ func applySpec(state State, loaded *events.SpecLoaded) State {
 	return state
 }
 
-// retained keeps what is known of the conditions that are still awaited.
-func retained(conditions []Condition, keys []string) []Condition {
-	kept := make([]Condition, 0, len(keys))
+// unchecked forgets the health where there is no check any more: what an old one said would count for a new one.
+func unchecked(state State) State {
+	if !state.Lifecycle.GetHealthCheck() {
+		state.HealthKnown, state.Healthy, state.HealthMessage = false, false, ""
+	}
 
-	for _, key := range keys {
+	return state
+}
+
+// retained keeps what is known of the conditions that are still awaited.
+func retained(conditions []Condition, before, now *events.Lifecycle) []Condition {
+	kept := make([]Condition, 0, len(now.GetDepends()))
+
+	for _, key := range now.GetDepends() {
 		index := slices.IndexFunc(conditions, func(condition Condition) bool { return condition.Key == key })
 		if index < 0 {
 			kept = append(kept, Condition{Key: key})
-		} else {
-			kept = append(kept, conditions[index])
+
+			continue
 		}
+
+		condition := conditions[index]
+		condition.TimedOut = condition.TimedOut && limitOf(before, key).GetTimeoutNs() == limitOf(now, key).GetTimeoutNs()
+		kept = append(kept, condition)
 	}
 
 	return kept
+}
+
+// waitsSince begins a wait, of which nothing was said yet.
+func waitsSince(state State, bootNS int64) State {
+	state.WaitingSince = bootNS
+	state.Conditions = slices.Clone(state.Conditions)
+
+	for i := range state.Conditions {
+		state.Conditions[i].TimedOut = false
+	}
+
+	return state
+}
+
+func timedOut(conditions []Condition, key string) []Condition {
+	conditions = slices.Clone(conditions)
+	for i := range conditions {
+		conditions[i].TimedOut = conditions[i].TimedOut || conditions[i].Key == key
+	}
+
+	return conditions
 }
 
 func applyCondition(conditions []Condition, changed *events.ConditionChanged) []Condition {
 	conditions = slices.Clone(conditions)
 	for i := range conditions {
 		if conditions[i].Key == changed.GetKey() {
-			conditions[i] = Condition{Key: changed.GetKey(), Known: true, Met: changed.GetMet(), Text: changed.GetText()}
+			conditions[i].Known, conditions[i].Met, conditions[i].Text = true, changed.GetMet(), changed.GetText()
 		}
 	}
 
@@ -188,7 +228,7 @@ func settled(state State) State {
 	state.BackingOff, state.RetryAt = false, 0
 	state.StopReason, state.StopUntil, state.Killed, state.StartAfterStop = 0, 0, false, false
 	state.FinishedBy, state.WaitingSince = 0, 0
-	state.Applied = ""
+	state.Applied, state.Deliveries, state.Delivering = "", 0, false
 	state.HealthKnown, state.Healthy, state.HealthMessage = false, false, ""
 
 	return state

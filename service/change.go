@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -16,10 +17,15 @@ func (d *decision) change(lifecycle *events.Lifecycle) {
 		return
 	}
 
-	before := events.TaskHash(d.state.Lifecycle)
+	former := d.state.Lifecycle
+	before := events.TaskHash(former)
 	d.emit(&events.SpecChanged{Lifecycle: lifecycle})
 
 	switch d.state.Name {
+	case events.StateFinished, events.StateFailed, events.StateSkipped:
+		if !d.state.DesiredStopped && d.corrected(former) {
+			d.begin()
+		}
 	case events.StateWaiting:
 		if d.state.BackingOff && before != events.TaskHash(lifecycle) {
 			d.begin() // what failed is no longer what would be started
@@ -52,11 +58,42 @@ func (d *decision) adjust() {
 		d.beginStop(events.StopReason_STOP_REASON_SPEC)
 	case policy == spec.ConfigIgnored:
 	case policy == spec.ConfigSignals && difference == events.FilesDiffer:
-		d.emit(&events.ConfigDelivered{
-			Attempt: d.state.Attempt, Signal: lifecycle.GetConfigSignal(), Hash: events.TaskHash(lifecycle),
-		})
+		d.deliver()
 	default:
 		d.beginStop(events.StopReason_STOP_REASON_CONFIG)
+	}
+}
+
+func (d *decision) deliver() {
+	d.emit(&events.ConfigDelivered{
+		Attempt: d.state.Attempt, Signal: d.state.Lifecycle.GetConfigSignal(), Hash: events.TaskHash(d.state.Lifecycle),
+		Delivery: d.state.Deliveries + 1,
+	})
+}
+
+func (d *decision) configDelivered(report *events.ReportConfigDelivered) {
+	if report.GetAttempt() == d.state.Attempt && d.state.Delivering && report.GetDelivery() == d.state.Deliveries {
+		d.emit(&events.ConfigConfirmed{Attempt: report.GetAttempt(), Delivery: report.GetDelivery()})
+	}
+}
+
+// corrected tells whether a service that has ended by itself deserves another try, because its file is no longer the one
+// with which it ended. What has failed or was skipped does where anything that could be the reason has changed; what has
+// finished well does only where it is to run always now: a job that is done is not done again for a changed file.
+func (d *decision) corrected(former *events.Lifecycle) bool {
+	now := d.state.Lifecycle
+	other := former.GetRestart() != now.GetRestart()
+
+	switch {
+	case former == nil:
+		return false
+	case d.state.Completed():
+		return other && spec.RestartPolicy(now.GetRestart()) == spec.RestartAlways
+	case d.state.Name != events.StateFailed && d.state.Name != events.StateSkipped:
+		return false
+	default:
+		return other || events.TaskHash(former) != events.TaskHash(now) || !slices.Equal(former.GetDepends(), now.GetDepends()) ||
+			!slices.EqualFunc(former.GetTimeouts(), now.GetTimeouts(), func(a, b *events.DependencyTimeout) bool { return proto.Equal(a, b) })
 	}
 }
 
@@ -103,25 +140,33 @@ func (d *decision) health(report *events.ReportHealth) {
 // timeOut follows a dependency that was not met in time. One of which nothing was reported yet may well be met: its timer
 // is armed again by the report that it is not.
 func (d *decision) timeOut(key string) {
-	for _, limit := range d.state.Lifecycle.GetTimeouts() {
-		awaited, known := d.state.condition(key)
-		elapsed := d.at.GetBootNs() - d.state.WaitingSince
+	limit := limitOf(d.state.Lifecycle, key)
+	awaited, known := d.state.condition(key)
+	elapsed := d.at.GetBootNs() - d.state.WaitingSince
 
-		if limit.GetKey() != key || !known || !awaited.Known || awaited.Met || elapsed < limit.GetTimeoutNs() {
-			continue
-		}
-
-		reason := fmt.Sprintf("waited %s for %s", time.Duration(limit.GetTimeoutNs()), awaited.describe())
-
-		switch spec.TimeoutAction(limit.GetAction()) {
-		case spec.TimeoutSkips:
-			d.emit(&events.ServiceSkipped{Reason: reason})
-		case spec.TimeoutFails:
-			d.emit(&events.ServiceFailed{Reason: reason})
-		default:
-			d.emit(&events.DependencyTimedOut{Key: key, Text: awaited.describe(), TimeoutNs: limit.GetTimeoutNs()})
-		}
-
+	if limit == nil || !known || !awaited.Known || awaited.Met || awaited.TimedOut || elapsed < limit.GetTimeoutNs() {
 		return
 	}
+
+	reason := fmt.Sprintf("waited %s for %s", time.Duration(limit.GetTimeoutNs()), awaited.describe())
+
+	switch spec.TimeoutAction(limit.GetAction()) {
+	case spec.TimeoutSkips:
+		d.emit(&events.ServiceSkipped{Reason: reason})
+	case spec.TimeoutFails:
+		d.emit(&events.ServiceFailed{Reason: reason})
+	default:
+		d.emit(&events.DependencyTimedOut{Key: key, Text: awaited.describe(), TimeoutNs: limit.GetTimeoutNs()})
+	}
+}
+
+// limitOf is the limit of a wait; nil where there is none.
+func limitOf(lifecycle *events.Lifecycle, key string) *events.DependencyTimeout {
+	for _, limit := range lifecycle.GetTimeouts() {
+		if limit.GetKey() == key {
+			return limit
+		}
+	}
+
+	return nil
 }

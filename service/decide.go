@@ -48,6 +48,8 @@ func Decide(state State, command *events.Command) ([]*events.Event, error) {
 		decision.remove()
 	case *events.Command_ReportHealth:
 		decision.health(kind.ReportHealth)
+	case *events.Command_ReportConfigDelivered:
+		decision.configDelivered(kind.ReportConfigDelivered)
 	case *events.Command_ReportConfigRefused:
 		decision.configRefused(kind.ReportConfigRefused)
 	case *events.Command_RecoverService:
@@ -78,7 +80,8 @@ func decideLoad(state State, load *events.LoadSpec, at *events.Instant) []*event
 	d := decision{state: state, at: at}
 	d.emit(&events.SpecLoaded{Lifecycle: load.GetLifecycle(), BootId: load.GetBootId()})
 
-	if !d.state.DesiredStopped && (d.state.Name == events.StateInitialized || d.state.endedByDaemon()) {
+	begins := d.state.Name == events.StateInitialized || d.state.endedByDaemon() || d.corrected(state.Lifecycle)
+	if begins && !d.state.DesiredStopped {
 		d.begin()
 	}
 
@@ -185,7 +188,7 @@ func (d *decision) observe(seen *events.ObserveCondition) {
 		return
 	}
 
-	if d.state.Conditions[index] == (Condition{Key: seen.GetKey(), Known: true, Met: seen.GetMet(), Text: seen.GetText()}) {
+	if known := d.state.Conditions[index]; known.Known && known.Met == seen.GetMet() && known.Text == seen.GetText() {
 		return
 	}
 

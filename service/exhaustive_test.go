@@ -19,7 +19,7 @@ type configuration struct {
 	backingOff                 bool
 	stop, finishedBy           events.StopReason
 	killed, startAfterStop     bool
-	created                    bool
+	created, delivering        bool
 }
 
 func configurationOf(state service.State) configuration {
@@ -27,10 +27,10 @@ func configurationOf(state service.State) configuration {
 		name: state.Name, hash: events.TaskHash(state.Lifecycle), desiredStopped: state.DesiredStopped, live: state.Live,
 		task: state.PID != 0, backingOff: state.BackingOff, stop: state.StopReason,
 		finishedBy: state.FinishedBy, killed: state.Killed, startAfterStop: state.StartAfterStop,
-		created: state.Created, healthKnown: state.HealthKnown, healthy: state.Healthy,
+		created: state.Created, delivering: state.Delivering, healthKnown: state.HealthKnown, healthy: state.Healthy,
 	}
 	for _, condition := range state.Conditions {
-		c.conditions += fmt.Sprintln(condition.Key, condition.Known, condition.Met)
+		c.conditions += fmt.Sprintln(condition.Key, condition.Known, condition.Met, condition.TimedOut)
 	}
 
 	if state.Applied != "" {

@@ -31,7 +31,9 @@ func changesRight(before service.State, command *events.Command, step service.St
 		return fmt.Errorf("nothing has changed, yet it decided")
 	case !proto.Equal(lifecycle, after.Lifecycle):
 		return fmt.Errorf("the change was not taken over")
-	case before.Ended() && (after.Name != before.Name || after.DesiredStopped != before.DesiredStopped):
+	case after.DesiredStopped != before.DesiredStopped:
+		return fmt.Errorf("a change is no person's wish")
+	case before.Ended() && after.Ended() == triesAgain(before, lifecycle):
 		return fmt.Errorf("a change took it from %s to %s", before.Name, after.Name)
 	case before.Name != events.StateRunning:
 		return nil
@@ -56,6 +58,21 @@ func changesRight(before service.State, command *events.Command, step service.St
 	}
 
 	return nil
+}
+
+// triesAgain tells whether a changed file, or configuration, gives a service that has ended another try.
+func triesAgain(ended service.State, changed *events.Lifecycle) bool {
+	restart := ended.Lifecycle.GetRestart() != changed.GetRestart()
+
+	switch {
+	case ended.DesiredStopped:
+		return false
+	case ended.Name == events.StateFinished:
+		return ended.FinishedBy == events.StopReason_STOP_REASON_UNSPECIFIED && restart && changed.GetRestart() == "always"
+	default:
+		return restart || events.TaskHash(ended.Lifecycle) != events.TaskHash(changed) ||
+			fmt.Sprint(ended.Lifecycle.GetDepends(), ended.Lifecycle.GetTimeouts()) != fmt.Sprint(changed.GetDepends(), changed.GetTimeouts())
+	}
 }
 
 // followed names what a step does to a running task.
@@ -100,7 +117,7 @@ func limitsRight(before service.State, command *events.Command, step service.Ste
 		waits := func(state service.State) bool {
 			return state.Name == events.StateWaiting && !state.BackingOff && state.Attempt == after.Attempt &&
 				state.WaitingSince == after.WaitingSince &&
-				slices.ContainsFunc(state.Conditions, func(c service.Condition) bool { return c.Key == limit.GetKey() && c.Known && !c.Met })
+				slices.ContainsFunc(state.Conditions, func(c service.Condition) bool { return c.Key == limit.GetKey() && c.Known && !c.Met && !c.TimedOut })
 		}
 		timer := service.ArmTimer{
 			Attempt: after.Attempt, Timer: events.Timer_TIMER_DEPENDENCY, Key: limit.GetKey(), At: after.WaitingSince + limit.GetTimeoutNs(),

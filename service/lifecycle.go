@@ -137,7 +137,8 @@ func addConfig(lifecycle *events.Lifecycle, config *spec.Config, key []byte) {
 	}
 }
 
-// timeouts are those of all conditions that a dependency stands for: a network item may name several checks.
+// timeouts are those of all conditions that a dependency stands for: a network item may name several checks, and two
+// items the same check, of whose limits the shorter one counts.
 func timeouts(file *spec.Service) []*events.DependencyTimeout {
 	var limits []*events.DependencyTimeout
 
@@ -147,9 +148,18 @@ func timeouts(file *spec.Service) []*events.DependencyTimeout {
 		}
 
 		for _, awaited := range conditionsOf(file, options.Dependency) {
-			limits = append(limits, &events.DependencyTimeout{
+			limit := &events.DependencyTimeout{
 				Key: awaited.Key(), TimeoutNs: int64(options.Timeout), Action: string(options.OnTimeout),
-			})
+			}
+
+			index := slices.IndexFunc(limits, func(other *events.DependencyTimeout) bool { return other.GetKey() == limit.GetKey() })
+
+			switch {
+			case index < 0:
+				limits = append(limits, limit)
+			case limit.GetTimeoutNs() < limits[index].GetTimeoutNs():
+				limits[index] = limit
+			}
 		}
 	}
 

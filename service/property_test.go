@@ -45,6 +45,8 @@ func TestAgainstTheWorld(t *testing.T) {
 
 func (w *world) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
+		"go":        func(t *rapid.T) { w.advance(t) },
+		"go2":       func(t *rapid.T) { w.advance(t) },
 		"deliver":   func(t *rapid.T) { w.deliver(t) },
 		"deliver2":  func(t *rapid.T) { w.deliver(t) },
 		"deliver3":  func(t *rapid.T) { w.deliver(t) },
@@ -56,11 +58,26 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"tick":      func(t *rapid.T) { w.now += rapid.Int64Range(1, 90_000_000_000).Draw(t, "nanoseconds") },
 		"link":      func(t *rapid.T) { w.slow = rapid.Bool().Draw(t, "slow"); w.link(true) },
 		"unlink":    func(t *rapid.T) { w.unlink(t) },
-		"condition": func(t *rapid.T) { w.facts[timeKey] = rapid.IntRange(0, 3).Draw(t, "met") > 0; w.tell(timeKey) },
+		"condition": func(t *rapid.T) { w.flip(t) },
+		"change":    func(t *rapid.T) { w.change(t) },
+		"change2":   func(t *rapid.T) { w.change(t) },
+		"remove":    func(*rapid.T) { w.removeFile() },
+		"add":       func(t *rapid.T) { w.addFile(t) },
+		"unload":    func(*rapid.T) { w.unload() },
+		"health":    func(t *rapid.T) { w.reportHealth(t) },
 		"person":    func(t *rapid.T) { w.person(t) },
 		"shutdown":  func(t *rapid.T) { w.shutdown(t) },
 		"daemon":    func(t *rapid.T) { w.restartDaemon(t) },
 		"":          func(t *rapid.T) { w.check(t) },
+	}
+}
+
+// advance lets the world answer in order for a while, so that more than the first steps of a life are reached.
+func (w *world) advance(t *rapid.T) {
+	w.link(true)
+
+	for range rapid.IntRange(1, 20).Draw(t, "answers") {
+		w.answer()
 	}
 }
 
@@ -111,7 +128,7 @@ func (w *world) unlink(t *rapid.T) {
 
 // person gives one of the commands of a person; a daemon that goes down refuses them.
 func (w *world) person(t *rapid.T) {
-	if w.stopping {
+	if w.stopping || w.removing || !w.alive {
 		return
 	}
 
@@ -136,16 +153,25 @@ func (w *world) shutdown(t *rapid.T) {
 // restartDaemon kills the daemon and starts the next one: perhaps with another file, after a reboot, or with a journal
 // whose last decisions, or all of them, never reached the disk.
 func (w *world) restartDaemon(t *rapid.T) {
-	if rapid.Bool().Draw(t, "changed file") {
-		w.hash = rapid.SampledFrom([]string{hashA, hashB}).Draw(t, "hash")
+	if state := w.replay(); !state.Equal(w.state) {
+		t.Fatalf("the journal gives another state:\n%+v\n%+v", state.Snapshot(), w.state.Snapshot())
+	}
+
+	switch rapid.IntRange(0, 7).Draw(t, "file") {
+	case 0:
+		w.present = !w.present
+	case 1, 2, 3:
+		w.edit(t)
 	}
 
 	switch rapid.IntRange(0, 9).Draw(t, "journal") {
 	case 0:
 		w.journal, w.desired = nil, ""
+		w.doubt()
 	case 1, 2:
 		w.journal = w.journal[:rapid.IntRange(0, len(w.journal)).Draw(t, "kept")]
 		w.desired = ""
+		w.doubt()
 	}
 
 	if rapid.IntRange(0, 5).Draw(t, "reboot") == 5 {
@@ -153,6 +179,13 @@ func (w *world) restartDaemon(t *rapid.T) {
 	}
 
 	w.daemon()
+}
+
+// doubt follows the loss of records: what was done to a container may have been among them.
+func (w *world) doubt() {
+	for _, c := range w.containers {
+		c.doubtful = true
+	}
 }
 
 func (w *world) reboot(remembered bool) {
@@ -178,20 +211,21 @@ func (w *world) check(t *rapid.T) {
 	if w.desired != "" && (w.desired == events.DesiredStopped) != w.state.DesiredStopped {
 		t.Fatalf("a person wants it %s, the machine thinks otherwise", w.desired)
 	}
+
+	w.checkBelief(t)
+}
+
+// flip makes a condition hold or not.
+func (w *world) flip(t *rapid.T) {
+	key := rapid.SampledFrom([]string{timeKey, timeKey, addedKey}).Draw(t, "condition")
+	w.facts[key] = rapid.IntRange(0, 3).Draw(t, "met") > 0
+	w.tell(key)
 }
 
 // checkReplay folds the journal from its first event. Each step was folded from its bytes when it was taken, so that once
 // at the end is enough.
 func (w *world) checkReplay() {
-	state := service.New(testID)
-
-	for _, step := range w.journal {
-		for _, entry := range step.Decision.Entries {
-			state = service.Apply(state, entry.Event)
-		}
-	}
-
-	if !state.Equal(w.state) {
+	if state := w.replay(); !state.Equal(w.state) {
 		w.t.Fatalf("the journal gives another state:\n%+v\n%+v", state.Snapshot(), w.state.Snapshot())
 	}
 }
@@ -201,8 +235,10 @@ func (w *world) settle() {
 	w.t.Log("settle")
 	w.link(true)
 
-	w.facts[timeKey] = true
-	w.tell(timeKey)
+	for _, key := range []string{timeKey, addedKey} {
+		w.facts[key] = true
+		w.tell(key)
+	}
 
 	const enough = 500
 	for range enough {
@@ -242,7 +278,7 @@ func (w *world) answer() bool {
 		return true
 	}
 
-	return false
+	return w.unload()
 }
 
 func (w *world) checkSettled() {
@@ -252,19 +288,22 @@ func (w *world) checkSettled() {
 		}
 	}
 
-	policyEnded := w.state.Ended() && w.state.FinishedBy == events.StopReason_STOP_REASON_UNSPECIFIED && w.restart != "always"
+	policyEnded := w.state.Ended() && w.state.FinishedBy == events.StopReason_STOP_REASON_UNSPECIFIED && w.wanted.GetRestart() != "always"
+	limit := len(w.wanted.GetTimeouts()) > 0 && (w.state.Name == events.StateFailed || w.state.Name == events.StateSkipped)
 
 	switch {
+	case !w.present && !w.stopping:
+		want(!w.alive && len(w.containers) == 0, "its file is gone")
 	case w.state.DesiredStopped || w.stopping:
-		want(w.state.Ended(), "it was stopped")
-	case policyEnded:
+		want(!w.alive || w.state.Ended(), "it was stopped")
+	case policyEnded || limit:
 	default:
-		want(w.state.Name == events.StateRunning, "it should run under %q", w.restart)
+		want(w.state.Name == events.StateRunning, "it should run under %q", w.wanted.GetRestart())
 	}
 
-	if w.state.Name != events.StateRunning {
-		for _, c := range w.containers {
-			want(c.status != events.TaskStatus_TASK_STATUS_RUNNING, "a task runs that should not")
+	if w.state.Name != events.StateRunning || !w.alive {
+		for _, c := range w.containers { // a daemon that goes down does not look for more to end
+			want(w.stopping && !w.alive || c.status != events.TaskStatus_TASK_STATUS_RUNNING, "a task runs that should not")
 		}
 
 		return
@@ -274,7 +313,8 @@ func (w *world) checkSettled() {
 
 	c := w.containers[0]
 	want(c.status == events.TaskStatus_TASK_STATUS_RUNNING && c.attempt == w.state.Attempt && c.pid == w.state.PID, "another task runs")
-	want(c.hash == w.hash && c.boot == w.bootID(), "an outdated task runs")
+	want(c.boot == w.bootID(), "a task of an earlier boot runs")
+	w.checkRuns(want)
 	want(len(w.waits) > 0, "nobody waits for its exit")
 }
 

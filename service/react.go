@@ -35,10 +35,11 @@ type (
 	// KillTask sends SIGKILL to all processes of the task.
 	KillTask struct{ Attempt uint64 }
 	// UpdateConfig gives a running task its changed configuration files and then a signal; it asks for
-	// ReportConfigRefused where that cannot be done.
+	// ReportConfigDelivered, or for ReportConfigRefused where that cannot be done.
 	UpdateConfig struct {
-		Attempt uint64
-		Signal  string
+		Attempt  uint64
+		Delivery uint64
+		Signal   string
 	}
 	// MonitorHealth asks for ReportHealth for as long as the task runs.
 	MonitorHealth struct{ Attempt uint64 }
@@ -74,7 +75,9 @@ func React(state State, event *events.Event) []Effect {
 			return timer.Timer != events.Timer_TIMER_DEPENDENCY || timer.Key != kind.ConditionChanged.GetKey()
 		})
 	case *events.Event_ConfigDelivered:
-		return []Effect{UpdateConfig{Attempt: state.Attempt, Signal: kind.ConfigDelivered.GetSignal()}}
+		return []Effect{UpdateConfig{
+			Attempt: state.Attempt, Delivery: state.Deliveries, Signal: kind.ConfigDelivered.GetSignal(),
+		}}
 	case *events.Event_PreparationStarted:
 		return []Effect{PrepareTask{Attempt: state.Attempt}}
 	case *events.Event_RunnerCreated:
@@ -131,7 +134,7 @@ func limits(state State) []Effect {
 	var effects []Effect
 
 	for _, limit := range state.Lifecycle.GetTimeouts() {
-		if awaited, known := state.condition(limit.GetKey()); known && !awaited.Met {
+		if awaited, known := state.condition(limit.GetKey()); known && !awaited.Met && !awaited.TimedOut {
 			effects = append(effects, ArmTimer{
 				Attempt: state.Attempt, Timer: events.Timer_TIMER_DEPENDENCY, Key: limit.GetKey(),
 				At: state.WaitingSince + limit.GetTimeoutNs(),

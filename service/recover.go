@@ -132,10 +132,9 @@ func (r *recovery) takeWaiting() string {
 }
 
 // takeEnded: nothing of the service should be there, unless the journal lost a later start. A daemon that goes down takes
-// that task down too.
+// that task down too, and so does the end of a service whose file is gone.
 func (r *recovery) takeEnded() string {
-	lostLater := r.observed.GetAttempt() > r.state.Attempt && !r.state.DesiredStopped &&
-		r.state.FinishedBy != events.StopReason_STOP_REASON_SHUTDOWN
+	lostLater := r.observed.GetAttempt() > r.state.Attempt && !r.state.DesiredStopped && !r.state.endedByDaemon()
 
 	if lostLater && r.shows(events.TaskStatus_TASK_STATUS_RUNNING) && r.sameHash() {
 		r.adopt()
@@ -184,8 +183,23 @@ func (r *recovery) adopt() {
 
 	r.emit(&events.TaskAdopted{
 		Attempt: r.observed.GetAttempt(), Pid: r.observed.GetPid(), Container: r.observed.GetContainer(), Started: started,
-		Hash: r.observed.GetSpecHash(),
+		Hash: r.runs(),
 	})
+}
+
+// runs is the hash of what runs. The label of a container says with what it was started; what configuration it was given
+// since then only the journal knows.
+func (r *recovery) runs() string {
+	label, applied := r.observed.GetSpecHash(), r.state.Applied
+	if r.observed.GetAttempt() != r.state.Attempt || r.state.Deliveries == 0 || events.Compare(label, applied) > events.FilesDiffer {
+		return label
+	}
+
+	if r.state.Delivering {
+		return events.UnknownFiles(applied)
+	}
+
+	return applied
 }
 
 func (r *recovery) exitAsObserved() {

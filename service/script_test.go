@@ -225,6 +225,13 @@ func order(t *testing.T, state service.State, data *datadriven.TestData) events.
 		}
 
 		return report
+	case "config-delivered":
+		report := &events.ReportConfigDelivered{Attempt: attempt, Delivery: state.Deliveries}
+		if data.HasArg("delivery") {
+			report.Delivery = number[uint64](t, data, "delivery")
+		}
+
+		return report
 	case "config-refused":
 		return &events.ReportConfigRefused{Attempt: attempt}
 	case "start":

@@ -40,7 +40,11 @@ type State struct {
 	StartAfterStop bool
 
 	Applied string // TaskHash of what was started, to compare with what should run
-	Rootfs  string // identity of the root file system that was started last
+
+	Deliveries uint64 // of changed configuration to the running task
+	Delivering bool   // the last of them is not confirmed: what the task has is not known for certain
+
+	Rootfs string // identity of the root file system that was started last
 
 	HealthKnown   bool
 	Healthy       bool
@@ -59,6 +63,8 @@ type Condition struct {
 	Known bool
 	Met   bool
 	Text  string
+
+	TimedOut bool // it was said that this wait takes too long
 }
 
 // New returns the state of a service of which nothing is recorded.
@@ -152,10 +158,12 @@ func (s State) Snapshot() *events.Snapshot {
 		FinishedBy: s.FinishedBy, Restarts: s.Restarts, LastExit: s.LastExit, Created: s.Created,
 		Applied: s.Applied, Rootfs: s.Rootfs, WaitingBootNs: s.WaitingSince,
 		HealthKnown: s.HealthKnown, Healthy: s.Healthy, HealthMessage: s.HealthMessage,
+		Deliveries: s.Deliveries, Delivering: s.Delivering,
 	}
 	for _, condition := range s.Conditions {
 		snapshot.Conditions = append(snapshot.Conditions, &events.ConditionState{
 			Key: condition.Key, Known: condition.Known, Met: condition.Met, Text: condition.Text,
+			TimedOut: condition.TimedOut,
 		})
 	}
 
@@ -173,10 +181,12 @@ func restore(id string, snapshot *events.Snapshot) State {
 		Restarts: snapshot.GetRestarts(), LastExit: snapshot.GetLastExit(), Created: snapshot.GetCreated(),
 		Applied: snapshot.GetApplied(), Rootfs: snapshot.GetRootfs(), WaitingSince: snapshot.GetWaitingBootNs(),
 		HealthKnown: snapshot.GetHealthKnown(), Healthy: snapshot.GetHealthy(), HealthMessage: snapshot.GetHealthMessage(),
+		Deliveries: snapshot.GetDeliveries(), Delivering: snapshot.GetDelivering(),
 	}
 	for _, condition := range snapshot.GetConditions() {
 		state.Conditions = append(state.Conditions, Condition{
 			Key: condition.GetKey(), Known: condition.GetKnown(), Met: condition.GetMet(), Text: condition.GetText(),
+			TimedOut: condition.GetTimedOut(),
 		})
 	}
 

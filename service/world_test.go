@@ -16,17 +16,17 @@ const timeKey = "time"
 // world is a small model of everything outside the machine: the journal, the container runtime, the link to it, timers,
 // watchers and mailboxes. It answers effects late, in any order across senders, and twice.
 type world struct {
-	t       *rapid.T
-	restart string
-	hash    string
-	boot    int
-	now     int64
+	t    *rapid.T
+	boot int
+	now  int64
+	files
 
 	state   service.State
 	journal []service.Step // every decision that was recorded
 
 	containers []*container
 	calls      []call // to the runtime; it serves one id's calls in order
+	monitor    uint64 // attempt whose health is checked, 0 for none
 	waits      []uint64
 	timers     []service.ArmTimer
 	mail       map[string][]*events.Command // by sender: each one's messages arrive in order
@@ -34,10 +34,12 @@ type world struct {
 	nextPID    uint32
 
 	linked   bool
-	slow     bool // what the runtime showed arrives after everything else
+	slow     bool  // what the runtime showed arrives after everything else
+	listed   int64 // when the link came up
 	facts    map[string]bool
-	stopping bool   // the daemon goes down
-	desired  string // what a person said last in this boot, "" where that is not known for certain
+	heard    map[string]bool // the last fact about each condition that was delivered
+	stopping bool            // the daemon goes down
+	desired  string          // what a person said last in this boot, "" where that is not known for certain
 }
 
 type container struct {
@@ -48,18 +50,22 @@ type container struct {
 	exit       *service.Exit
 	asked      bool // to end
 	started    int64
+	has        string // hash with its present configuration; hash is its label
+	doubtful   bool   // the journal lost what was done to it
 }
 
 type call struct {
-	kind      string // prepare, start, delete
+	kind      string // prepare, start, update, delete
 	attempt   uint64
+	hash      string // of what should run, when the call was made
+	delivery  uint64 // for update
 	cancelled bool
 }
 
 func newWorld(t *rapid.T) *world {
 	w := &world{
-		t: t, restart: rapid.SampledFrom(policies()).Draw(t, "restart"), hash: hashA, now: int64(time.Second),
-		state: service.New(testID), facts: map[string]bool{}, nextPID: 100,
+		t: t, files: drawFiles(t), now: int64(time.Second), state: service.New(testID),
+		facts: map[string]bool{addedKey: true}, heard: map[string]bool{}, nextPID: 100,
 	}
 	w.daemon()
 
@@ -70,6 +76,10 @@ func (w *world) bootID() string { return fmt.Sprintf("boot-%d", w.boot) }
 
 // take gives the machine one command, checks the rules and hands out the effects.
 func (w *world) take(command *events.Command) {
+	if !w.alive {
+		return // nobody is there to receive it
+	}
+
 	before := w.state
 
 	step, err := service.Take(before, command, 0)
@@ -83,7 +93,8 @@ func (w *world) take(command *events.Command) {
 		w.t.Fatalf("%s in %s: %v", command.KindName(), before.Name, broken)
 	}
 
-	w.checkTruth(before, step)
+	w.hear(command, step)
+	w.checkTruth(before, command, step)
 
 	if len(step.Decision.Entries) > 0 {
 		if err := replayed(before, step); err != nil {
@@ -97,10 +108,32 @@ func (w *world) take(command *events.Command) {
 	for _, effect := range step.Effects {
 		w.perform(effect)
 	}
+
+	if w.state.Name != events.StateRunning || !w.state.Lifecycle.GetHealthCheck() {
+		w.monitor = 0
+	}
+
+	w.askAgain(before)
 }
 
-// checkTruth: a task that runs is never called lost.
-func (w *world) checkTruth(before service.State, step service.Step) {
+// checkTruth: a task that runs is never called lost, what bears another attempt changes nothing, and a task starts when
+// the last that was heard of every condition is that it holds.
+func (w *world) checkTruth(before service.State, command *events.Command, step service.Step) {
+	if attempt, bears := attemptOf(command); bears && attempt != before.Attempt && len(step.Decision.Entries) > 0 {
+		w.t.Fatalf("%s of attempt %d in attempt %d: %s", command.KindName(), attempt, before.Attempt, kinds(step))
+	}
+
+	for _, effect := range step.Effects {
+		_, prepares := effect.(service.PrepareTask)
+		_, starts := effect.(service.StartTask)
+
+		for _, key := range step.State.Lifecycle.GetDepends() {
+			if (prepares || starts) && !w.heard[key] {
+				w.t.Fatalf("%T, although the last that was heard of %s is that it does not hold", effect, key)
+			}
+		}
+	}
+
 	for _, entry := range step.Decision.Entries {
 		for _, c := range w.containers {
 			if entry.Event.GetTaskLost() != nil && c.pid == before.PID && c.status == events.TaskStatus_TASK_STATUS_RUNNING {
@@ -124,14 +157,20 @@ func (w *world) perform(effect service.Effect) {
 	case service.ArmTimer:
 		w.timers = append(w.timers, effect)
 	case service.PrepareTask:
-		w.calls = append(w.calls, call{kind: "prepare", attempt: effect.Attempt})
+		w.calls = append(w.calls, call{kind: "prepare", attempt: effect.Attempt, hash: events.TaskHash(w.state.Lifecycle)})
 	case service.StartTask:
-		w.calls = append(w.calls, call{kind: "start", attempt: effect.Attempt})
+		w.calls = append(w.calls, call{kind: "start", attempt: effect.Attempt, hash: events.TaskHash(w.state.Lifecycle)})
+	case service.UpdateConfig:
+		w.calls = append(w.calls, call{
+			kind: "update", attempt: effect.Attempt, delivery: effect.Delivery, hash: events.TaskHash(w.state.Lifecycle),
+		})
+	case service.MonitorHealth:
+		w.monitor = effect.Attempt
 	case service.DeleteTask:
 		w.calls = append(w.calls, call{kind: "delete", attempt: effect.Attempt})
 	case service.CancelStart:
 		for i := range w.calls {
-			w.calls[i].cancelled = w.calls[i].cancelled || w.calls[i].attempt == effect.Attempt
+			w.calls[i].cancelled = w.calls[i].cancelled || w.calls[i].attempt == effect.Attempt && w.calls[i].kind != "update"
 		}
 	case service.AwaitExit:
 		if w.linked {
@@ -251,10 +290,14 @@ func (w *world) serve(fails, done bool) {
 	case "start":
 		var made *container
 		if problem == "" || !w.linked && done && !next.cancelled {
-			made = w.start(next.attempt)
+			made = w.start(next)
 		}
 
 		report = &events.ReportStarted{Attempt: next.attempt, Pid: made.pidOrZero(), Container: testID}
+	case "update":
+		w.send("", w.order(w.update(next, problem, done)))
+
+		return
 	}
 
 	if problem != "" {
@@ -273,17 +316,18 @@ func (c *container) pidOrZero() uint32 {
 }
 
 // start makes a container. The machine promises that there is never a second one.
-func (w *world) start(attempt uint64) *container {
+func (w *world) start(asked call) *container {
 	if len(w.containers) > 0 {
-		w.t.Fatalf("attempt %d is started beside %+v", attempt, *w.containers[0])
+		w.t.Fatalf("attempt %d is started beside %+v", asked.attempt, *w.containers[0])
 	}
 
 	w.nextPID++
 	made := &container{
-		attempt: attempt, hash: w.hash, boot: w.bootID(), pid: w.nextPID, status: events.TaskStatus_TASK_STATUS_RUNNING,
-		started: w.now,
+		attempt: asked.attempt, hash: asked.hash, has: asked.hash, boot: w.bootID(), pid: w.nextPID,
+		status: events.TaskStatus_TASK_STATUS_RUNNING, started: w.now,
 	}
 	w.containers = append(w.containers, made)
+	w.now++
 
 	return made
 }
@@ -328,8 +372,12 @@ func (w *world) link(up bool) {
 	}
 
 	w.linked, w.waits = up, nil
+
+	w.now++ // no two things that are told apart by their time happen at once
+
 	if up {
-		w.send("runtime", w.order(&events.RecoverService{Observed: w.observe()}))
+		w.listed = w.now
+		w.connect()
 	}
 
 	w.tell(containerdKey)
@@ -355,20 +403,24 @@ func (w *world) daemon() {
 		w.serve(false, rapid.Bool().Draw(w.t, "done before the daemon died"))
 	}
 
-	w.state = service.New(testID)
+	w.state = w.replay()
+	w.waits, w.timers, w.mail, w.linked, w.stopping = nil, nil, map[string][]*events.Command{}, false, false
+	w.alive, w.removing, w.monitor = false, false, 0
+
+	if w.present {
+		w.load(w.wanted)
+	}
+}
+
+// replay folds the journal from its first event.
+func (w *world) replay() service.State {
+	state := service.New(testID)
+
 	for _, step := range w.journal {
 		for _, entry := range step.Decision.Entries {
-			w.state = service.Apply(w.state, entry.Event)
+			state = service.Apply(state, entry.Event)
 		}
 	}
 
-	w.waits, w.timers, w.mail, w.linked, w.stopping = nil, nil, map[string][]*events.Command{}, false, false
-	w.take(w.order(&events.LoadSpec{Lifecycle: w.lifecycle(), BootId: w.bootID()}))
-}
-
-func (w *world) lifecycle() *events.Lifecycle {
-	made := lifecycle(w.restart, w.hash)
-	made.Depends = append(made.Depends, timeKey)
-
-	return made
+	return state
 }

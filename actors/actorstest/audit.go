@@ -20,6 +20,7 @@ const Secret = "hunter2"
 type audit struct {
 	mu         sync.Mutex
 	violations []string
+	runtime    *FakeRuntime
 	run        int
 	states     map[string]service.State   // fold of the journal
 	facts      map[string]map[string]bool // by service and condition: the last fact that was delivered
@@ -154,6 +155,7 @@ func (a *audit) after(decision events.Decision, receipt events.Receipt, degraded
 	}
 
 	a.judge(id, decision)
+	a.judgeEnds(id, decision)
 	a.fold(id, decision.Command, nil, 0)
 
 	for _, entry := range decision.Entries {
@@ -162,6 +164,26 @@ func (a *audit) after(decision events.Decision, receipt events.Receipt, degraded
 
 		if of, ok := attemptOf(entry.Event); ok && of != entry.Attempt {
 			a.happened[happening{id, of, entry.Event.KindName()}]++
+		}
+	}
+}
+
+// judgeEnds: what is recorded of the end of a task is what the container runtime knows.
+func (a *audit) judgeEnds(id string, decision events.Decision) {
+	for _, entry := range decision.Entries {
+		lost, exited := entry.Event.GetTaskLost(), entry.Event.GetTaskExited()
+
+		if attempt, runs := a.runtime.Running()[id]; runs && lost != nil && attempt == lost.GetAttempt() {
+			a.violate("%s attempt %d counts as lost, and it runs", id, attempt)
+		}
+
+		if exited == nil {
+			continue
+		}
+
+		ended := a.runtime.exited(service.Task{ID: id, Attempt: exited.GetAttempt()})
+		if exited.GetExit().GetKnown() && !proto.Equal(exited.GetExit(), ended) {
+			a.violate("%s attempt %d is recorded as %v, it ended as %v", id, exited.GetAttempt(), exited.GetExit(), ended)
 		}
 	}
 }

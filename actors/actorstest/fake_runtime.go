@@ -44,6 +44,8 @@ type FakeRuntime struct {
 	calls      []Call
 	violations []string
 	unlisted   bool // the next listing fails
+	exits      map[service.Task]*service.Exit
+	sticky     map[string]bool // ids whose next deletion fails
 	nextPID    uint32
 }
 
@@ -61,6 +63,7 @@ type fakeTask struct {
 	exit    *service.Exit // set when it has ended
 	broken  chan struct{} // closed to interrupt whoever waits
 	created bool          // it was never started
+	stuck   bool          // it could not be deleted
 	program program
 }
 
@@ -94,6 +97,8 @@ func NewFakeRuntime(delay func(Call) time.Duration, now func() *events.Instant) 
 		lifetimes: make(map[string]lifetime),
 		logs:      make(map[string]string),
 		answers:   make(map[string]func(service.ExecRequest) int),
+		exits:     make(map[service.Task]*service.Exit),
+		sticky:    make(map[string]bool),
 		nextPID:   1000,
 	}
 }
@@ -154,6 +159,14 @@ func (f *FakeRuntime) Exit(id string, code int32) bool {
 	return true
 }
 
+// exited returns how a task ended, nil where it did not or nobody can know.
+func (f *FakeRuntime) exited(task service.Task) *service.Exit {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.exits[task]
+}
+
 // BreakWait interrupts whoever waits for the task of an id, though the link stays up, and tells whether there is one.
 func (f *FakeRuntime) BreakWait(id string) bool {
 	f.mu.Lock()
@@ -168,6 +181,30 @@ func (f *FakeRuntime) BreakWait(id string) bool {
 	task.broken = make(chan struct{})
 
 	return true
+}
+
+// FailDelete lets the next deletion for an id only kill: something of the container is busy.
+func (f *FakeRuntime) FailDelete(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	f.sticky[id] = true
+}
+
+// Stuck returns the attempts of the containers that could not be deleted and are still there, by id.
+func (f *FakeRuntime) Stuck() map[string]uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	stuck := make(map[string]uint64)
+
+	for id, task := range f.tasks {
+		if task.stuck {
+			stuck[id] = task.request.Attempt
+		}
+	}
+
+	return stuck
 }
 
 // FailObserve lets the next listing of the tasks fail.
@@ -261,6 +298,7 @@ func (f *FakeRuntime) end(task *fakeTask, code int32) {
 	exit.LogCursor = uint64(len(log))
 	exit.LastLines = log[task.cursor:]
 	task.exit = exit
+	f.exits[service.Task{ID: task.request.ID, Attempt: task.request.Attempt}] = exit
 
 	close(task.ended)
 }

@@ -293,9 +293,24 @@ func (f *FakeRuntime) Delete(ctx context.Context, task service.Task) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 
-	if found := f.find(task); found != nil {
-		f.remove(found)
+	found := f.find(task)
+	if found == nil {
+		return nil
 	}
+
+	if f.sticky[task.ID] {
+		delete(f.sticky, task.ID)
+
+		if found.exit == nil {
+			f.end(found, 137)
+		}
+
+		found.stuck, found.created = true, false
+
+		return fmt.Errorf("cannot delete %q: device or resource busy", task.ID)
+	}
+
+	f.remove(found)
 
 	return nil
 }

@@ -38,6 +38,8 @@ type World struct {
 
 	// Config lets a test change how the next run of the daemon is configured.
 	Config func(config *actors.Config)
+	// Plant puts a bug between every run of the daemon and its ports: the judges must find it.
+	Plant func(config *actors.Config)
 
 	seed      uint64
 	trace     *Trace
@@ -69,6 +71,7 @@ func NewWorld(t testing.TB, seed uint64) *World {
 	}
 	w.Runtime = NewFakeRuntime(w.delay, w.Clock.Now)
 	w.Runtime.Connect()
+	w.audit.runtime = w.Runtime
 
 	w.Journal.hooks.died = func() { w.die("in an append, " + string(w.Journal.boundary)) }
 	w.Journal.hooks.before = func(events.Decision) {
@@ -154,6 +157,10 @@ func (w *World) Boot(files ...*spec.Service) {
 	}
 	if w.Config != nil {
 		w.Config(&config)
+	}
+
+	if w.Plant != nil {
+		w.Plant(&config)
 	}
 
 	system, err := actors.Start(config)
