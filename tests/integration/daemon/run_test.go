@@ -512,3 +512,25 @@ func TestAuthorHurries(t *testing.T) {
 	must(t, unix.Kill(-r.command.Process.Pid, unix.SIGINT))
 	await(t, "its end", r.ended)
 }
+
+// Who interrupts exec has the code that a shell gives for the signal, and the command has gone.
+func TestExecInterrupted(t *testing.T) {
+	t.Parallel()
+
+	dir := shortDirectory(t)
+	authored(t, filepath.Join(dir, "web.yaml"), filepath.Join(dir, "web"), "web", "restart: always", "print", "up", "serve")
+
+	r := runAuthor(t, dir)
+	r.line(`Started task ext-web`)
+
+	for _, signal := range []syscall.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+		command := r.host.background("exec", "web", "--", "./program", "print", "ready", "stubborn")
+		command.lines.await(t, "its line", func(line string) bool { return line == "ready" })
+		must(t, command.command.Process.Signal(signal))
+		await(t, "its end", command.ended)
+
+		if code := command.command.ProcessState.ExitCode(); code != 128+int(signal) {
+			t.Errorf("after %v: code %d", signal, code)
+		}
+	}
+}
