@@ -7,8 +7,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
+)
+
+// The lock of a daemon that was killed is held by a child of it for as long as the child has not executed its own program.
+const (
+	lockTimeout = 500 * time.Millisecond
+	lockPause   = 10 * time.Millisecond
 )
 
 // lock makes this process the only daemon of a directory until the file is closed.
@@ -20,7 +27,7 @@ func lock(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("cannot lock %q: %w", dir, err)
 	}
 
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := flock(file); err != nil {
 		defer file.Close()
 
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -37,6 +44,20 @@ func lock(dir string) (*os.File, error) {
 	}
 
 	return file, nil
+}
+
+// flock takes the lock, and waits for it no longer than a dead daemon may have it.
+func flock(file *os.File) error {
+	deadline := time.Now().Add(lockTimeout)
+
+	for {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
+			return err
+		}
+
+		time.Sleep(lockPause)
+	}
 }
 
 func writePID(file *os.File) error {
