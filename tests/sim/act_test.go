@@ -29,6 +29,7 @@ var actions = []action{
 	{2, "start fails", func(p *play) { p.Runtime.FailStart(p.id(), errors.New("no such image")) }},
 	{2, "exit", func(p *play) { p.Runtime.Exit(p.id(), int32(p.random.IntN(2))) }},
 	{1, "lost exit", func(p *play) { p.Runtime.Lose(p.id()) }},
+	{2, "failed deletion", func(p *play) { p.Runtime.FailDelete(p.id()) }},
 	{2, "broken wait", func(p *play) { p.Runtime.BreakWait(p.id()) }},
 	{2, "containerd down", func(p *play) { p.Runtime.Disconnect() }},
 	{2, "containerd up", func(p *play) { p.Runtime.Connect() }},

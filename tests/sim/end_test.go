@@ -86,8 +86,19 @@ func (p *play) converge() {
 		}
 	}
 
+	p.forgiveStuck(there, running)
+
 	if !maps.Equal(there, running) {
 		p.Fatalf("the runtime has %v when all is calm, the services running are %v", there, running)
+	}
+}
+
+// forgiveStuck: what could not be deleted stays until the next start, or the next daemon, tries again.
+func (p *play) forgiveStuck(there, running map[string]uint64) {
+	for id, attempt := range p.Runtime.Stuck() {
+		if _, runs := running[id]; !runs && there[id] == attempt {
+			delete(there, id)
+		}
 	}
 }
 
@@ -253,7 +264,10 @@ func (p *play) shutDown() {
 		}
 	})
 
-	if there := p.Runtime.Tasks(); len(there) > 0 {
+	there := p.Runtime.Tasks()
+	p.forgiveStuck(there, nil)
+
+	if len(there) > 0 {
 		p.Fatalf("the runtime has %v after shutdown", there)
 	}
 
