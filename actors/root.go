@@ -273,6 +273,8 @@ func (r *rootActor) tellService(id string, cause uint64) {
 	switch known, host := r.services[id], r.hosts[id]; {
 	case known != nil:
 		fact = condition.ServiceFact{Registered: true, Up: known.status.up, Completed: known.status.done}
+	case r.skipped[id] != nil: // it runs; what its file would say of its health is not known
+		fact = condition.ServiceFact{Registered: true, Up: true}
 	case id == service.Runtime:
 		fact = condition.ServiceFact{Registered: true, Up: r.runtimeUp}
 	case host.present():

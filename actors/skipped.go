@@ -25,7 +25,7 @@ type skipped struct {
 // skip leaves a container that runs alone where the file that its service was last read from has problems.
 func (r *rootActor) skip(id string, observed *events.Observed) bool {
 	if observed.GetStatus() != events.TaskStatus_TASK_STATUS_RUNNING {
-		delete(r.skipped, id)
+		r.dropSkipped(id)
 
 		return false
 	}
@@ -44,6 +44,7 @@ func (r *rootActor) skip(id string, observed *events.Observed) bool {
 
 	r.skipped[id] = known
 	known.show(rejected)
+	r.tellService(id, known.last)
 
 	return true
 }
@@ -129,9 +130,17 @@ func (r *rootActor) removeSkipped(ctx actor.Context, id string) {
 func (r *rootActor) missSkipped(tasks map[string]*events.Observed) {
 	for id := range r.skipped {
 		if tasks[id] == nil {
-			delete(r.skipped, id)
+			r.dropSkipped(id)
 			r.world.board.remove(id)
 		}
+	}
+}
+
+// dropSkipped tells those who depend on it that it is not there any more.
+func (r *rootActor) dropSkipped(id string) {
+	if r.skipped[id] != nil {
+		delete(r.skipped, id)
+		r.tellService(id, 0)
 	}
 }
 

@@ -127,3 +127,31 @@ func TestALostContainerWhoseFileHasProblemsIsForgotten(t *testing.T) {
 		}
 	})
 }
+
+// What runs counts for those who depend on it, whatever has become of its file.
+func TestAContainerWhoseFileHasProblemsIsUpForItsDependents(t *testing.T) {
+	story(t, func(w *actorstest.World) {
+		w.Boot(sourced("a"))
+		w.UntilState("ext-a", events.StateRunning)
+		w.Close()
+
+		w.Config = func(config *actors.Config) {
+			config.Desired.Rejected = []*events.SpecRejected{{File: "a.yaml", Problems: []string{"1:2"}}}
+		}
+
+		w.Boot(serve("b", on("ext-a")))
+		w.UntilState("ext-b", events.StateRunning)
+
+		// Once it is gone, it is nobody's again.
+		w.Runtime.Disconnect()
+		w.Run(time.Minute)
+		w.Runtime.Lose("ext-a")
+		w.Runtime.Lose("ext-b")
+		w.Runtime.Connect()
+		w.Run(time.Minute)
+
+		if last := w.Events("ext-b"); !strings.HasSuffix(last[len(last)-1], `Waiting for service "ext-a" to be registered`) {
+			w.Fatalf("events %q", last)
+		}
+	})
+}
