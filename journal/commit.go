@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -72,8 +73,11 @@ func (j *Journal) attempt() bool {
 	j.queue.inflight = 0
 	j.mu.Unlock()
 
-	switch code(err) {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY: // the next try may work in place
+	var unsynced *syncError
+
+	switch {
+	case code(err) == sqlite3.SQLITE_FULL, code(err) == sqlite3.SQLITE_BUSY, errors.As(err, &unsynced):
+		// the next try may work in place
 	default:
 		j.closeStore()
 	}

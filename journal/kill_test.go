@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/journal/journaltest"
@@ -58,6 +60,9 @@ func must[T any](value T, err error) T {
 
 // appendForEver says on its output what was recorded.
 func appendForEver(dir string) {
+	// It must not be thousands of records ahead of who listens: each of them is read again in every later round.
+	must(unix.FcntlInt(os.Stdout.Fd(), unix.F_SETPIPE_SZ, 4096))
+
 	j, err := journal.Open(journal.Options{Dir: dir, Identity: journal.Identity{Instance: "i", BootID: "b", RunID: strconv.Itoa(os.Getpid())}})
 	if err != nil {
 		panic(err)

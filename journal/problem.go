@@ -20,6 +20,14 @@ func code(err error) int {
 	return 0
 }
 
+// syncError tells that what was written may not be on the disk. The database must stay open: what the kernel still knows of
+// it is all there is.
+type syncError struct{ cause error }
+
+func (e *syncError) Error() string { return "cannot sync the journal: " + e.cause.Error() }
+
+func (e *syncError) Unwrap() error { return e.cause }
+
 // unreadable tells that the file itself is damaged, so that trying again cannot help.
 func unreadable(err error) bool {
 	var foreign *foreignError
@@ -46,6 +54,10 @@ func (j *Journal) explain(err error) string {
 		case code(err) == sqlite3.SQLITE_IOERR && disk.Bavail == 0, errors.Is(err, unix.ENOSPC):
 			return "the disk is full"
 		}
+	}
+
+	if code(err) == sqlite3.SQLITE_IOERR || errors.Is(err, unix.EIO) {
+		return "the disk reports an error: " + err.Error()
 	}
 
 	return err.Error()

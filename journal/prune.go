@@ -49,7 +49,7 @@ func (s *store) deleteChunk(from, keep uint64, lines map[string]uint64) (next ui
 	defer s.writing.Unlock()
 
 	ctx := context.Background()
-	if _, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return 0, fmt.Errorf("cannot delete old records: %w", err)
 	}
 

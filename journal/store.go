@@ -20,7 +20,8 @@ import (
 type store struct {
 	path     string
 	identity os.FileInfo // of the database file when it was opened
-	wal      *os.File    // a handle of our own on the write-ahead log, for fsync
+	wal      rewriter    // a handle of our own on the write-ahead log, for fsync
+	database rewriter    // closing it gives up SQLite's locks, so it comes last
 
 	writing sync.Mutex // one write transaction at a time: the committer's batches and retention's chunks
 	writer  *sql.DB
@@ -126,7 +127,11 @@ func (s *store) prepareWriter(ctx context.Context) error {
 		return fmt.Errorf("cannot open %q: %w", s.path, err)
 	}
 
-	if s.wal, err = os.OpenFile(s.path+"-wal", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+	if s.database.file, err = os.OpenFile(s.path, os.O_RDWR, 0); err != nil {
+		return fmt.Errorf("cannot open %q: %w", s.path, err)
+	}
+
+	if s.wal.file, err = os.OpenFile(s.path+"-wal", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return fmt.Errorf("cannot open the write-ahead log: %w", err)
 	}
 
@@ -151,7 +156,7 @@ func (s *store) write(batch []*queued) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 
-	if _, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 
@@ -172,6 +177,17 @@ func (s *store) write(batch []*queued) error {
 	}
 
 	return nil
+}
+
+// begin begins a transaction that writes; the lock for writing is held.
+func (s *store) begin(ctx context.Context) error {
+	if s.wal.pending() || s.database.pending() {
+		return &syncError{errors.New("what was written before is not safe yet")}
+	}
+
+	_, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+
+	return err
 }
 
 func (s *store) insertRow(ctx context.Context, row *events.Record, payload []byte) error {
@@ -207,24 +223,27 @@ func (s *store) bytes() (int64, error) {
 	return size * (pages - free), err
 }
 
-// checkpoint moves the write-ahead log into the database and syncs that: what it can without holding up the writer, or,
-// where it must be whole, everything.
-func (s *store) checkpoint(whole bool) error {
-	mode := "PASSIVE"
-	if whole {
-		mode = "FULL"
-	}
-
+// checkpoint moves the write-ahead log into the database and syncs that: what it can without holding up the writer. What
+// could not be synced is moved again by the next one.
+func (s *store) checkpoint() error {
 	var busy, frames, moved int
-	if err := s.readers.QueryRow("PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &frames, &moved); err != nil {
+	if err := s.readers.QueryRow("PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &moved); err != nil {
 		return fmt.Errorf("cannot move the write-ahead log: %w", err)
 	}
 
-	if whole && (busy != 0 || moved < frames) {
-		return errors.New("cannot move the write-ahead log: the database is in use")
+	return nil
+}
+
+// rewrite makes the write-ahead log and the database safe after a sync of either failed.
+func (s *store) rewrite() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+
+	if err := s.wal.rewrite(); err != nil {
+		return err
 	}
 
-	return nil
+	return s.database.rewrite()
 }
 
 // close waits for running queries. The last connection moves the write-ahead log into the database.
@@ -251,8 +270,10 @@ func (s *store) close() error {
 		problems = append(problems, s.writer.Close())
 	}
 
-	if s.wal != nil {
-		problems = append(problems, s.wal.Close())
+	for _, own := range []*os.File{s.wal.file, s.database.file} {
+		if own != nil {
+			problems = append(problems, own.Close())
+		}
 	}
 
 	return errors.Join(problems...)

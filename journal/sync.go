@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // checkpointRows is after how many rows the write-ahead log is moved into the database.
@@ -92,19 +94,19 @@ func (j *Journal) flushTo(store *store, head *head, seq uint64, unsafe bool) err
 		return err
 	}
 
-	err := store.wal.Sync()
-	if err == nil && unsafe {
-		// After a failed sync the kernel takes pages for clean that never reached the disk; only writing them elsewhere
-		// and syncing that is safe.
-		err = store.checkpoint(true)
+	sync := store.wal.file.Sync
+	if unsafe {
+		sync = store.rewrite
 	}
+
+	err := sync()
 
 	if err == nil {
 		err = head.write(seq)
 	}
 
 	if err != nil {
-		err = fmt.Errorf("cannot sync the journal: %w", err)
+		err = &syncError{err}
 		j.distrust(err, true)
 	}
 
@@ -123,7 +125,15 @@ func (j *Journal) distrust(err error, unsafe bool) {
 }
 
 func (j *Journal) checkpoint(store *store, unmoved int) error {
-	if err := store.checkpoint(false); err != nil {
+	err := store.checkpoint()
+	if code(err) == sqlite3.SQLITE_IOERR && store.ending.Err() == nil {
+		err = &syncError{err}
+		j.distrust(err, true)
+
+		return err
+	}
+
+	if err != nil {
 		// The log still has everything; a disk without space will be noticed by the next append.
 		j.log.Warn().Err(err).Msg("journal: cannot move the write-ahead log into the database")
 
