@@ -21,6 +21,7 @@ func configOf(pairs ...string) *spec.Config {
 	return config
 }
 
+// configFiles are extra mounts, read-only, after those of the service file.
 func TestConfigMounts(t *testing.T) {
 	host := fixedHost()
 	host.ConfigDir = "/run/extactor/config/ext-x.1"

@@ -49,6 +49,7 @@ func (i inspection) mountOptions(path string) []string {
 	return options
 }
 
+// What a privileged container of a plain service file sees, from the inside.
 func TestContainerSeesWhatTheTableSays(t *testing.T) {
 	needRuntime(t, "runc")
 	host := newRootfs(t, "table")
@@ -116,6 +117,7 @@ func TestContainerSeesWhatTheTableSays(t *testing.T) {
 	}
 }
 
+// The same with writeableRootfs, writeableSysfs, and empty maskedPaths and readonlyPaths.
 func TestContainerWithLoosenedSecurity(t *testing.T) {
 	needRuntime(t, "runc")
 	host := newRootfs(t, "loose")

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// environmentFile: lines, quotes and comments; values are literal.
 func TestReadEnvironmentFile(t *testing.T) {
 	for _, row := range []struct {
 		name, content string
@@ -70,6 +71,7 @@ func TestReadEnvironmentFileErrors(t *testing.T) {
 	}
 }
 
+// environmentFile, environment, ExtensionServiceConfig: later wins, a name keeps its first place.
 func TestMergeEnvironment(t *testing.T) {
 	for _, row := range []struct {
 		name  string

@@ -60,6 +60,7 @@ func TestTable(t *testing.T) {
 	equal(t, "annotations", len(s.Annotations), 0)
 }
 
+// capabilities: all that may be granted, but CAP_SYS_BOOT and CAP_SYS_MODULE; none ambient.
 func TestCapabilities(t *testing.T) {
 	s := specOf(t, spec.Container{Entrypoint: "x"})
 	granted := s.Process.Capabilities
@@ -80,6 +81,7 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
+// seccomp: the default profile allows what the capabilities need, and no more.
 func TestSeccompFollowsCapabilities(t *testing.T) {
 	full := specOf(t, spec.Container{Entrypoint: "x"})
 	equal(t, "profile", full.Linux.Seccomp, seccomp.DefaultProfile(full))
@@ -108,6 +110,7 @@ func allows(s *specs.Spec, call string) bool {
 	})
 }
 
+// maskedPaths and readonlyPaths: the defaults, or exactly what is given, even [].
 func TestMaskedAndReadonlyPaths(t *testing.T) {
 	defaults := specOf(t, spec.Container{Entrypoint: "x"})
 	for _, want := range []string{"/proc/kcore", "/proc/keys", "/sys/firmware"} {
@@ -124,6 +127,7 @@ func TestMaskedAndReadonlyPaths(t *testing.T) {
 	}
 }
 
+// writeableRootfs, writeableSysfs and rootfsPropagation: what is without them, and with them.
 func TestSecuritySwitches(t *testing.T) {
 	tight, loose := specOf(t, spec.Container{Entrypoint: "x"}), specOf(t, spec.Container{Entrypoint: "x",
 		Security: spec.Security{WriteableRootfs: true, WriteableSysfs: true, RootfsPropagation: "rshared"}})
@@ -141,6 +145,7 @@ func TestWriteableSysfsLeavesTheFilesOwnMountsAlone(t *testing.T) {
 	equal(t, "the parsed file", own.Options, []string{"ro"})
 }
 
+// mounts: the defaults, hosts and resolv.conf, then those of the file in their order, unchanged.
 func TestMountOrder(t *testing.T) {
 	s := specOf(t, spec.Container{Entrypoint: "x", Mounts: []spec.Mount{
 		{Source: "/b", Destination: "/z", Type: "bind", Options: []string{"rshared", "rbind"}},
@@ -190,6 +195,7 @@ func TestKernelFilesAreNotMountedTwice(t *testing.T) {
 	equal(t, "the parsed file", given.ReadonlyPaths, []string{"/given"})
 }
 
+// hosts and resolv.conf are left out where the host has none.
 func TestMissingNetworkFilesAreNotMounted(t *testing.T) {
 	s := specOf(t, spec.Container{Entrypoint: "x"}, func(host *Host) { host.HostsFile, host.ResolvConf = "", "" })
 	for _, mount := range s.Mounts {

@@ -25,6 +25,7 @@ const (
 	fails = "echo cgroups in hybrid mode not supported >&2; exit 1"
 )
 
+// Which OCI runtime is taken: runc, or crun where it works.
 func TestSelectOCIRuntime(t *testing.T) {
 	for _, row := range []struct {
 		name, choice  string

@@ -12,6 +12,7 @@ import (
 	"github.com/extactor/extactor/spec"
 )
 
+// Published service files load as they are, without a problem or a warning.
 func TestCorpusLoadsUnmodified(t *testing.T) {
 	services, problems := spec.LoadDir("testdata/corpus")
 	if len(problems) > 0 {
@@ -27,6 +28,7 @@ func TestCorpusLoadsUnmodified(t *testing.T) {
 	}
 }
 
+// Files are read in file-name order; one that is broken or repeats a name is reported and skipped, the others load.
 func TestLoadDirSkipsWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string) {
@@ -80,6 +82,7 @@ func TestLoadDirSkipsWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A directory of service files that is missing is no error.
 func TestLoadDirWithoutDirectory(t *testing.T) {
 	if services, problems := spec.LoadDir(filepath.Join(t.TempDir(), "none")); services != nil || problems != nil {
 		t.Errorf("got %v, %v", services, problems)

@@ -60,6 +60,7 @@ extactor:
     - {configuration: true, timeout: 5m}
 `
 
+// Every field of a service file, those of a mount and of security too, and what it becomes.
 func TestParseReadsEveryField(t *testing.T) {
 	want := &spec.Service{
 		Name: "hello_world-2",
@@ -141,6 +142,7 @@ func parsed(t *testing.T, container, top string) *spec.Service {
 	return service
 }
 
+// maskedPaths and readonlyPaths: absent is containerd's default, [] is none.
 func TestAbsentAndEmptyPathsDiffer(t *testing.T) {
 	for name, test := range map[string]struct {
 		yaml string

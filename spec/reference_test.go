@@ -8,6 +8,7 @@ import (
 	"github.com/extactor/extactor/spec"
 )
 
+// restart is always, never or untilSuccess, whatever the letter case.
 func TestRestartInAnyLetterCase(t *testing.T) {
 	for _, want := range []spec.RestartPolicy{spec.RestartAlways, spec.RestartNever, spec.RestartUntilSuccess} {
 		for _, spelling := range []string{string(want), strings.ToUpper(string(want)), strings.ToLower(string(want))} {
