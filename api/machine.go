@@ -86,6 +86,10 @@ func (m *machineService) Version(context.Context, *emptypb.Empty) (*machine.Vers
 // systemNamespace is where Talos keeps its services' logs.
 const systemNamespace = "system"
 
+// logChunk is how much of a log goes into one message. With its envelope it fits into a buffer of 32 KiB; the next size that
+// gRPC has is 1 MiB, and a client that does not read keeps several.
+const logChunk = 31 << 10
+
 // Logs implements machine.MachineService.
 func (m *machineService) Logs(request *machine.LogsRequest, stream grpc.ServerStreamingServer[common.Data]) error {
 	if namespace := request.GetNamespace(); namespace != "" && namespace != systemNamespace {
@@ -107,7 +111,7 @@ func (m *machineService) Logs(request *machine.LogsRequest, stream grpc.ServerSt
 	}
 	defer reader.Close()
 
-	buffer := make([]byte, 32<<10)
+	buffer := make([]byte, logChunk)
 
 	for {
 		n, err := reader.Read(buffer)

@@ -32,7 +32,14 @@ func (s *Server) view(id string) (events.View, error) {
 
 func candidates(id string) []string { return []string{id, prefix + id} }
 
+// longestShown is how many bytes of an id an error repeats.
+const longestShown = 100
+
 func (s *Server) unknown(id string) error {
+	if len(id) > longestShown {
+		id = id[:longestShown] + "..."
+	}
+
 	if file := skipped(id, s.options.Services.Rejected()); file != nil {
 		return status.Errorf(codes.NotFound, "service %q is not known, because its file was skipped: %s has problems at line:column %s; see: extactor validate %s",
 			id, file.GetFile(), strings.Join(file.GetProblems(), ", "), file.GetFile())
