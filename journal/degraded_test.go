@@ -46,7 +46,7 @@ func mount(t *testing.T, source, target, kind string, flags uintptr, data string
 
 // count makes the numbers from..to.
 func count(from, to uint64) []uint64 {
-	seqs := []uint64{}
+	var seqs []uint64
 	for ; from <= to; from++ {
 		seqs = append(seqs, from)
 	}

@@ -154,6 +154,51 @@ func checkDamage(t *testing.T, row damage, dir string, first bool) []events.Reco
 	return records
 }
 
+// A database that a newer daemon wrote is whole: it is there for that daemon however often this one starts.
+func TestNewerDatabasesAreKept(t *testing.T) {
+	t.Parallel()
+
+	const starts = 5 // more than damaged ones are kept
+
+	dir := filepath.Join(t.TempDir(), "state")
+
+	for number := range starts {
+		j := open(t, journal.Options{Dir: dir})
+		j.Append(journaltest.Decision("ext-a", number))
+
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+
+		statement("PRAGMA user_version = 1000")(t, dir)
+	}
+
+	j := open(t, journal.Options{Dir: dir})
+	if losses := j.Status().Losses; len(losses) != 2 || losses[1].Records != 3*starts {
+		t.Fatalf("losses are %v", losses)
+	}
+
+	aside, err := filepath.Glob(filepath.Join(dir, "journal.db.set-aside-*[0-9]"))
+	if err != nil || len(aside) != starts {
+		t.Fatalf("set aside are %v, %v", aside, err)
+	}
+
+	for number, path := range aside {
+		reader, err := journal.OpenReadOnly(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if kept, err := reader.Tail("ext-a", 5); err != nil || len(kept) != 1 || kept[0].Attempt != uint64(number) {
+			t.Fatalf("%s holds %v, %v", path, kept, err)
+		}
+
+		if err := reader.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // image makes the files of a journal with synced records, as they are after Close or after the daemon was killed.
 func image(t *testing.T, crashed bool) string {
 	t.Helper()

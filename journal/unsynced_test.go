@@ -64,21 +64,7 @@ func (d *brittleDisk) breakDown() {
 	d.t.Helper()
 	unix.Sync() // what was written before is on it
 
-	file, err := os.Create(d.ballast)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer file.Close()
-
-	for chunk := make([]byte, 1<<20); len(chunk) > 0; {
-		if _, err = file.Write(chunk); err != nil {
-			chunk = chunk[:len(chunk)/2]
-		}
-	}
-
-	if !errors.Is(err, unix.ENOSPC) {
-		d.t.Fatalf("the disk under the disk is not full: %v", err)
-	}
+	fillDisk(d.t, d.ballast)
 }
 
 func (d *brittleDisk) repair() {
