@@ -116,6 +116,10 @@ integration: deps-test build ## run the tests on real containers (as root)
 bench: build ## measure
 	go test -run '^$$' -bench . -timeout 20m ./tests/bench/...
 
+.PHONY: soak
+soak: build ## let services crash and documents change thousands of times, and watch the daemon (as root)
+	EXTACTOR_BIN=$(CURDIR)/bin go test -run '^$$' -bench Soak -benchtime 1x -timeout 2h ./tests/integration/daemon
+
 .PHONY: lint
 lint: check ## check, staticcheck, gosec, and the rules of the house
 	go run $(STATICCHECK) ./...
