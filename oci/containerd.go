@@ -61,6 +61,7 @@ type Runtime struct {
 	calls  calls
 	starts starts
 	logs   logs.Dir
+	swept  sync.Once // what earlier daemons left was removed
 
 	mu         sync.Mutex
 	holds      map[string]func() error // lets go of the log FIFO of an id

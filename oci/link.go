@@ -77,6 +77,12 @@ func (r *Runtime) Link(ctx context.Context, up func(address, version string), do
 
 		pauses := r.pause.ended()
 
+		r.swept.Do(func() { // before up, because then services are prepared
+			if err := r.sweepUnowned(ctx); err != nil {
+				r.config.Logger.Warn().Err(err).Msg("files are left behind")
+			}
+		})
+
 		up(r.config.Address, r.describe(ctx, version))
 
 		// Any change away from Ready means that the connection was lost, even if another one is there by now.

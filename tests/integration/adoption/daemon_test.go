@@ -2,7 +2,6 @@ package adoption_test
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +49,7 @@ type verdict int
 const (
 	proceed verdict = iota
 	die             // at once: nothing of it has any effect from here on
-	hold            // the call hangs until the daemon dies
+	hold            // the call hangs until the daemon dies, or the held are released
 	fail            // the call of the runtime fails without being made
 )
 
@@ -61,14 +60,16 @@ type daemon struct {
 	runtime *oci.Runtime
 	system  *actors.System
 	proxy   *proxy
+	address string // of the proxy
 	watch   *watch.Watchers
 
-	mu      sync.Mutex
-	hook    func(point) verdict
-	dead    bool
-	died    chan struct{}
-	changed chan struct{}  // closed at the next point
-	busy    map[string]int // calls under way, by name
+	mu       sync.Mutex
+	hook     func(point) verdict
+	dead     bool
+	died     chan struct{}
+	released chan struct{}  // what is held goes on once this is closed
+	changed  chan struct{}  // closed at the next point
+	busy     map[string]int // calls under way, by name
 }
 
 var errDead = errors.New("the daemon is dead")
@@ -82,19 +83,19 @@ func (s *site) start(hook func(point) verdict) *daemon {
 	}
 
 	d := &daemon{
-		site: s, hook: hook, died: make(chan struct{}), changed: make(chan struct{}), busy: make(map[string]int),
+		site: s, hook: hook, died: make(chan struct{}), released: make(chan struct{}), changed: make(chan struct{}), busy: make(map[string]int),
 	}
 	s.daemon = d
-	address := filepath.Join(filepath.Dir(s.state), uuid.NewString()[:6]+".sock")
+	d.address = filepath.Join(filepath.Dir(s.state), uuid.NewString()[:6]+".sock")
 	logger := zerolog.New(io.Discard)
 
 	var err error
 
-	d.proxy, err = newProxy(address, server.Address(s.world.run), d.call)
+	d.proxy, err = newProxy(d.address, server.Address(s.world.run), d.call)
 	must(s.t, err)
 
 	d.runtime, err = oci.New(oci.Config{
-		RunDir: s.world.run, RootfsDir: s.world.rootfs, Address: address, Namespace: s.namespace, Instance: s.instance,
+		RunDir: s.runDir, RootfsDir: s.world.rootfs, Address: d.address, Namespace: s.namespace, Instance: s.instance,
 		Version: "test", OCIRuntime: "runc", ShimPath: shimPath, Logger: logger,
 	})
 	must(s.t, err)
@@ -141,13 +142,27 @@ func (kernelClock) AfterFunc(wait time.Duration, f func()) func() bool {
 // pass asks what becomes of the daemon at a point. A daemon that is dead stays dead.
 func (d *daemon) pass(at point) verdict {
 	answer := d.look(at)
-	if answer == hold {
-		<-d.died
-
-		return die
+	if answer != hold {
+		return answer
 	}
 
-	return answer
+	select {
+	case <-d.died:
+		return die
+	case <-d.released:
+		return proceed
+	}
+}
+
+// reconnect breaks the connection to containerd; the daemon finds it again.
+func (d *daemon) reconnect() {
+	d.site.t.Helper()
+	d.proxy.stop()
+
+	var err error
+
+	d.proxy, err = newProxy(d.address, server.Address(d.site.world.run), d.call)
+	must(d.site.t, err)
 }
 
 func (d *daemon) look(at point) verdict {
@@ -313,6 +328,10 @@ func (d *daemon) await(what string, holds func() bool) {
 		changed := d.changed
 		d.mu.Unlock()
 
+		d.site.mu.Lock()
+		wrote := d.site.wrote
+		d.site.mu.Unlock()
+
 		viewed := d.system.Changed()
 
 		if holds() {
@@ -322,6 +341,7 @@ func (d *daemon) await(what string, holds func() bool) {
 		select {
 		case <-changed:
 		case <-viewed:
+		case <-wrote:
 		case <-deadline.C:
 			view, _ := d.system.View(d.site.id)
 			d.site.t.Fatalf("waited in vain for %s; the service is %s, attempt %d: %s", what, view.State, view.Attempt, d.site.said())
@@ -358,21 +378,10 @@ func (s *site) records() []events.Record {
 
 // command gives a person's order, and tells whether it was acknowledged.
 func (d *daemon) command(order events.Order) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := d.lifetime()
 	defer cancel()
-
-	go func() {
-		select {
-		case <-d.died:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 
 	_, err := d.system.Command(ctx, d.site.id, order, &events.Origin{Via: "test"})
 
-	d.mu.Lock()
-	defer d.mu.Unlock()
-
-	return err == nil && !d.dead
+	return err == nil && !d.isDead()
 }

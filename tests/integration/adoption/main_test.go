@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 	// They wait for each other's containers more than they compute.
 	flag.Parse()
-	_ = flag.Set("test.parallel", "8")
+	_ = flag.Set("test.parallel", "5")
 
 	os.Exit(runTests(m))
 }

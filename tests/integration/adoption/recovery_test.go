@@ -27,6 +27,7 @@ import (
 type row struct {
 	label  string
 	detail string // tells rows of the same label apart
+	same   bool   // the same daemon takes the row, after its connection was lost
 	set    func(s *site)
 	then   func(s *site, d *daemon) // what must come of it
 }
@@ -77,6 +78,17 @@ var rows = []row{
 		s.endTask(unix.SIGUSR1)
 		d.awaitDeath()
 	}, then: restarted},
+	{label: "start in flight, stale attempt: delete", same: true, set: func(s *site) {
+		s.began++
+		d := s.start(follow(rule{at: "before runtime.Delete", answer: fail}, rule{at: "before runtime.Prepare", nth: 1, answer: hold}))
+		d.awaitRunning()
+		s.endTask(unix.SIGUSR1)
+		d.await("a start that hangs", func() bool { return d.under("runtime.Prepare") == 1 })
+		d.reconnect()
+	}, then: func(s *site, d *daemon) {
+		close(d.released)
+		restarted(s, d)
+	}},
 	{label: "preparing, nothing there: retry", set: func(s *site) {
 		s.start(follow(rule{at: "before runtime.Prepare", answer: die})).awaitDeath()
 	}, then: restarted},
@@ -199,7 +211,11 @@ func TestRecoveryTable(t *testing.T) {
 					hook = follow(rule{at: "before runtime.Observe", answer: fail})
 				}
 
-				d := s.start(hook)
+				d := s.daemon
+				if !row.same {
+					d = s.start(hook)
+				}
+
 				d.await("the row "+strconv.Quote(row.label), func() bool { return len(s.taken()) > 0 })
 
 				if taken := s.taken(); taken[0] != row.label {
@@ -349,7 +365,7 @@ func (s *site) createTaskByHand() {
 	host, err := oci.ThisHost(s.world.rootfs, "/"+s.namespace)
 	must(s.t, err)
 
-	rootfs, err := oci.OverlayRootfs(s.desired().Services[0], host, s.world.run, 1)
+	rootfs, err := oci.OverlayRootfs(s.desired().Services[0], host, s.runDir, 1)
 	must(s.t, err)
 
 	container, err := s.world.client.LoadContainer(s.context(), s.id)

@@ -85,23 +85,43 @@ func (s *site) count(line string) int {
 func (s *site) awaitLine(line string, times int) {
 	s.t.Helper()
 
-	watcher, err := fsnotify.NewWatcher()
-	must(s.t, err)
-
-	defer watcher.Close()
-
-	must(s.t, watcher.Add(s.box))
-
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 
-	for s.count(line) < times {
+	for {
+		s.mu.Lock()
+		wrote := s.wrote
+		s.mu.Unlock()
+
+		if s.count(line) >= times {
+			return
+		}
+
 		select {
-		case <-watcher.Events:
+		case <-wrote:
 		case <-deadline.C:
-			s.t.Fatalf("waited in vain for %q %d times, it wrote %q; %s", line, times, s.runs(), s.said())
+			s.t.Fatalf("waited in vain for %q %d times, it wrote %q", line, times, s.runs())
 		}
 	}
+}
+
+// watchBox has those who wait look again when the program has written.
+func (s *site) watchBox() {
+	s.t.Helper()
+
+	watcher, err := fsnotify.NewWatcher()
+	must(s.t, err)
+	must(s.t, watcher.Add(s.box))
+	s.t.Cleanup(func() { watcher.Close() })
+
+	go func() {
+		for range watcher.Events {
+			s.mu.Lock()
+			close(s.wrote)
+			s.wrote = make(chan struct{})
+			s.mu.Unlock()
+		}
+	}()
 }
 
 // view is the service as status shows it.

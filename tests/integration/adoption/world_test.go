@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -27,7 +28,7 @@ import (
 )
 
 // patience is how long a test waits for something that must come. It only limits how long a failure takes.
-const patience = 45 * time.Second
+const patience = time.Minute
 
 // world is a host that outlives its daemons: a containerd, a logd, and the directories.
 type world struct {
@@ -49,7 +50,6 @@ func newWorld(t testing.TB) *world {
 	must(t, os.MkdirAll(filepath.Join(w.run, "containerd"), 0o700))
 	t.Cleanup(w.remove)
 	w.startContainerd()
-	w.startLogs()
 
 	w.client, err = client.New(server.Address(w.run))
 	must(t, err)
@@ -88,32 +88,6 @@ func (w *world) startContainerd() {
 	}
 }
 
-func (w *world) startLogs() {
-	w.t.Helper()
-
-	ctx, cancel := context.WithCancel(context.Background())
-	reader, ready := io.Pipe()
-	done := make(chan error, 1)
-
-	go func() {
-		done <- logs.Run(ctx, logs.Options{Dir: logs.In(w.run), Ready: ready})
-		ready.Close()
-	}()
-
-	if _, err := reader.Read(make([]byte, 16)); err != nil {
-		cancel()
-		w.t.Fatalf("logd: %v, %v", err, <-done)
-	}
-
-	w.t.Cleanup(func() {
-		cancel()
-
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			w.t.Errorf("logd: %v", err)
-		}
-	})
-}
-
 // remove demands that nothing is left of any service, and removes the directory.
 func (w *world) remove() {
 	for _, process := range processesNaming(w.dir) {
@@ -127,17 +101,6 @@ func (w *world) remove() {
 		w.t.Errorf("left behind: mount %s", mount.Mountpoint)
 
 		_ = unix.Unmount(mount.Mountpoint, unix.MNT_DETACH)
-	}
-
-	for _, directory := range []string{"rootfs", "config", "exits", "tasks", "logs/fifo"} {
-		entries, err := os.ReadDir(filepath.Join(w.run, directory))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			w.t.Error(err)
-		}
-
-		for _, entry := range entries {
-			w.t.Errorf("left behind: %s/%s", directory, entry.Name())
-		}
 	}
 
 	must(w.t, os.RemoveAll(w.dir))
@@ -168,12 +131,16 @@ type site struct {
 	instance  string
 	namespace string
 	boot      string
+	runDir    string // the run directory, but for containerd
 	state     string // the newest directory of the journal
 	box       string // what the service's program sees as /box
 	wish      wish   // what the files say
 	began     int    // how often the program must have begun by now
 	since     uint64 // the newest record when the present daemon began
 	daemon    *daemon
+
+	mu    sync.Mutex
+	wrote chan struct{} // closed when the program writes
 }
 
 func newSite(t testing.TB, w *world, name string) *site {
@@ -185,14 +152,17 @@ func newSite(t testing.TB, w *world, name string) *site {
 
 	s := &site{
 		t: t, world: w, name: name, id: "ext-" + name, instance: instance, namespace: "extactor-" + instance[:8],
-		boot: "boot-1", state: filepath.Join(base, "state0"), box: filepath.Join(base, "box"),
+		boot: "boot-1", runDir: filepath.Join(base, "run"), state: filepath.Join(base, "state0"), box: filepath.Join(base, "box"),
 	}
 
-	for _, directory := range []string{s.state, s.box, filepath.Join(w.rootfs, name)} {
+	for _, directory := range []string{s.runDir, s.state, s.box, filepath.Join(w.rootfs, name)} {
 		must(t, os.MkdirAll(directory, 0o700))
 	}
 
 	must(t, os.Link(programPath, filepath.Join(w.rootfs, name, "program")))
+	s.startLogs()
+	s.wrote = make(chan struct{})
+	s.watchBox()
 	t.Cleanup(s.close)
 
 	return s
@@ -232,6 +202,47 @@ func (s *site) close() {
 	if err := errors.Join(cgroup.Kill(ctx, "/"+s.namespace), cgroup.Remove("/"+s.namespace)); err != nil {
 		s.t.Error(err)
 	}
+
+	if s.t.Failed() {
+		return
+	}
+
+	for _, directory := range []string{"rootfs", "config", "exits", "tasks", "exec", "logs/fifo"} {
+		entries, err := os.ReadDir(filepath.Join(s.runDir, directory))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.t.Error(err)
+		}
+
+		for _, entry := range entries {
+			s.t.Errorf("left behind: %s/%s", directory, entry.Name())
+		}
+	}
+}
+
+func (s *site) startLogs() {
+	s.t.Helper()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	reader, ready := io.Pipe()
+	done := make(chan error, 1)
+
+	go func() {
+		done <- logs.Run(ctx, logs.Options{Dir: logs.In(s.runDir), Ready: ready})
+		ready.Close()
+	}()
+
+	if _, err := reader.Read(make([]byte, 16)); err != nil {
+		cancel()
+		s.t.Fatalf("logd: %v, %v", err, <-done)
+	}
+
+	s.t.Cleanup(func() {
+		cancel()
+
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			s.t.Errorf("logd: %v", err)
+		}
+	})
 }
 
 // task is the task of the site's service as containerd has it.
