@@ -68,7 +68,7 @@ func (w *wait) ask(ctx context.Context) told {
 	}
 
 	if container == nil {
-		return told{exit: w.runtime.rememberedExit(ctx, w.task, nil)}
+		return told{exit: w.runtime.rememberedExit(ctx, w.task, nil, true)}
 	}
 
 	w.container.Store(container)
@@ -76,16 +76,18 @@ func (w *wait) ask(ctx context.Context) told {
 	response, err := w.runtime.client.TaskService().Wait(ctx, &tasks.WaitRequest{ContainerID: w.task.ID})
 	if err := errgrpc.ToNative(err); err != nil {
 		if ctx.Err() == nil && errdefs.IsNotFound(err) {
-			return told{exit: w.runtime.rememberedExit(ctx, w.task, container)}
+			return told{exit: w.runtime.rememberedExit(ctx, w.task, container, true)}
 		}
 
 		return told{problem: err}
 	}
 
-	return told{exit: w.runtime.exit(ctx, w.task, container, exits.Record{
+	exit, problem := w.runtime.collect(ctx, w.task, container, exits.Record{
 		Status: response.ExitStatus,
 		WallNS: response.ExitedAt.AsTime().UnixNano(),
-	})}
+	})
+
+	return told{exit: exit, problem: problem}
 }
 
 // first returns what containerd tells or, where it does not answer, what is seen of the process itself.
@@ -165,7 +167,7 @@ func (w *wait) late(ctx context.Context) (*service.Exit, error) {
 	}
 
 	if w.recorded() {
-		return w.runtime.rememberedExit(ctx, w.task, w.container.Load()), nil
+		return w.runtime.rememberedExit(ctx, w.task, w.container.Load(), false), nil
 	}
 
 	answer := <-w.told // a containerd that hangs loses its connection some time
@@ -195,7 +197,7 @@ func (w *wait) alone(ctx context.Context) (*service.Exit, error) {
 		return nil, context.Cause(ctx)
 	}
 
-	return w.runtime.rememberedExit(ctx, w.task, w.container.Load()), nil
+	return w.runtime.rememberedExit(ctx, w.task, w.container.Load(), false), nil
 }
 
 func (w *wait) recorded() bool {

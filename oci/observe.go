@@ -86,11 +86,15 @@ func (r *Runtime) observed(ctx context.Context, container containers.Container, 
 	case process == nil:
 		// A containerd that starts deletes a task which ended while it was down.
 		observed.Status = events.TaskStatus_TASK_STATUS_NONE
-		if exit := r.rememberedExit(ctx, task, &container); exit.Known {
+
+		if r.wasStarted(task) {
 			observed.Status = events.TaskStatus_TASK_STATUS_EXITED
-			observed.Exit = exit
+			observed.Exit = r.rememberedExit(ctx, task, &container, true)
 		}
 	case process.Status == tasktypes.Status_CREATED:
+		observed.Status = events.TaskStatus_TASK_STATUS_CREATED
+		observed.Pid = process.Pid
+	case process.Status == tasktypes.Status_STOPPED && r.unstarted(task):
 		observed.Status = events.TaskStatus_TASK_STATUS_CREATED
 		observed.Pid = process.Pid
 	case process.Status == tasktypes.Status_STOPPED:
@@ -109,6 +113,26 @@ func (r *Runtime) observed(ctx context.Context, container containers.Container, 
 	}
 
 	return observed
+}
+
+// wasStarted tells of a task that is gone whether its program was executed. Where nobody wrote down how a task ended that
+// was made, its shim was killed.
+func (r *Runtime) wasStarted(task service.Task) bool {
+	record, err := exits.Read(exits.Path(r.config.RunDir, task.ID, task.Attempt))
+	if err == nil {
+		return !record.Unstarted
+	}
+
+	made := r.claimed(task)
+
+	return made != nil && made.PID != 0
+}
+
+// unstarted tells of a task that has ended that its program was never executed, as when its start was broken off.
+func (r *Runtime) unstarted(task service.Task) bool {
+	record, err := exits.Read(exits.Path(r.config.RunDir, task.ID, task.Attempt))
+
+	return err == nil && record.Unstarted
 }
 
 // clockTicks is the unit of times in /proc, fixed by the kernel's interface: USER_HZ.

@@ -74,6 +74,10 @@ func (r *Runtime) removeEarlier(ctx context.Context, request service.StartReques
 		}
 	}
 
+	if err := r.removeStrays(ctx, request.ID); err != nil {
+		return err
+	}
+
 	return r.sweep(request.ID, func(attempt uint64) bool { return attempt <= request.Attempt })
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/containerd/v2/core/mount"
+	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
 	"github.com/containerd/typeurl/v2"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -62,6 +63,25 @@ func (r *Runtime) start(ctx context.Context, request service.StartRequest) (serv
 		return service.Started{}, errors.New("no cgroup file system is mounted (usually on /sys/fs/cgroup)")
 	}
 
+	for repeats := 0; ; repeats++ {
+		started, err := r.startOnce(ctx, request)
+		if !errdefs.IsUnavailable(err) || repeats == mostRepeats {
+			return started, err
+		}
+
+		resumed, problem := r.resume(ctx, request)
+		if problem != nil {
+			return service.Started{}, err
+		}
+
+		if resumed != nil {
+			return *resumed, nil
+		}
+	}
+}
+
+// startOnce makes and starts the container. After the connection was lost, what was made of it is left.
+func (r *Runtime) startOnce(ctx context.Context, request service.StartRequest) (service.Started, error) {
 	container, rootfs, err := r.compose(ctx, request)
 	if err != nil {
 		return service.Started{}, err
@@ -77,11 +97,15 @@ func (r *Runtime) start(ctx context.Context, request service.StartRequest) (serv
 		return service.Started{PID: pid, Container: request.ID, Rootfs: container.Labels[labelRootfs]}, nil
 	}
 
+	if errdefs.IsUnavailable(err) {
+		return service.Started{}, err
+	}
+
 	// The caller's context may have ended, which is no reason to leave half a container behind.
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 
-	if problem := r.remove(cleanup, container); problem != nil {
+	if problem := errors.Join(r.remove(cleanup, container), r.removeStrays(cleanup, request.ID)); problem != nil {
 		err = errors.Join(err, fmt.Errorf("what was made of it cannot be deleted: %w", problem))
 	} else {
 		_ = r.unclaim(request.ID, func(attempt uint64) bool { return attempt == request.Attempt })
@@ -185,6 +209,9 @@ func generate(request service.StartRequest, host Host) (*specs.Spec, error) {
 	return Generate(request.Spec, host, environment, request.Config)
 }
 
+// ociRuntimeRoot is where the OCI runtime remembers its containers.
+func (r *Runtime) ociRuntimeRoot() string { return filepath.Join(r.config.RunDir, "runc") }
+
 // runtimeInfo says which shim and which OCI runtime run the container.
 func (r *Runtime) runtimeInfo(ctx context.Context) (containers.RuntimeInfo, error) {
 	binary, err := r.selectOCIRuntime(ctx)
@@ -193,7 +220,7 @@ func (r *Runtime) runtimeInfo(ctx context.Context) (containers.RuntimeInfo, erro
 	}
 
 	// What the OCI runtime remembers lies in the run directory too, so that instances do not meet in it.
-	chosen := &options.Options{BinaryName: binary, Root: filepath.Join(r.config.RunDir, "runc")}
+	chosen := &options.Options{BinaryName: binary, Root: r.ociRuntimeRoot()}
 	shim := foreignShim
 
 	if r.child != nil {

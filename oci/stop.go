@@ -142,6 +142,10 @@ func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 		r.letGo(ctx, task.ID) // it was prepared, or somebody else has removed the container
 	}
 
+	if err := r.removeStrays(ctx, task.ID); err != nil {
+		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
+	}
+
 	if err := r.sweep(task.ID, func(attempt uint64) bool { return attempt == task.Attempt }); err != nil {
 		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/typeurl/v2"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -24,12 +25,47 @@ import (
 )
 
 const (
-	drainTimeout   = time.Second // for logd to take what a task printed
-	lastLinesLimit = 4 << 10     // bytes
+	drainTimeout   = time.Second      // for logd to take what a task printed
+	collectTimeout = 15 * time.Second // for all that a task printed to be delivered, and the task to be deleted
+	lastLinesLimit = 4 << 10          // bytes
 )
 
-// rememberedExit is the exit of a task that containerd does not know any more: what our shim wrote down, else unknown.
-func (r *Runtime) rememberedExit(ctx context.Context, task service.Task, container *containers.Container) *service.Exit {
+// shimKilled explains an exit that our shim did not write down, or whose output it did not deliver. What it held then,
+// at most what fits into its pipes, is lost.
+const shimKilled = "its shim was killed; output it had not delivered is lost"
+
+// collect deletes the ended task of our shim, which returns once all that the task printed is delivered, and returns how
+// it ended. Only then is the exit told, so that what is lost with a shim that is killed before can be told with it.
+func (r *Runtime) collect(ctx context.Context, task service.Task, container *containers.Container, told exits.Record) (*service.Exit, error) {
+	if container.Runtime.Name == foreignShim {
+		return r.exit(ctx, task, container, told), nil
+	}
+
+	limit, cancel := context.WithTimeout(ctx, collectTimeout)
+	defer cancel()
+
+	_, err := r.client.TaskService().Delete(limit, &tasks.DeleteTaskRequest{ContainerID: task.ID})
+	if err == nil || ctx.Err() == nil && limit.Err() != nil {
+		if record, err := exits.Read(exits.Path(r.config.RunDir, task.ID, task.Attempt)); err == nil {
+			told = record
+		}
+
+		return r.exit(ctx, task, container, told), nil
+	}
+
+	// Without a shim the first call fails, and the second one tells that the task is gone.
+	if err := r.deleteTask(ctx, task.ID); err != nil {
+		return nil, err
+	}
+
+	return r.rememberedExit(ctx, task, container, true), nil
+}
+
+// rememberedExit is the exit of a task that containerd does not tell: what our shim wrote down, else unknown. Gone says
+// that the shim has ended too.
+func (r *Runtime) rememberedExit(ctx context.Context, task service.Task, container *containers.Container, gone bool) *service.Exit {
+	ours := container != nil && container.Runtime.Name != foreignShim
+
 	record, err := exits.Read(exits.Path(r.config.RunDir, task.ID, task.Attempt))
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -39,10 +75,19 @@ func (r *Runtime) rememberedExit(ctx context.Context, task service.Task, contain
 		exit := r.exit(ctx, task, container, exits.Record{WallNS: time.Now().UnixNano()})
 		exit.Known, exit.Code, exit.Signal = false, 0, 0
 
+		if ours {
+			exit.Explanation = shimKilled
+		}
+
 		return exit
 	}
 
-	return r.exit(ctx, task, container, record)
+	exit := r.exit(ctx, task, container, record)
+	if gone && record.Undelivered {
+		exit.Explanation = shimKilled
+	}
+
+	return exit
 }
 
 // exit adds to what containerd or the shim says what else is known of the end: OOM kills, and the last lines.

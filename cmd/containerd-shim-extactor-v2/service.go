@@ -18,6 +18,7 @@ import (
 	"github.com/containerd/ttrpc"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/exits"
@@ -27,6 +28,8 @@ import (
 type taskService struct {
 	taskapi.TTRPCTaskService
 	recorder *recorder
+
+	making sync.RWMutex // write-locked while the task is made
 
 	mu  sync.Mutex
 	log int // descriptor of the FIFO; 0 while none is held
@@ -42,10 +45,14 @@ func (s *taskService) RegisterTTRPC(server *ttrpc.Server) error {
 // Create opens the log FIFO before the task exists: what the task writes stays in the FIFO even when the service ends
 // while nobody reads.
 func (s *taskService) Create(ctx context.Context, request *taskapi.CreateTaskRequest) (*taskapi.CreateTaskResponse, error) {
+	s.making.Lock()
+	defer s.making.Unlock()
+
 	s.recorder.learn(ctx, request.Bundle)
 	s.hold(ctx, request.Stdout)
 
-	response, err := s.TTRPCTaskService.Create(ctx, request)
+	// Not broken off where whoever asked for it dies: half a container would be left, which nobody knows of.
+	response, err := s.TTRPCTaskService.Create(context.WithoutCancel(ctx), request)
 	if err != nil {
 		s.release()
 	}
@@ -53,14 +60,76 @@ func (s *taskService) Create(ctx context.Context, request *taskapi.CreateTaskReq
 	return response, err
 }
 
-// Delete lets go of the log FIFO once the task itself is gone.
+// Start is not broken off where whoever asked for it dies: the program would be executed, or not, and nobody could tell.
+func (s *taskService) Start(ctx context.Context, request *taskapi.StartRequest) (*taskapi.StartResponse, error) {
+	response, err := s.TTRPCTaskService.Start(context.WithoutCancel(ctx), request)
+	if err == nil && request.ExecID == "" {
+		s.recorder.start()
+	}
+
+	return response, err
+}
+
+// Shutdown comes after a Create that was broken off, too, and waits for it: a task that is made after all must not stay
+// without anybody who knows of it.
+func (s *taskService) Shutdown(ctx context.Context, request *taskapi.ShutdownRequest) (*emptypb.Empty, error) {
+	s.making.RLock()
+	defer s.making.RUnlock()
+
+	return s.TTRPCTaskService.Shutdown(ctx, request)
+}
+
+// Delete lets go of the log FIFO once the task itself is gone, and all that it printed was taken out of the FIFO: nobody
+// else may hold it. The task's own deletion waits until all is in the FIFO.
 func (s *taskService) Delete(ctx context.Context, request *taskapi.DeleteRequest) (*taskapi.DeleteResponse, error) {
+	s.making.RLock()
+	defer s.making.RUnlock()
+
 	response, err := s.TTRPCTaskService.Delete(ctx, request)
 	if err == nil && request.ExecID == "" {
+		if s.drained(ctx) {
+			s.recorder.delivered(ctx)
+		}
+
 		s.release()
 	}
 
 	return response, err
+}
+
+// How long a log may take to be emptied, which is longer than logd takes to come back, and how often it is looked at.
+const (
+	drainTimeout = 10 * time.Second
+	drainPoll    = 20 * time.Millisecond
+)
+
+// drained waits until the log FIFO is empty, and tells whether it is.
+func (s *taskService) drained(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+
+	s.mu.Lock()
+	descriptor := s.log
+	s.mu.Unlock()
+
+	if descriptor == 0 {
+		return true
+	}
+
+	poll := time.NewTicker(drainPoll)
+	defer poll.Stop()
+
+	for {
+		if waiting, err := unix.IoctlGetInt(descriptor, unix.TIOCINQ); err != nil || waiting == 0 {
+			return err == nil
+		}
+
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // Wait writes the exit record before it answers, so that whoever knows of the exit finds the record.
@@ -108,9 +177,11 @@ func (s *taskService) release() {
 type recorder struct {
 	shim.Publisher
 
-	mu     sync.Mutex
-	path   string // of the exit record; empty once it is written, or where the container is not extactor's
-	cgroup string
+	mu      sync.Mutex
+	path    string        // of the exit record; empty where the container is not extactor's
+	written *exits.Record // nil until it is
+	started bool          // the program was executed
+	cgroup  string
 }
 
 // learn reads from the container's bundle where the exit record belongs.
@@ -134,17 +205,29 @@ func (r *recorder) learn(ctx context.Context, bundle string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	r.path = container.Annotations[exits.Annotation]
+	r.path, r.written, r.started = container.Annotations[exits.Annotation], nil, false
 	r.cgroup = container.Linux.CgroupsPath
 }
 
 // Publish passes the event on to containerd.
 func (r *recorder) Publish(ctx context.Context, topic string, event events.Event) error {
-	if exit, ok := event.(*eventtypes.TaskExit); ok && exit.ID == exit.ContainerID {
-		r.record(ctx, exit.ExitStatus, exit.ExitedAt.AsTime())
+	switch event := event.(type) {
+	case *eventtypes.TaskStart: // it always comes before the exit
+		r.start()
+	case *eventtypes.TaskExit:
+		if event.ID == event.ContainerID {
+			r.record(ctx, event.ExitStatus, event.ExitedAt.AsTime())
+		}
 	}
 
 	return r.Publisher.Publish(ctx, topic, event)
+}
+
+func (r *recorder) start() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	r.started = true
 }
 
 // record writes the exit record, once.
@@ -152,7 +235,7 @@ func (r *recorder) record(ctx context.Context, status uint32, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	if r.path == "" {
+	if r.path == "" || r.written != nil {
 		return
 	}
 
@@ -160,17 +243,34 @@ func (r *recorder) record(ctx context.Context, status uint32, at time.Time) {
 
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot)
 
-	err := exits.Write(r.path, exits.Record{
+	record := exits.Record{
 		Status: status,
 		OOM:    cgroup.OOMKilled(r.cgroup),
 		WallNS: at.UnixNano(),
 		BootNS: boot.Nano() - max(0, int64(time.Since(at))),
-	})
-	if err != nil {
+
+		Unstarted: !r.started, Undelivered: true,
+	}
+	if err := exits.Write(r.path, record); err != nil {
 		log.G(ctx).WithError(err).Error("cannot record the exit")
 
 		return
 	}
 
-	r.path = ""
+	r.written = &record
+}
+
+// delivered adds to the exit record that nothing of what the task printed depends on this process any more.
+func (r *recorder) delivered(ctx context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	if r.written == nil {
+		return
+	}
+
+	r.written.Undelivered = false
+	if err := exits.Write(r.path, *r.written); err != nil {
+		log.G(ctx).WithError(err).Error("cannot record that the output was delivered")
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -178,6 +179,23 @@ func Ended(ctx context.Context, processes ...*os.File) error {
 	}
 
 	return nil
+}
+
+// Processes lists the processes of the control group and of those below it, each once.
+func Processes(path string) ([]int, error) {
+	directories, err := Directories(path)
+	if err != nil {
+		return nil, err
+	}
+
+	var pids []int
+	for _, directory := range directories {
+		pids = append(pids, members(directory)...)
+	}
+
+	slices.Sort(pids)
+
+	return slices.Compact(pids), nil
 }
 
 // members lists the processes of one directory of a hierarchy and of those below it.

@@ -22,6 +22,12 @@ type Record struct {
 	OOM    bool   `json:"oom"`    // the kernel killed a process of the cgroup for lack of memory
 	WallNS int64  `json:"wallNS"` // CLOCK_REALTIME of the exit
 	BootNS int64  `json:"bootNS"` // CLOCK_BOOTTIME of the exit
+
+	// Unstarted tells that the task was made, and ended before its program was executed.
+	Unstarted bool `json:"unstarted,omitempty"`
+	// Undelivered tells that the shim may still hold some of what the task printed. Where a shim is gone and this still
+	// stands, that is lost.
+	Undelivered bool `json:"undelivered,omitempty"`
 }
 
 // Path names the record of one attempt below the run directory.

@@ -54,6 +54,9 @@ const (
 	readyTimeout = 30 * time.Second // to be ready, before the other one is started again
 )
 
+// startTries is how often logd is started before StartDaemon gives up: it may be killed before it is ready.
+const startTries = 3
+
 // StartDaemon returns once logd is running and reads every FIFO, and then starts it again each time it dies. The
 // process is in a session of its own: it outlives this one, and the next one finds it by its lock.
 func StartDaemon(ctx context.Context, options DaemonOptions) (*Daemon, error) {
@@ -65,6 +68,10 @@ func StartDaemon(ctx context.Context, options DaemonOptions) (*Daemon, error) {
 	}
 	d := &Daemon{options: options, done: make(chan struct{}), replaces: make(chan replacement)}
 	process, err := d.findOrStart(ctx)
+	for tries := 1; err != nil && tries < startTries && ctx.Err() == nil; tries++ {
+		d.options.Report(err)
+		process, err = d.findOrStart(ctx)
+	}
 	if err != nil {
 		d.keepProgram(nil)
 		return nil, err

@@ -108,7 +108,7 @@ func serve(ctx context.Context, c Config, ready *os.File) error {
 		return fmt.Errorf("cannot start containerd: %w", err)
 	}
 
-	defer os.Remove(socketDir(c.RunDir)) // stays where a shim lives on
+	defer removeSockets(socketDir(c.RunDir))
 
 	server.Wait()
 
