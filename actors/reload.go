@@ -231,7 +231,7 @@ func (r *rootActor) observeHosts(ctx actor.Context) {
 
 	for _, known := range r.services {
 		for _, id := range known.needs() {
-			if r.services[id] == nil && id != service.Runtime {
+			if r.services[id] == nil && !r.builtIn(id) {
 				wanted[id] = true
 			}
 		}

@@ -28,6 +28,7 @@ type rootActor struct {
 	spawned    uint64 // conditions and hosts so far
 	lives      life   // actors of services so far
 	runtimeUp  bool
+	journalUp  bool
 	listed     *events.Instant // when the runtime was last asked what it has
 	stopping   bool
 	closing    bool // its own actor is ending, and with it all others
@@ -106,6 +107,9 @@ func (r *rootActor) Receive(ctx actor.Context) {
 			known.up = message.up
 			r.tellService(message.name, message.seq)
 		}
+	case journalChanged:
+		r.journalUp = message.healthy
+		r.tellService(service.Journal, message.seq)
 	case runtimeUp:
 		r.connect(ctx, message)
 	case runtimeDown:
@@ -155,6 +159,10 @@ func (r *rootActor) start(ctx actor.Context) {
 
 	r.observeHosts(ctx)
 	r.findCycles()
+	if r.world.journalHealth != nil {
+		r.world.spawn(ctx, "journal", func() actor.Actor { return newJournalActor(r.world, r.self) })
+	}
+
 	r.world.spawn(ctx, "runtime", func() actor.Actor { return newRuntimeActor(r.world, r.self) })
 }
 
@@ -185,7 +193,7 @@ func (r *rootActor) give(message give) {
 	known := r.services[message.id]
 
 	switch {
-	case known == nil && message.id == service.Runtime:
+	case known == nil && r.builtIn(message.id):
 		message.reply <- answer{err: fmt.Errorf("cannot control service %q: it is built in", message.id)}
 	case known == nil && r.hosts[message.id].present():
 		message.reply <- answer{err: fmt.Errorf("cannot control service %q: it is the host's", message.id)}
@@ -200,6 +208,11 @@ func (r *rootActor) give(message give) {
 	default:
 		r.world.send(known.pid, take{order: message.order, origin: message.origin, reply: message.reply})
 	}
+}
+
+// builtIn tells whether an id is that of something that is extactor's own.
+func (r *rootActor) builtIn(id string) bool {
+	return id == service.Runtime || id == service.Journal && r.world.journalHealth != nil
 }
 
 // unknown names the services there are, so that a typing error is seen at once.
@@ -277,6 +290,8 @@ func (r *rootActor) tellService(id string, cause uint64) {
 		fact = condition.ServiceFact{Registered: true, Up: true}
 	case id == service.Runtime:
 		fact = condition.ServiceFact{Registered: true, Up: r.runtimeUp}
+	case r.builtIn(id):
+		fact = condition.ServiceFact{Registered: true, Up: r.journalUp}
 	case host.present():
 		fact = condition.ServiceFact{Registered: true, Up: host.up}
 	}

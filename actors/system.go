@@ -15,7 +15,7 @@ import (
 // ErrUnknownService is wrapped by errors about a service that does not exist.
 var ErrUnknownService = errors.New("no such service")
 
-// Config is what a System needs. Every field but Fatal and Mailbox is required.
+// Config is what a System needs. Every field but JournalHealth, Fatal and Mailbox is required.
 type Config struct {
 	Journal Journal
 	Runtime Runtime
@@ -30,6 +30,9 @@ type Config struct {
 	PID     int32  // of the daemon
 	Key     []byte // of this instance, for the hashes of values that must not enter the journal
 
+	// JournalHealth makes the journal a service that is shown and can be depended on, "journal".
+	JournalHealth JournalHealth
+
 	// Fatal is called when something else than the actor of one service panics; it must not return. By default it
 	// panics again, which ends the process.
 	Fatal func(reason any)
@@ -40,6 +43,9 @@ type Config struct {
 // world is what all actors of one system share.
 type world struct {
 	journal Journal
+
+	journalHealth JournalHealth // nil where the journal is not shown
+
 	runtime Runtime
 	watcher Watcher
 	prober  Prober
@@ -88,7 +94,7 @@ type System struct {
 func Start(config Config) (*System, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	world := &world{
-		journal: config.Journal, runtime: config.Runtime, watcher: config.Watcher, prober: config.Prober, clock: config.Clock, logger: config.Logger,
+		journal: config.Journal, journalHealth: config.JournalHealth, runtime: config.Runtime, watcher: config.Watcher, prober: config.Prober, clock: config.Clock, logger: config.Logger,
 		board: newBoard(), bootID: config.BootID, version: config.Version, pid: config.PID, key: config.Key,
 		mailbox: config.Mailbox, ctx: ctx,
 		system: actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {

@@ -18,6 +18,9 @@ import (
 // Runtime is the built-in service that every other one depends on: the link to the container runtime.
 const Runtime = "containerd"
 
+// Journal is the built-in service that tells whether what happens can be recorded.
+const Journal = "journal"
+
 // Conditions lists what a service waits for in the order in which it is announced: the runtime, the other services in
 // file order, the environment file, then the rest in file order; each once.
 func Conditions(file *spec.Service) []condition.Condition {

@@ -103,6 +103,8 @@ func validHostName(name string) string {
 		return fmt.Sprintf("%s cannot be a host service: names that begin with \"ext-\" are those of extension services", quote(name))
 	case name == "containerd":
 		return "containerd cannot be a host service: it is always extactor's own connection to containerd"
+	case name == "journal" || name == "logd":
+		return name + " cannot be a host service: it is a part of extactor"
 	case !hostNameExpression.MatchString(name):
 		return fmt.Sprintf("the name %s is not allowed: a name consists of letters, digits, \"-\", \"_\", \".\" and \"@\"", quote(name))
 	}

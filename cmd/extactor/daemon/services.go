@@ -35,7 +35,7 @@ func (d *daemon) startServices(ctx context.Context) error {
 
 	d.system, err = actors.Start(actors.Config{
 		Journal: d.journal, Runtime: linkedRuntime{Runtime: d.runtime, link: link}, Watcher: watchers, Clock: kernelClock{},
-		Prober: prober,
+		Prober: prober, JournalHealth: journalHealth(d.journal),
 		Logger: newLogger(&d.console.log), Desired: desired,
 		BootID: d.bootID, Version: d.options.Version.Tag, PID: int32(os.Getpid()), Key: d.instance.key,
 		Fatal: d.crash,
@@ -63,7 +63,7 @@ func (d *daemon) startServices(ctx context.Context) error {
 // awaitViews returns once every service has read its history, so that whoever asks afterwards finds them all; or once the
 // daemon is to end.
 func (d *daemon) awaitViews(ctx context.Context, services []*spec.Service) {
-	ids := []string{service.Runtime}
+	ids := []string{service.Runtime, service.Journal}
 	for _, file := range services {
 		ids = append(ids, file.ID())
 	}
