@@ -39,7 +39,7 @@ type child struct {
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when nobody keeps the server alive any more
 	compared chan struct{} // closed once a server was looked for, and compared where it was found
-	replaces chan chan<- error
+	replaces chan replacement
 
 	previous atomic.Pointer[program.Program] // of a server that is another program; nil: there is none
 
@@ -52,7 +52,7 @@ func startChild(config Config, conn *grpc.ClientConn) *child {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &child{
 		config: config, conn: conn, cancel: cancel,
-		done: make(chan struct{}), compared: make(chan struct{}), replaces: make(chan chan<- error),
+		done: make(chan struct{}), compared: make(chan struct{}), replaces: make(chan replacement),
 	}
 
 	go c.keep(ctx)
@@ -100,7 +100,7 @@ func (c *child) keep(ctx context.Context) {
 
 // live finds or starts the server and returns when it has ended, with the reason.
 func (c *child) live(ctx context.Context, compared func()) error {
-	process, err := c.findOrStart(ctx)
+	process, err := c.findOrStart(ctx, ctx)
 	compared()
 
 	if err != nil {
@@ -119,8 +119,8 @@ func (c *child) live(ctx context.Context, compared func()) error {
 			return fmt.Errorf("containerd ended unexpectedly; its log is %q", server.LogPath(c.config.RunDir))
 		}
 
-		process, err = c.exchange(ctx)
-		asked <- errors.Join(err, c.lastRefusal())
+		process, err = c.exchange(ctx, asked.ctx)
+		asked.done <- errors.Join(err, c.lastRefusal())
 
 		if err != nil {
 			return err
@@ -142,8 +142,9 @@ func (c *child) reconnect() {
 	c.conn.Connect()
 }
 
-// findOrStart returns the living server, or starts one: the previous one where the right one does not start.
-func (c *child) findOrStart(ctx context.Context) (*os.File, error) {
+// findOrStart returns the living server, or starts one: the previous one where the right one does not start, or is no
+// longer asked for.
+func (c *child) findOrStart(ctx, asked context.Context) (*os.File, error) {
 	process, err := c.find()
 	if err != nil {
 		return nil, err
@@ -152,7 +153,7 @@ func (c *child) findOrStart(ctx context.Context) (*os.File, error) {
 	var refused error
 
 	if process == nil {
-		process, refused = c.startOwn(ctx)
+		process, refused = c.startOwn(ctx, asked)
 
 		if previous := c.previous.Load(); refused != nil && previous != nil && ctx.Err() == nil {
 			process, err = c.start(ctx, previous.Path())

@@ -20,6 +20,12 @@ const (
 	answerTimeout   = 30 * time.Second // for the successor to answer; else its predecessor is started again
 )
 
+// replacement is one call of Replace.
+type replacement struct {
+	ctx  context.Context
+	done chan<- error // room for one
+}
+
 // Outdated returns the version of an embedded containerd that is another program than that of this daemon; ok is false
 // where it is not, and where containerd is the host's.
 func (r *Runtime) Outdated() (version string, ok bool) {
@@ -51,7 +57,7 @@ func (r *Runtime) Replace(ctx context.Context) error {
 	done := make(chan error, 1)
 
 	select {
-	case r.child.replaces <- done:
+	case r.child.replaces <- replacement{ctx, done}:
 		err = <-done
 	case <-r.child.done:
 		err = errors.New("it is left to the next daemon")
@@ -109,7 +115,7 @@ func (r *Runtime) describe(ctx context.Context, version string) string {
 }
 
 // await returns when the server has ended, or what waits for a replacement that was asked for. An error means neither.
-func (c *child) await(ctx context.Context, process *os.File) (asked chan<- error, err error) {
+func (c *child) await(ctx context.Context, process *os.File) (asked *replacement, err error) {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 
@@ -124,12 +130,13 @@ func (c *child) await(ctx context.Context, process *os.File) (asked chan<- error
 		stop()
 		<-ended
 
-		return asked, nil
+		return &asked, nil
 	}
 }
 
-// exchange ends the server that is another program and starts the right one.
-func (c *child) exchange(ctx context.Context) (*os.File, error) {
+// exchange ends the server that is another program and starts the right one. Where nobody asks for it any more, because
+// the daemon leaves, the other one is started again: the next daemon finds it.
+func (c *child) exchange(ctx, asked context.Context) (*os.File, error) {
 	limit, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 
@@ -137,15 +144,19 @@ func (c *child) exchange(ctx context.Context) (*os.File, error) {
 		return nil, err
 	}
 
-	return c.findOrStart(ctx)
+	return c.findOrStart(ctx, asked)
 }
 
 // startOwn starts the server of the configuration. Where there is another one to fall back on it is not given all the time
 // that it wants.
-func (c *child) startOwn(ctx context.Context) (*os.File, error) {
+func (c *child) startOwn(ctx, asked context.Context) (*os.File, error) {
 	if c.previous.Load() == nil {
 		return c.start(ctx, c.config.Server[0])
 	}
+
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	defer context.AfterFunc(asked, func() { giveUp(context.Cause(asked)) })()
 
 	limit, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("it has not answered for %v", answerTimeout))
 	defer cancel()
