@@ -173,7 +173,7 @@ func (j *Journal) heal() {
 	j.armSync()
 	j.maintain()
 
-	if j.reason == "" {
+	if j.reason == "" || j.unsafe || j.doubt { // a flush found something out meanwhile: the next attempt looks into it
 		return
 	}
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -405,7 +406,7 @@ func TestDiskHangs(t *testing.T) {
 	t.Parallel()
 
 	point := frozenDisk(t)
-	options := journal.Options{Dir: filepath.Join(point, "extactor")}
+	options := journal.Options{Dir: filepath.Join(point, "extactor")}.WithPatience(time.Second)
 	j := open(t, options)
 	expectOutcome(t, j.Append(journaltest.Decision("ext-a", 0)), events.Recorded, 1)
 

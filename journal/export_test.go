@@ -8,3 +8,12 @@ func (o Options) WithRetry(retry time.Duration) Options {
 
 	return o
 }
+
+// WithPatience sets how long Append waits for the disk, if that is not set yet.
+func (o Options) WithPatience(patience time.Duration) Options {
+	if o.patience == 0 {
+		o.patience = patience
+	}
+
+	return o
+}

@@ -6,8 +6,9 @@
 // what is damaged is set aside or skipped, and reported. See docs/journal.md.
 //
 // Health: Status says whether the journal is degraded, since when and why, how many records are in memory only (Buffered)
-// and how many are known to be gone (Lost, Losses; final once Checked). Watch returns the same with a channel that is closed at the next
-// change, so a loop of Watch and a receive is a notification. Both answer at once, whatever the disk does.
+// and how many are known to be gone (Lost, Losses; final once Checked). Watch returns the same with a channel that is
+// closed at the next change, so a loop of Watch and a receive is a notification. Both answer at once, whatever the disk
+// does.
 package journal
 
 import (

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/journal/journaltest"
@@ -26,7 +27,8 @@ func open(t *testing.T, options journal.Options) *journal.Journal {
 		options.Dir = filepath.Join(t.TempDir(), "state")
 	}
 
-	j, err := journal.Open(options)
+	// Unless a test is about disks that give no answer, it must not take a busy machine for one.
+	j, err := journal.Open(options.WithPatience(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -63,7 +64,9 @@ func appendForEver(dir string) {
 	// It must not be thousands of records ahead of who listens: each of them is read again in every later round.
 	must(unix.FcntlInt(os.Stdout.Fd(), unix.F_SETPIPE_SZ, 4096))
 
-	j, err := journal.Open(journal.Options{Dir: dir, Identity: journal.Identity{Instance: "i", BootID: "b", RunID: strconv.Itoa(os.Getpid())}})
+	identity := journal.Identity{Instance: "i", BootID: "b", RunID: strconv.Itoa(os.Getpid())}
+
+	j, err := journal.Open(journal.Options{Dir: dir, Identity: identity}.WithPatience(time.Minute))
 	if err != nil {
 		panic(err)
 	}
@@ -85,7 +88,7 @@ func TestKilled(t *testing.T) {
 	acknowledged := uint64(0)
 
 	for round := range 20 {
-		acknowledged = killWriter(t, dir, 10+11*round)
+		acknowledged = killWriter(t, dir, 10+3*round)
 
 		j := open(t, journal.Options{Dir: dir})
 		if status := j.Status(); status.Degraded || len(status.Losses) > 0 {

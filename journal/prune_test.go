@@ -72,9 +72,9 @@ func (c *chronicle) history(random *rand.Rand) {
 		c.append(journaltest.Decision(service, 0))
 	}
 
-	for number := range 1500 {
+	for number := range 700 {
 		service := urn[random.IntN(len(urn))]
-		if service == "ext-gone" && number > 300 {
+		if service == "ext-gone" && number > 200 {
 			continue
 		}
 
@@ -87,19 +87,19 @@ func (c *chronicle) history(random *rand.Rand) {
 	c.append(events.Decision{Service: "ext-gone", Entries: []events.Entry{{Event: events.New(&events.ServiceRemoved{}), Message: "gone"}}})
 	c.append(journaltest.Decision("ext-crashes", 1))
 
-	for number := range 1200 { // so that retention looks once more
+	for number := range 500 { // so that retention looks once more
 		c.append(journaltest.Decision("ext-crashes", number))
 	}
 }
 
 // Whatever happens to others, a service keeps its newest lines, and all that follows its last snapshot.
 func TestRetentionKeepsLines(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 
 			told := &chronicle{alive: []string{"ext-crashes", "ext-quiet", "ext-calm", "ext-few"}}
-			options := journal.Options{Dir: filepath.Join(t.TempDir(), "state"), MaxBytes: 512 << 10, Snapshot: told.snapshot}
+			options := journal.Options{Dir: filepath.Join(t.TempDir(), "state"), MaxBytes: 256 << 10, Snapshot: told.snapshot}
 			told.journal = open(t, options)
 			told.history(rand.New(rand.NewPCG(seed, 0)))
 

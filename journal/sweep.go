@@ -13,9 +13,9 @@ const (
 	keptReason    = "records are missing among those that were kept of the oldest"
 )
 
-// recentChecked is how many of the newest rows are checked before the journal is used: more than a crash can leave in the
+// recentChecked is how many of the newest rows are checked before the journal is used: about what a crash can leave in the
 // write-ahead log, which is moved into the database every checkpointRows.
-const recentChecked = 2 * checkpointRows
+const recentChecked = checkpointRows
 
 // sweep follows rows in order and finds what is damaged or missing among them.
 type sweep struct {
