@@ -201,6 +201,7 @@ func (r *rootActor) forget(ctx actor.Context, ended *actor.PID) {
 		}
 
 		delete(r.services, id)
+		r.former.keep(id, known.past)
 		r.world.board.remove(id)
 
 		switch {

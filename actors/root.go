@@ -25,6 +25,7 @@ type rootActor struct {
 	skipped    map[string]*skipped
 	hosts      map[string]*host
 	conditions map[condition.Condition]*shared
+	former     former // services whose files are gone
 	spawned    uint64 // conditions and hosts so far
 	lives      life   // actors of services so far
 	runtimeUp  bool
@@ -49,6 +50,8 @@ type member struct {
 	removing  bool          // its file is gone; it is stopping
 	unloading bool          // its actor is ending
 	again     *spec.Service // its file is there again; it is loaded anew once the old one has ended
+
+	past *past // what its last actor left, and what its actor leaves; root looks at it only once that has ended
 
 	left *events.Observed // what the containers' listing showed of it while its actor was ending, which heard no more of it
 }
@@ -169,10 +172,10 @@ func (r *rootActor) start(ctx actor.Context) {
 // load spawns the actor of a service. orphan is the hash of its container where it has no file any more, else empty.
 func (r *rootActor) load(ctx actor.Context, file *spec.Service, orphan string) {
 	r.lives++
-	known := &member{life: r.lives, file: file, config: r.desired.config(file.Name)}
+	known := &member{life: r.lives, file: file, config: r.desired.config(file.Name), past: r.former.take(file.ID())}
 	known.pid = r.world.spawn(ctx, file.ID(), func() actor.Actor {
 		loaded := newServiceActor(r.world, r.self, file, known.config, known.life)
-		loaded.orphan = orphan
+		loaded.orphan, loaded.past = orphan, known.past
 
 		return loaded
 	})

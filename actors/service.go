@@ -21,6 +21,7 @@ type serviceActor struct {
 	config *spec.Config // nil where there is none
 	life   life
 	orphan string // hash of its container where it has no file any more
+	past   *past
 	root   *actor.PID
 	self   *actor.PID
 	state  service.State
@@ -58,6 +59,8 @@ func (s *serviceActor) Receive(ctx actor.Context) {
 	case *actor.Started:
 		s.self = ctx.Self()
 		s.load()
+	case *actor.Stopping:
+		s.leave()
 	case take:
 		s.take(message)
 	case callDone:
@@ -83,8 +86,24 @@ func (s *serviceActor) Receive(ctx actor.Context) {
 	}
 }
 
-// load folds the service's history and begins this run of the daemon with its file.
+// load begins this run of the daemon with the service's file.
 func (s *serviceActor) load() {
+	if s.past.known {
+		s.state, s.view, s.last = s.past.state, s.past.view, s.past.last
+	} else {
+		s.replay()
+	}
+
+	lifecycle := service.Lifecycle(s.file, s.config, s.world.key)
+	if s.orphan != "" {
+		lifecycle = service.Orphan(s.state.Lifecycle, lifecycle, s.orphan)
+	}
+
+	s.take(take{order: &events.LoadSpec{Lifecycle: lifecycle, BootId: s.world.bootID}, origin: daemon})
+}
+
+// replay folds the service's history.
+func (s *serviceActor) replay() {
 	err := s.world.journal.Replay(s.state.ID, func(record events.Record) bool {
 		if record.Event != nil {
 			s.state = service.Apply(s.state, record.Event)
@@ -98,13 +117,6 @@ func (s *serviceActor) load() {
 	if err != nil {
 		s.world.logger.Error("cannot read the whole history", "service", s.state.ID, "error", err)
 	}
-
-	lifecycle := service.Lifecycle(s.file, s.config, s.world.key)
-	if s.orphan != "" {
-		lifecycle = service.Orphan(s.state.Lifecycle, lifecycle, s.orphan)
-	}
-
-	s.take(take{order: &events.LoadSpec{Lifecycle: lifecycle, BootId: s.world.bootID}, origin: daemon})
 }
 
 // reshape takes over a changed file or configuration. It is used from the next start on, also where it changes nothing

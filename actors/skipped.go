@@ -32,6 +32,7 @@ func (r *rootActor) skip(id string, observed *events.Observed) bool {
 
 	known := r.skipped[id]
 	if known == nil {
+		r.former.take(id) // its history goes on without it
 		known = r.recallSkipped(id)
 	}
 
