@@ -29,7 +29,7 @@ type taskService struct {
 	taskapi.TTRPCTaskService
 	recorder *recorder
 
-	making sync.RWMutex // write-locked while the task is made
+	turn sync.Mutex // held while the task is made, or deleted and its log emptied
 
 	mu  sync.Mutex
 	log int // descriptor of the FIFO; 0 while none is held
@@ -45,8 +45,8 @@ func (s *taskService) RegisterTTRPC(server *ttrpc.Server) error {
 // Create opens the log FIFO before the task exists: what the task writes stays in the FIFO even when the service ends
 // while nobody reads.
 func (s *taskService) Create(ctx context.Context, request *taskapi.CreateTaskRequest) (*taskapi.CreateTaskResponse, error) {
-	s.making.Lock()
-	defer s.making.Unlock()
+	s.turn.Lock()
+	defer s.turn.Unlock()
 
 	s.recorder.learn(ctx, request.Bundle)
 	s.hold(ctx, request.Stdout)
@@ -70,11 +70,11 @@ func (s *taskService) Start(ctx context.Context, request *taskapi.StartRequest) 
 	return response, err
 }
 
-// Shutdown comes after a Create that was broken off, too, and waits for it: a task that is made after all must not stay
-// without anybody who knows of it.
+// Shutdown comes after a Create or a Delete that was broken off, too, and waits for it: a task that is made after all must
+// not stay without anybody who knows of it, and a log may still be emptied.
 func (s *taskService) Shutdown(ctx context.Context, request *taskapi.ShutdownRequest) (*emptypb.Empty, error) {
-	s.making.RLock()
-	defer s.making.RUnlock()
+	s.turn.Lock()
+	defer s.turn.Unlock()
 
 	return s.TTRPCTaskService.Shutdown(ctx, request)
 }
@@ -82,8 +82,8 @@ func (s *taskService) Shutdown(ctx context.Context, request *taskapi.ShutdownReq
 // Delete lets go of the log FIFO once the task itself is gone, and all that it printed was taken out of the FIFO: nobody
 // else may hold it. The task's own deletion waits until all is in the FIFO.
 func (s *taskService) Delete(ctx context.Context, request *taskapi.DeleteRequest) (*taskapi.DeleteResponse, error) {
-	s.making.RLock()
-	defer s.making.RUnlock()
+	s.turn.Lock()
+	defer s.turn.Unlock()
 
 	response, err := s.TTRPCTaskService.Delete(ctx, request)
 	if err == nil && request.ExecID == "" {
@@ -103,9 +103,9 @@ const (
 	drainPoll    = 20 * time.Millisecond
 )
 
-// drained waits until the log FIFO is empty, and tells whether it is.
+// drained waits until the log FIFO is empty, also where nobody waits for the answer any more, and tells whether it is.
 func (s *taskService) drained(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 
 	s.mu.Lock()
