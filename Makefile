@@ -27,6 +27,10 @@ PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 # Where "make run" keeps its state; short, as the path of a unix socket may have 107 bytes only.
 DEV ?= /tmp/extactor-dev
 
+# How often "make faults" kills, and in which order: the same seed draws the same victims.
+FAULTS ?= 200
+SEED ?= 1
+
 # Where "make package" puts what it makes.
 PACKAGE ?= bin/package
 
@@ -111,6 +115,10 @@ sim: ## play SEEDS seeds in virtual time from FROM on, or one with SEED and its 
 .PHONY: integration
 integration: deps-test build ## run the tests on real containers (as root)
 	EXTACTOR_BIN=$(CURDIR)/bin go test -count=1 -timeout 8m ./tests/integration/...
+
+.PHONY: faults
+faults: deps-test build ## kill daemon, containerd, logd and shims FAULTS times at random, by SEED, and count losses (as root)
+	EXTACTOR_BIN=$(CURDIR)/bin FAULTS=$(FAULTS) SEED=$(SEED) go test -count=1 -v -timeout 60m ./tests/integration/faults
 
 .PHONY: bench
 bench: build ## measure

@@ -52,7 +52,7 @@ func (r *Runtime) sweepAll(ctx context.Context, id string) error {
 
 	every := func(uint64) bool { return true }
 
-	return errors.Join(r.sweep(id, every), os.RemoveAll(execDir(r.config.RunDir, id)))
+	return errors.Join(r.removeStrays(ctx, id), r.sweep(id, every), os.RemoveAll(execDir(r.config.RunDir, id)))
 }
 
 // idsWithFiles are the ids that something in the run directory is named after: "ext-a.3", "ext-a.3.json", "ext-a.json". An
