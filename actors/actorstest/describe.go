@@ -97,7 +97,16 @@ func mayComeLate(message any) bool {
 	case "take":
 		order := value.FieldByName("order")
 
-		return !order.IsNil() && order.Elem().Type() == reflect.TypeFor[*events.ReportExited]()
+		if order.IsNil() {
+			return false
+		}
+
+		switch order.Elem().Type() {
+		case reflect.TypeFor[*events.ReportExited](), reflect.TypeFor[*events.ReportHealth]():
+			return true
+		default:
+			return false
+		}
 	default:
 		return false
 	}

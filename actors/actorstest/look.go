@@ -3,6 +3,7 @@ package actorstest
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -77,6 +78,10 @@ func (w *World) CheckViews() {
 	}
 
 	for _, view := range w.System.Views() {
+		if reflect.DeepEqual(folded[view.ID], view) { // in most cases, and much faster
+			continue
+		}
+
 		if diff := cmp.Diff(folded[view.ID], view, protocmp.Transform()); diff != "" {
 			w.Fatalf("the view of %s is not the fold of the journal (-journal +view):\n%s", view.ID, diff)
 		}

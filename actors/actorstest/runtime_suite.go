@@ -50,6 +50,7 @@ func RuntimeSuite(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"an exit while no client looked is found", (*suite).exitBetweenClients},
 		{"start of what cannot be started", (*suite).broken},
 		{"prepare deletes an earlier attempt", (*suite).prepareReplaces},
+		{"a late delete of an earlier attempt leaves what is prepared", (*suite).lateDelete},
 		{"wait ends with its context", (*suite).waitCancelled},
 		{"last lines and cursor", (*suite).lastLines},
 		{"a command runs beside the task", (*suite).exec},
@@ -135,6 +136,18 @@ func (s *suite) wantExit(exit *service.Exit, code, signal int32) {
 	if exit.GetAt().GetWallNs() == 0 {
 		s.Fatalf("exit %v has no time", exit)
 	}
+}
+
+// lateDelete is what a listing from before the start leads to.
+func (s *suite) lateDelete() {
+	program := s.Service("prepared", "serve")
+	request := s.request(2, program)
+
+	s.must(s.runtime.Prepare(s.ctx, request))
+	s.must(s.runtime.Delete(s.ctx, service.Task{ID: program.ID(), Attempt: 1}))
+
+	_, err := s.runtime.Start(s.ctx, request)
+	s.must(err)
 }
 
 func (s *suite) exitCode() {

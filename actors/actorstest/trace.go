@@ -18,6 +18,7 @@ type Trace struct {
 	begin time.Time
 	text  strings.Builder
 	loose []looseLine
+	muted bool
 }
 
 type looseLine struct {
@@ -29,6 +30,10 @@ func newTrace() *Trace { return &Trace{begin: time.Now()} }
 
 // note adds a line from the goroutine that delivers messages.
 func (t *Trace) note(format string, values ...any) {
+	if t.muted {
+		return
+	}
+
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
@@ -37,6 +42,10 @@ func (t *Trace) note(format string, values ...any) {
 
 // noteLoose adds a line from any other goroutine.
 func (t *Trace) noteLoose(format string, values ...any) {
+	if t.muted {
+		return
+	}
+
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
@@ -45,6 +54,10 @@ func (t *Trace) noteLoose(format string, values ...any) {
 
 // settle puts loose lines in order; called while every goroutine is blocked.
 func (t *Trace) settle() {
+	if t.muted {
+		return
+	}
+
 	t.mu.Lock()
 	defer t.mu.Unlock()
 

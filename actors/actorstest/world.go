@@ -100,6 +100,9 @@ func NewWorld(t testing.TB, seed uint64) *World {
 	return w
 }
 
+// Mute keeps no trace, to be faster: what goes wrong goes wrong again. It must be called before anything happens.
+func (w *World) Mute() { w.trace.muted = true }
+
 // commit lets some appends take their time, and the one that hangs so long that the journal gives up on the disk.
 func (w *World) commit() {
 	switch {
@@ -114,6 +117,10 @@ func (w *World) commit() {
 }
 
 func (w *World) noteAppend(decision events.Decision, receipt events.Receipt) {
+	if w.trace.muted {
+		return
+	}
+
 	var kinds []string
 	for _, record := range receipt.Records {
 		kinds = append(kinds, strings.TrimSpace(fmt.Sprintf("%s %s", record.Kind, record.Message)))
@@ -197,7 +204,10 @@ func (w *World) Reload(desired actors.Desired) []actors.Change {
 
 func (w *World) noteDelivery(name string, message any) {
 	w.tally.step()
-	w.trace.note("deliver %s: %s", name, describe(message))
+
+	if !w.trace.muted { // to describe it takes longer than to deliver it
+		w.trace.note("deliver %s: %s", name, describe(message))
+	}
 
 	if id, ok := strings.CutPrefix(name, "root/"); ok {
 		w.audit.delivered(id, message)
@@ -221,6 +231,10 @@ func (w *World) fatal(reason any) {
 type logTrace struct{ trace *Trace }
 
 func (l logTrace) Write(line []byte) (int, error) {
+	if l.trace.muted {
+		return len(line), nil
+	}
+
 	l.trace.noteLoose("log %s", strings.TrimSpace(string(line)))
 
 	return len(line), nil

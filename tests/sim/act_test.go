@@ -24,7 +24,8 @@ var actions = []action{
 	{2, "condition flaps", func(p *play) { p.flap(func(on bool) { p.observe(on) }) }},
 	{2, "watcher hangs", func(p *play) { p.Watcher.Hang(outside[p.random.IntN(len(outside))]) }},
 	{2, "task ends by itself", func(p *play) {
-		p.Runtime.EndAfter(p.id(), time.Duration(p.random.Int64N(int64(3*time.Second))), int32(p.random.IntN(2)))
+		most := []time.Duration{time.Second, 10 * time.Second, 90 * time.Second}[p.random.IntN(3)]
+		p.Runtime.EndAfter(p.id(), time.Duration(p.random.Int64N(int64(most))), int32(p.random.IntN(2)))
 	}},
 	{2, "start fails", func(p *play) { p.Runtime.FailStart(p.id(), errors.New("no such image")) }},
 	{2, "exit", func(p *play) { p.Runtime.Exit(p.id(), int32(p.random.IntN(2))) }},

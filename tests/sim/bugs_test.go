@@ -70,7 +70,10 @@ func TestSeededBugsAreFound(t *testing.T) {
 			t.Parallel()
 
 			for seed := range uint64(findWithin) {
-				lived := run(t, seed+1, func(w *actorstest.World) { w.Plant = plant })
+				lived := run(t, seed+1, func(w *actorstest.World) {
+					w.Plant = plant
+					w.Mute()
+				})
 				if len(lived.problems) > 0 {
 					problem, _, _ := strings.Cut(lived.problems[0], "\nTRACE")
 					t.Logf("found after %d seeds: %.300s", seed+1, problem)

@@ -62,7 +62,7 @@ func (p *play) extend(file *spec.Service) {
 	}
 
 	if p.oneIn(4) {
-		file.Extactor.Backoff = spec.Backoff{Initial: time.Second, Max: 10 * time.Second, ResetAfter: 5 * time.Second}
+		file.Extactor.Backoff = spec.Backoff{Initial: time.Second, Max: 10 * time.Second, ResetAfter: 3 * time.Second}
 	}
 
 	file.Extactor.OnConfigChange, file.Extactor.ConfigSignal = changes[p.random.IntN(len(changes))], "SIGHUP"

@@ -178,7 +178,10 @@ func (p *play) perform() {
 
 // gap is often shorter than what is under way takes.
 func (p *play) gap() time.Duration {
-	most := []time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second, 12 * time.Second}[p.random.IntN(4)]
+	most := []time.Duration{
+		time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond, time.Second, 3 * time.Second, 12 * time.Second, 12 * time.Second,
+		2 * time.Minute,
+	}[p.random.IntN(8)]
 
 	return time.Duration(p.random.Int64N(int64(most)))
 }

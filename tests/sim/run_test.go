@@ -21,14 +21,15 @@ type result struct {
 	kinds    map[string]int // of records, and rows of recoveries
 	faults   map[string]int
 	steps    int
-	scripts  map[string]string // golden, by service
+	ids      []string
+	script   func(id string) string // golden
 }
 
 // run lives one seed through. change, which may be nil, is given the world before anything happens in it.
 func run(t *testing.T, seed uint64, change func(w *actorstest.World)) result {
 	t.Helper()
 
-	lived := result{seed: seed, kinds: make(map[string]int), scripts: make(map[string]string)}
+	lived := result{seed: seed, kinds: make(map[string]int)}
 
 	synctest.Test(t, func(t *testing.T) {
 		witness := &witness{TB: t}
@@ -43,12 +44,9 @@ func run(t *testing.T, seed uint64, change func(w *actorstest.World)) result {
 		witness.see(newPlay(w).perform)
 
 		lived.trace, lived.faults, lived.steps = w.Trace(), w.Faults(), w.Steps()
+		lived.ids = w.IDs()
 
-		if *oneSeed != 0 || change != nil {
-			for _, id := range w.IDs() {
-				lived.scripts[id] = w.Script(id)
-			}
-		}
+		lived.script = w.Script
 
 		for _, record := range w.Journal.Records() {
 			lived.kinds[record.Kind]++
@@ -58,6 +56,22 @@ func run(t *testing.T, seed uint64, change func(w *actorstest.World)) result {
 			}
 		}
 	})
+
+	return lived
+}
+
+// runQuickly lives one seed through without a trace, and where it goes wrong once more with one.
+func runQuickly(t *testing.T, seed uint64) result {
+	t.Helper()
+
+	lived := run(t, seed, (*actorstest.World).Mute)
+	if len(lived.problems) == 0 {
+		return lived
+	}
+
+	if again := run(t, seed, nil); len(again.problems) > 0 {
+		return again
+	}
 
 	return lived
 }

@@ -29,7 +29,10 @@ func TestATraceIsAGoldenScript(t *testing.T) {
 	var longest string
 
 	for seed := range uint64(20) {
-		for id, script := range run(t, seed+1, func(*actorstest.World) {}).scripts {
+		lived := run(t, seed+1, (*actorstest.World).Mute)
+
+		for _, id := range lived.ids {
+			script := lived.script(id)
 			file := filepath.Join(directory, fmt.Sprintf("seed-%d-%s.txt", seed+1, id))
 			if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 				t.Fatal(err)
