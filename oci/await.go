@@ -178,7 +178,8 @@ func (w *wait) late(ctx context.Context) (*service.Exit, error) {
 	return w.alone(ctx)
 }
 
-// alone is the exit of a task whose process has ended while there is no containerd: our shim writes it down.
+// alone is the exit of a task whose process has ended while there is no containerd: our shim writes it down. Of another
+// shim's task it is known only to containerd, and waits for it, unless somebody wants the task to end.
 func (w *wait) alone(ctx context.Context) (*service.Exit, error) {
 	grace, cancel := context.WithTimeout(ctx, exitGrace)
 	defer cancel()
@@ -190,6 +191,15 @@ func (w *wait) alone(ctx context.Context) (*service.Exit, error) {
 		select {
 		case <-poll.C:
 		case <-grace.Done():
+		}
+	}
+
+	// The host's containerd knows what its shim does not write down. It is asked once it is back.
+	if w.runtime.child == nil && !w.recorded() {
+		select {
+		case <-w.linked(ctx):
+			return nil, errDisconnected
+		case <-w.runtime.asked.of(w.task):
 		}
 	}
 

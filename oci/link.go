@@ -83,6 +83,7 @@ func (r *Runtime) Link(ctx context.Context, up func(address, version string), do
 			}
 		})
 
+		r.asked.forget()
 		up(r.config.Address, r.describe(ctx, version))
 
 		// Any change away from Ready means that the connection was lost, even if another one is there by now.

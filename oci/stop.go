@@ -37,6 +37,8 @@ func (r *Runtime) Signal(ctx context.Context, task service.Task, name string) er
 	}
 	defer leave()
 
+	r.wantEnd(task)
+
 	if record := r.claimed(task); record != nil {
 		err = record.signal(number)
 	} else {
@@ -48,6 +50,13 @@ func (r *Runtime) Signal(ctx context.Context, task service.Task, name string) er
 	}
 
 	return nil
+}
+
+// wantEnd has nobody wait for a containerd that is away to tell how the task ended.
+func (r *Runtime) wantEnd(task service.Task) {
+	if !r.Connected() {
+		r.asked.add(task)
+	}
 }
 
 // signalFound is for a task that no record names.
@@ -69,6 +78,8 @@ func (r *Runtime) Kill(ctx context.Context, task service.Task) error {
 		return fmt.Errorf("cannot kill %q: %w", task.ID, err)
 	}
 	defer leave()
+
+	r.wantEnd(task)
 
 	if record := r.claimed(task); record != nil {
 		err = r.killClaimed(ctx, task, record)
@@ -138,7 +149,7 @@ func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 		if err := r.remove(ctx, *container); err != nil {
 			return fmt.Errorf("cannot delete %q: %w", task.ID, err)
 		}
-	} else {
+	} else if !r.heldForLater(task) {
 		r.letGo(ctx, task.ID) // it was prepared, or somebody else has removed the container
 	}
 
@@ -237,8 +248,8 @@ func (r *Runtime) release(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	if release := r.holds[id]; release != nil {
-		_ = release()
+	if held, ok := r.holds[id]; ok {
+		_ = held.Close()
 		delete(r.holds, id)
 	}
 
