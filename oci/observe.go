@@ -47,7 +47,7 @@ func (r *Runtime) Observe(ctx context.Context) (map[string]*service.Observed, er
 
 	for index, container := range ours {
 		group.Go(func() {
-			if err := r.holdAgain(container.ID); err != nil {
+			if err := r.holdAgain(service.Task{ID: container.ID, Attempt: number(container, labelAttempt)}); err != nil {
 				r.config.Logger.Warn().Err(err).Msg("log not held open")
 			}
 
@@ -65,12 +65,12 @@ func (r *Runtime) Observe(ctx context.Context) (map[string]*service.Observed, er
 	return seen, nil
 }
 
-func (r *Runtime) holdAgain(id string) error {
-	if err := logs.Create(r.logs, id); err != nil {
+func (r *Runtime) holdAgain(task service.Task) error {
+	if err := logs.Create(r.logs, task.ID); err != nil {
 		return err
 	}
 
-	return r.hold(id)
+	return r.hold(task)
 }
 
 func (r *Runtime) observed(ctx context.Context, container containers.Container, process *tasktypes.Process) *service.Observed {

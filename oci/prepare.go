@@ -3,6 +3,9 @@ package oci
 import (
 	"context"
 	"fmt"
+	"io"
+
+	"github.com/containerd/errdefs"
 
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/service"
@@ -17,7 +20,14 @@ func (r *Runtime) Prepare(ctx context.Context, request service.StartRequest) err
 	}
 	defer leave()
 
-	err = r.prepare(ctx, request)
+	// A containerd that dies meanwhile is no failure of the service.
+	for repeats := 0; ; repeats++ {
+		err = r.prepare(ctx, request)
+		if !errdefs.IsUnavailable(err) || repeats == mostRepeats || !r.awaitBack(ctx) {
+			break
+		}
+	}
+
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return fmt.Errorf("cannot prepare %q: %w", request.ID, cause) // why it was interrupted, rather than that it was
 	}
@@ -54,7 +64,7 @@ func (r *Runtime) prepare(ctx context.Context, request service.StartRequest) err
 		return err
 	}
 
-	return r.hold(request.ID)
+	return r.hold(service.Task{ID: request.ID, Attempt: request.Attempt})
 }
 
 // removeEarlier deletes what earlier attempts left.
@@ -81,21 +91,37 @@ func (r *Runtime) removeEarlier(ctx context.Context, request service.StartReques
 	return r.sweep(request.ID, func(attempt uint64) bool { return attempt <= request.Attempt })
 }
 
+// held is a log FIFO that is kept open for a task.
+type held struct {
+	io.Closer
+	attempt uint64 // the newest that was prepared
+}
+
 // hold keeps the log FIFO of an id open until its task is deleted.
-func (r *Runtime) hold(id string) error {
+func (r *Runtime) hold(task service.Task) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	if r.holds[id] != nil {
-		return nil
+	open, ok := r.holds[task.ID]
+	if !ok {
+		fifo, err := logs.Hold(r.logs, task.ID)
+		if err != nil {
+			return err
+		}
+
+		open.Closer = fifo
 	}
 
-	held, err := logs.Hold(r.logs, id)
-	if err != nil {
-		return err
-	}
-
-	r.holds[id] = held.Close
+	open.attempt = max(open.attempt, task.Attempt)
+	r.holds[task.ID] = open
 
 	return nil
+}
+
+// heldForLater tells whether a later attempt has been prepared, whose log must stay.
+func (r *Runtime) heldForLater(task service.Task) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return r.holds[task.ID].attempt > task.Attempt
 }

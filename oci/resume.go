@@ -117,5 +117,5 @@ func (r *Runtime) clear(ctx context.Context, task service.Task, container contai
 
 	err = exits.Remove(r.config.RunDir, task.ID, func(attempt uint64) bool { return attempt == task.Attempt })
 
-	return errors.Join(err, r.holdAgain(task.ID))
+	return errors.Join(err, r.holdAgain(task))
 }
