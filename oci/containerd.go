@@ -65,8 +65,8 @@ type Runtime struct {
 	swept  sync.Once // what earlier daemons left was removed
 
 	mu         sync.Mutex
-	holds      map[string]func() error // lets go of the log FIFO of an id
-	ociRuntime string                  // chosen at the first start
+	holds      map[string]held // log FIFOs, by id
+	ociRuntime string          // chosen at the first start
 }
 
 // New connects to containerd and, where that is the embedded one, starts it. It does not wait for either: Link tells.
@@ -99,7 +99,7 @@ func New(config Config) (*Runtime, error) {
 		pause:  pause,
 		starts: newStarts(),
 		logs:   logs.In(config.RunDir),
-		holds:  make(map[string]func() error),
+		holds:  make(map[string]held),
 	}
 
 	if config.Address == server.Address(config.RunDir) {
@@ -119,8 +119,8 @@ func (r *Runtime) Close() error {
 	}
 
 	r.mu.Lock()
-	for _, release := range r.holds {
-		_ = release()
+	for _, held := range r.holds {
+		_ = held.Close()
 	}
 
 	clear(r.holds)

@@ -149,7 +149,7 @@ func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 		if err := r.remove(ctx, *container); err != nil {
 			return fmt.Errorf("cannot delete %q: %w", task.ID, err)
 		}
-	} else {
+	} else if !r.heldForLater(task) {
 		r.letGo(ctx, task.ID) // it was prepared, or somebody else has removed the container
 	}
 
@@ -248,8 +248,8 @@ func (r *Runtime) release(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	if release := r.holds[id]; release != nil {
-		_ = release()
+	if held, ok := r.holds[id]; ok {
+		_ = held.Close()
 		delete(r.holds, id)
 	}
 
