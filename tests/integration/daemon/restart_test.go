@@ -143,10 +143,16 @@ func TestEverythingIsKilled(t *testing.T) {
 // proceed lets a program that awaits it go on, and waits for its end.
 func proceed(t testing.TB, pid int) {
 	t.Helper()
+	endBy(t, pid, unix.SIGUSR1)
+}
+
+// endBy sends a signal to a program that ends by it.
+func endBy(t testing.TB, pid int, signal unix.Signal) {
+	t.Helper()
 
 	process, err := cgroup.Open(pid)
 	must(t, err)
-	must(t, cgroup.Signal(process, unix.SIGUSR1))
+	must(t, cgroup.Signal(process, signal))
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
