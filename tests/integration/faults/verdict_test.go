@@ -24,11 +24,12 @@ const pipes = (64<<10 + 32<<10 + 1<<20) / 6
 // run is one attempt of which a mark, and perhaps a record, tells.
 type run struct {
 	attempt
-	ran      bool   // its program was executed
-	lines    uint64 // that were taken
-	exits    bool   // it said that it would exit, and with which code
-	code     int32
-	shimless bool // its shim was killed
+	ran       bool   // its program was executed
+	lines     uint64 // that were taken
+	exits     bool   // it said that it would exit, and with which code
+	code      int32
+	shimless  bool // its shim was killed
+	cancelled bool // its start was, because the daemon was told to stop
 
 	pids map[uint32]bool // as what it was started and adopted
 	ends []*events.Exit  // as they were recorded; an unknown one where it was lost
@@ -38,7 +39,7 @@ type run struct {
 type figures struct {
 	runs, exits, unknown, lines, cut int
 
-	restarted, wrongExits, missingExits, lost, doubled, untold, twice int
+	restarted, wrongExits, missingExits, lost, doubled, untold int
 }
 
 // runs puts together what the services and the journal say.
@@ -84,6 +85,10 @@ func (h *host) runs(services []string, records []events.Record, shimless map[att
 		switch kind := record.Event.GetKind().(type) {
 		case *events.Event_TaskStarted:
 			at(record.Service, kind.TaskStarted.GetAttempt()).pids[kind.TaskStarted.GetPid()] = true
+		case *events.Event_StartFailed:
+			if kind.StartFailed.GetCancelled() {
+				at(record.Service, kind.StartFailed.GetAttempt()).cancelled = true
+			}
 		case *events.Event_TaskAdopted:
 			at(record.Service, kind.TaskAdopted.GetAttempt()).pids[kind.TaskAdopted.GetPid()] = true
 		case *events.Event_TaskExited:
@@ -107,6 +112,10 @@ func (f *figures) judge(one *run, log *log) (wrong []string) {
 	}
 
 	f.runs++
+
+	if one.cancelled && len(one.pids) == 0 {
+		return nil
+	}
 
 	if len(one.pids) > 1 {
 		blame(&f.restarted, 1, "several processes")
