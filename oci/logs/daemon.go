@@ -88,21 +88,21 @@ func (d *Daemon) Release() {
 	<-d.done
 }
 
-// Stop asks logd to end, once it has moved what is in the FIFOs, and waits until it has.
+// Stop asks logd to end, once it has moved what is in the FIFOs, and kills it where it does not. Then this process moves
+// what is left there, for example because logd was dead.
 func (d *Daemon) Stop(ctx context.Context) error {
 	d.Release()
 	process, err := find(d.options.Dir)
-	if process == nil || err != nil {
+	if err != nil {
 		return err
 	}
-	defer process.pidfd.Close()
-	if err := process.signal(unix.SIGTERM); err != nil {
-		return fmt.Errorf("cannot stop logd: %w", err)
+	if process != nil {
+		defer process.pidfd.Close()
+		if err := process.end(context.WithoutCancel(ctx), ctx); err != nil {
+			return fmt.Errorf("cannot stop logd (PID %d): %w", process.pid, err)
+		}
 	}
-	if err := process.wait(ctx); err != nil {
-		return fmt.Errorf("cannot stop logd (PID %d): %w", process.pid, err)
-	}
-	return nil
+	return flush(Options{Dir: d.options.Dir, Report: d.options.Report})
 }
 
 // Outdated returns the version of a logd that is another program than that of Command; ok is false where it is not.
@@ -184,22 +184,13 @@ func (d *Daemon) await(ctx context.Context, process *process) (*replacement, err
 	}
 }
 
-// exchange ends one logd and starts the other. Being killed costs logd nothing, so that it is not given long to end.
+// exchange ends one logd and starts the other.
 func (d *Daemon) exchange(ctx, asked context.Context, process *process) (*process, error) {
 	if d.previous.Load() == nil {
 		return process, nil
 	}
-	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
-		if err := process.signal(signal); err != nil {
-			return process, fmt.Errorf("cannot replace logd: %w", err)
-		}
-		limit, cancel := context.WithTimeout(asked, endTimeout)
-		err := process.wait(limit)
-		cancel()
-		if err == nil {
-			break
-		}
-		asked = ctx
+	if err := process.end(ctx, asked); err != nil {
+		return process, fmt.Errorf("cannot replace logd: %w", err)
 	}
 	process.pidfd.Close()
 	return d.findOrStart(ctx)
@@ -347,6 +338,24 @@ func (p *process) signal(signal unix.Signal) error {
 		failed = nil
 	}
 	return errors.Join(err, failed)
+}
+
+// end asks the process to end, and kills it soon: being killed costs logd nothing. Where asked ends it is killed at once.
+func (p *process) end(ctx, asked context.Context) error {
+	var err error
+	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+		if err := p.signal(signal); err != nil {
+			return err
+		}
+		limit, cancel := context.WithTimeout(asked, endTimeout)
+		err = p.wait(limit)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		asked = ctx
+	}
+	return err
 }
 
 // wait blocks, without a thread, until the process has died or the context ends.

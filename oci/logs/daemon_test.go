@@ -151,3 +151,33 @@ func TestNoDescriptorIsLeaked(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What is in a FIFO in the end is in the file, also where logd is dead and cannot be started, or does not answer.
+func TestStopMovesWhatLogdLeaves(t *testing.T) {
+	for _, signal := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP} {
+		t.Run(unix.SignalName(signal), func(t *testing.T) {
+			dir := newLog(t)
+			hold(t, dir, testID)
+			path := otherBuild(t)
+			t.Setenv("LOGS_TEST_ROLE", "logd")
+			daemon, pids := startDaemon(t, dir, path)
+			pid := nextPID(t, pids)
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Kill(pid, signal); err != nil {
+				t.Fatal(err)
+			}
+			startChild(t, "service", nil, nil, dir.FIFO(testID), 0, 1000, 50).finish(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel() // as impatient as can be
+			if err := daemon.Stop(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if pid, err := holder(dir); pid != 0 || err != nil {
+				t.Errorf("logd %d is still there (%v)", pid, err)
+			}
+			checkNumbers(t, strings.NewReader(readAll(t, dir, 0)), 0, 1000)
+		})
+	}
+}

@@ -42,6 +42,7 @@ func (o *Options) setDefaults() {
 // logd moves bytes from all FIFOs into files, in one thread: whatever needs attention is a descriptor in one epoll set.
 type logd struct {
 	options     Options
+	lock        *os.File
 	epoll       int
 	watch       int // inotify on the directory of FIFOs
 	wake        int // eventfd that ends the loop
@@ -49,6 +50,8 @@ type logd struct {
 	streams     map[string]*stream
 	byFIFO      map[int32]*stream
 	noRoomUntil time.Time
+	untold      bool // some log does not say yet what it lost
+	noTellUntil time.Time
 }
 
 // Run is logd: it moves the bytes of every FIFO in the directory, and of those that appear there, into files, until the
@@ -56,32 +59,53 @@ type logd struct {
 // a file yet stays in its FIFO as long as somebody holds it. On a disk that stays full bytes are discarded, and a line
 // in the log says how many, once it can be written.
 func Run(ctx context.Context, options Options) error {
+	d, err := begin(options)
+	if err != nil {
+		return fmt.Errorf("cannot start logd: %w", err)
+	}
+	defer d.close()
+	stop := context.AfterFunc(ctx, func() { _, _ = unix.Write(d.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })
+	defer stop()
+	// Whoever started logd may be gone, and the other end of standard output and error with it.
+	signal.Ignore(unix.SIGPIPE)
+	_, _ = io.WriteString(d.options.Ready, readyLine)
+	return d.loop(ctx)
+}
+
+// flush is a logd that moves only what is in the FIFOs now. It fails where another one is running.
+func flush(options Options) error {
+	d, err := begin(options)
+	if err != nil {
+		return fmt.Errorf("cannot empty the FIFOs of logs: %w", err)
+	}
+	defer d.close()
+	d.emptyAll()
+	return nil
+}
+
+// begin takes the lock and opens every FIFO.
+func begin(options Options) (*logd, error) {
 	options.setDefaults()
 	for _, path := range []string{options.Dir.FIFOs, options.Dir.Files} {
 		if err := os.MkdirAll(path, 0o700); err != nil {
-			return fmt.Errorf("cannot start logd: %w", err)
+			return nil, err
 		}
 	}
 	lock, err := acquire(options.Dir, options.Version)
 	if err != nil {
-		return fmt.Errorf("cannot start logd: %w", err)
+		return nil, err
 	}
-	defer lock.Close()
 	d := &logd{
-		options: options, epoll: -1, watch: -1, wake: -1, null: -1,
+		options: options, lock: lock, epoll: -1, watch: -1, wake: -1, null: -1,
 		streams: map[string]*stream{}, byFIFO: map[int32]*stream{},
 	}
-	defer d.close()
 	if err := d.open(); err != nil {
-		return fmt.Errorf("cannot start logd: %w", err)
+		d.close()
+		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _, _ = unix.Write(d.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })
-	defer stop()
 	d.scan()
-	// Whoever started logd may be gone, and the other end of standard output and error with it.
-	signal.Ignore(unix.SIGPIPE)
-	_, _ = io.WriteString(options.Ready, readyLine)
-	return d.loop(ctx)
+	d.tellLosses(time.Now())
+	return d, nil
 }
 
 func (d *logd) open() (err error) {
@@ -122,12 +146,17 @@ func (d *logd) close() {
 			unix.Close(fd)
 		}
 	}
+	d.lock.Close()
 }
 
 func (d *logd) loop(ctx context.Context) error {
 	events := make([]unix.EpollEvent, 64)
 	for {
-		n, err := unix.EpollWait(d.epoll, events, -1)
+		timeout := -1
+		if d.untold {
+			timeout = int(roomPause / time.Millisecond)
+		}
+		n, err := unix.EpollWait(d.epoll, events, timeout)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("cannot wait for FIFOs: %w", err)
 		}
@@ -141,12 +170,20 @@ func (d *logd) loop(ctx context.Context) error {
 			}
 		}
 		if ctx.Err() != nil {
-			for _, s := range d.streams {
-				d.empty(s)
-			}
+			d.emptyAll()
 			return nil
 		}
+		d.tellLosses(time.Now())
 	}
+}
+
+// emptyAll leaves nothing in any FIFO.
+func (d *logd) emptyAll() {
+	for _, s := range d.streams {
+		d.empty(s)
+	}
+	d.noTellUntil = time.Time{}
+	d.tellLosses(time.Now())
 }
 
 // forgetEvents empties the queue of inotify. An event only says that the directory must be read again, so that one that
@@ -204,6 +241,7 @@ func (d *logd) add(id string) error {
 		return err
 	}
 	d.streams[id], d.byFIFO[int32(s.fifo)] = s, s
+	d.untold = d.untold || s.losses.untold()
 	return nil
 }
 
@@ -231,10 +269,26 @@ func (d *logd) pump(s *stream) {
 	if err == nil || isFull(err) && d.makeRoom(time.Now()) {
 		return
 	}
-	if s.discarded == 0 && len(s.notice) == 0 {
+	if !s.losses.untold() {
 		d.options.Report(fmt.Errorf("cannot write log %q, discarding: %w", s.id, err))
 	}
-	if err := s.discard(d.null); err != nil {
+	if err := s.losses.discard(s.fifo, d.null); err != nil {
 		d.options.Report(fmt.Errorf("cannot discard log %q: %w", s.id, err))
+	}
+	d.untold = d.untold || s.losses.untold()
+}
+
+// tellLosses tries, at most once in a while, to write what was lost into logs of services that print nothing now.
+func (d *logd) tellLosses(now time.Time) {
+	if !d.untold || now.Before(d.noTellUntil) {
+		return
+	}
+	d.noTellUntil = now.Add(roomPause)
+	d.untold = false
+	for _, s := range d.streams {
+		if s.losses.untold() {
+			_ = s.tellLosses() // the reason was reported when the first byte was lost
+			d.untold = d.untold || s.losses.untold()
+		}
 	}
 }

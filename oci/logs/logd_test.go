@@ -161,8 +161,8 @@ func TestRotationKeepsTheNewestSegments(t *testing.T) {
 		t.Fatalf("there are %d segments (%v), want 3", len(segments), err)
 	}
 	entries, err := os.ReadDir(dir.segments(testID))
-	if err != nil || len(entries) != 6 {
-		t.Fatalf("there are %d files (%v), want 3 segments and 3 indexes", len(entries), err)
+	if err != nil || len(entries) != 7 {
+		t.Fatalf("there are %d files (%v), want 3 segments, 3 indexes and the count of losses", len(entries), err)
 	}
 	end, err := Cursor(dir, testID)
 	if err != nil || end != lines*width {

@@ -56,10 +56,21 @@ func (d *logd) largest() (id string, segments []segment) {
 		if err != nil || len(found) == 0 {
 			continue
 		}
-		end, err := found[len(found)-1].end()
-		if used := end - found[0].base; err == nil && used > largest {
+		if used := usage(found); used > largest {
 			largest, id, segments = used, entry.Name(), found
 		}
 	}
 	return id, segments
+}
+
+// usage is how many bytes segments and their indexes have.
+func usage(segments []segment) (bytes uint64) {
+	for _, segment := range segments {
+		for _, path := range []string{segment.path(), segment.indexPath()} {
+			if info, err := os.Stat(path); err == nil {
+				bytes += uint64(info.Size())
+			}
+		}
+	}
+	return bytes
 }

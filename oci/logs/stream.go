@@ -25,8 +25,7 @@ type stream struct {
 	size  uint64
 	index indexWriter
 
-	discarded uint64 // bytes that no notice in the log tells of yet
-	notice    []byte // the rest of a notice that was written in part
+	losses losses
 }
 
 func newStream(options *Options, id string) (*stream, error) {
@@ -39,15 +38,18 @@ func newStream(options *Options, id string) (*stream, error) {
 		unix.Close(fifo)
 		return nil, err
 	}
+	directory := options.Dir.segments(id)
+	_ = unix.Mkdir(directory, 0o700) // where it fails, the segment says so
 	return &stream{
-		options: options, id: id, directory: options.Dir.segments(id),
+		options: options, id: id, directory: directory,
 		fifo: fifo, device: stat.Dev, inode: stat.Ino,
-		file: -1, index: indexWriter{fd: -1},
+		file: -1, index: indexWriter{fd: -1}, losses: openLosses(directory),
 	}, nil
 }
 
 func (s *stream) close() {
 	s.closeSegment()
+	s.losses.close()
 	unix.Close(s.fifo)
 }
 
@@ -94,11 +96,18 @@ func (s *stream) prepare() error {
 	}
 	// Somebody may have deleted or truncated the file. Its bytes are gone, but cursors go on.
 	damaged := stat.Nlink == 0 || uint64(stat.Size) < s.size
-	if damaged || int64(s.size) >= s.options.SegmentSize {
+	if damaged {
+		s.losses.open(s.directory)
+		s.losses.save()
+	}
+	if damaged || s.isFull() {
 		return s.rotate()
 	}
 	return nil
 }
+
+// isFull tells whether a new segment is due. Very short lines make an index that is larger than what it indexes.
+func (s *stream) isFull() bool { return max(int64(s.size), s.index.size) >= s.options.SegmentSize }
 
 // resume opens the newest segment that an earlier logd left, or the first one.
 func (s *stream) resume() error {
@@ -115,7 +124,7 @@ func (s *stream) resume() error {
 	if err := s.openSegment(newest); err != nil {
 		return err
 	}
-	if int64(s.size) >= s.options.SegmentSize {
+	if s.isFull() {
 		return s.rotate()
 	}
 	return nil
@@ -158,46 +167,42 @@ func (s *stream) openSegment(opened segment) error {
 	return nil
 }
 
-// discard takes at most one chunk out of the FIFO, so that the service can go on.
-func (s *stream) discard(null int) error {
-	moved, err := unix.Splice(s.fifo, nil, null, nil, spliceChunk, unix.SPLICE_F_NONBLOCK)
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-		return nil
-	}
-	if err != nil {
+// tellLosses writes a notice of what had to be discarded, where there is room again.
+func (s *stream) tellLosses() error {
+	if err := s.prepare(); err != nil {
 		return err
 	}
-	s.discarded += uint64(moved)
-	return nil
+	return s.writeNotice()
 }
 
 // writeNotice writes, where bytes had to be discarded, how many, as a line of its own.
 func (s *stream) writeNotice() error {
-	for s.discarded > 0 || len(s.notice) > 0 {
-		notice, told := s.notice, uint64(0)
-		if len(notice) == 0 {
-			notice, told = s.composeNotice(), s.discarded
+	for s.losses.untold() {
+		if !s.losses.telling() {
+			s.losses.tell(s.end(), s.withinLine())
 		}
-		s.index.add(s.end(), time.Now())
-		written, err := unix.Pwrite(s.file, notice, int64(s.size))
-		if err != nil {
-			return err // nothing was told yet: the next one counts what is discarded until then as well
+		for rest := s.losses.rest(s.end()); len(rest) > 0; {
+			s.index.add(s.end(), time.Now())
+			written, err := unix.Pwrite(s.file, rest, int64(s.size))
+			if err != nil {
+				if s.end() == s.losses.At {
+					s.losses.takeBack()
+				}
+				return err
+			}
+			s.size += uint64(written)
+			rest = rest[written:]
 		}
-		s.size += uint64(written)
-		s.notice = notice[written:]
-		s.discarded -= told
+		s.losses.told()
 	}
 	return nil
 }
 
-func (s *stream) composeNotice() []byte {
-	var notice []byte
+// withinLine tells whether the segment ends in a line that goes on.
+func (s *stream) withinLine() bool {
 	last := []byte{'\n'}
 	if s.size > 0 {
 		_, _ = unix.Pread(s.file, last, int64(s.size)-1)
 	}
-	if last[0] != '\n' {
-		notice = append(notice, '\n')
-	}
-	return fmt.Appendf(notice, "extactor: %d bytes of this log could not be written and are lost\n", s.discarded)
+	return last[0] != '\n'
 }
