@@ -56,7 +56,7 @@ func (c clocks) service(view events.View) *apiv1.Service {
 	service := &apiv1.Service{
 		Id: view.ID, Desired: view.Desired, State: view.State, Attempt: view.Attempt, Restarts: view.Restarts, Pid: view.PID,
 		Health:    &apiv1.Health{Unknown: view.Health.Unknown, Healthy: view.Health.Healthy, LastMessage: view.Health.LastMessage},
-		Since:     moment(view.Since, sinceBoot(view)),
+		Since:     moment(view.Since, view.SinceBootID),
 		NextRetry: c.nextRetry(view.NextRetry, view.BootID),
 		Problem:   view.Problem, Revision: view.Revision, Source: view.Source,
 		Cycle: view.Cycle, RestartPending: view.RestartPending(), FileProblem: view.FileProblem,
@@ -81,18 +81,6 @@ func (c clocks) service(view events.View) *apiv1.Service {
 	return service
 }
 
-// sinceBoot is the boot in which the view's state was entered: that of the line of EVENTS which shows it, where there is
-// one. A service that finished before a reboot still says so until it is loaded again.
-func sinceBoot(view events.View) string {
-	for _, line := range view.Recent {
-		if line.At == view.Since {
-			return line.BootID
-		}
-	}
-
-	return view.BootID
-}
-
 // serviceInfo is the service as Talos words it. Its client needs health and events to be there, whatever they say.
 func (c clocks) serviceInfo(view events.View) *machine.ServiceInfo {
 	info := &machine.ServiceInfo{
@@ -107,7 +95,7 @@ func (c clocks) serviceInfo(view events.View) *machine.ServiceInfo {
 		})
 	}
 
-	info.Health.LastChange = timestamppb.New(c.wall(view.Since, sinceBoot(view)))
+	info.Health.LastChange = timestamppb.New(c.wall(view.Since, view.SinceBootID))
 
 	return info
 }

@@ -57,7 +57,7 @@ func (e *explainer) blame(reason *apiv1.Reason, cause, remedy string) {
 
 // service explains one service below a reason that names it.
 func (e *explainer) service(reason *apiv1.Reason, view events.View) {
-	reason.Since, reason.Why = moment(view.Since, sinceBoot(view)), "it is "+view.State
+	reason.Since, reason.Why = moment(view.Since, view.SinceBootID), "it is "+view.State
 	reason.Met = up(view)
 
 	defer func() {

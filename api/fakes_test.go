@@ -271,7 +271,7 @@ func start(t *testing.T, services *fakeServices, journal *fakeJournal) *harness 
 
 func view(id, state string, revision uint64) events.View {
 	view := events.NewView(id)
-	view.State, view.Revision, view.BootID = state, revision, bootID
+	view.State, view.Revision, view.BootID, view.SinceBootID = state, revision, bootID, bootID
 
 	return view
 }

@@ -158,7 +158,7 @@ func (h *house) Open(_ context.Context, _ string, tail int, _ bool) (io.ReadClos
 // furnished is a house with one service of every kind that looks different.
 func furnished() *house {
 	hello := events.NewView("ext-hello-world")
-	hello.State, hello.BootID, hello.PID, hello.Attempt, hello.Revision = events.StateRunning, testBoot, 1100, 1, 20
+	hello.State, hello.BootID, hello.SinceBootID, hello.PID, hello.Attempt, hello.Revision = events.StateRunning, testBoot, testBoot, 1100, 1, 20
 	hello.Since, hello.Source = ago(167), "/usr/local/etc/containers/hello-world.yaml"
 	hello.Recent = []events.Line{
 		line(11, 169, events.StateWaiting, `Waiting for service "containerd" to be "up", network`),
@@ -169,25 +169,25 @@ func furnished() *house {
 	}
 
 	containerd := events.NewView("containerd")
-	containerd.State, containerd.BootID, containerd.Since, containerd.Revision = events.StateRunning, testBoot, ago(168), 10
+	containerd.State, containerd.BootID, containerd.SinceBootID, containerd.Since, containerd.Revision = events.StateRunning, testBoot, testBoot, ago(168), 10
 	containerd.Health = events.Health{Healthy: true}
 	containerd.Recent = []events.Line{line(10, 168, events.StateRunning, "Connected to containerd")}
 
 	retry := events.NewView("ext-retry")
-	retry.State, retry.BootID, retry.Since, retry.Revision = events.StateWaiting, testBoot, ago(3), 30
+	retry.State, retry.BootID, retry.SinceBootID, retry.Since, retry.Revision = events.StateWaiting, testBoot, testBoot, ago(3), 30
 	retry.Attempt, retry.Restarts, retry.NextRetry, retry.Problem = 4, 3, 1009*second, "exited with code 1\nand <a> \x1b[2Jtrick"
 	retry.LastExit = &events.Exit{Known: true, Code: 1}
 	retry.Health = events.Health{LastMessage: "no answer"}
 	retry.Recent = []events.Line{line(30, 3, events.StateWaiting, "Going to restart in 12s: exited with code 1")}
 
 	waiting := events.NewView("ext-waiting")
-	waiting.State, waiting.BootID, waiting.Since, waiting.Revision = events.StateWaiting, testBoot, ago(60), 25
+	waiting.State, waiting.BootID, waiting.SinceBootID, waiting.Since, waiting.Revision = events.StateWaiting, testBoot, testBoot, ago(60), 25
 	waiting.Conditions = []events.ConditionView{{Key: "network:addresses", Known: true, Text: "network", Since: ago(60)}}
 	waiting.Recent = []events.Line{line(25, 60, events.StateWaiting, "Waiting for network")}
 
 	// It crashes again and again, with another process and another delay each time.
 	crash := events.NewView("ext-crash")
-	crash.State, crash.BootID, crash.Since, crash.Revision, crash.Source = events.StateWaiting, testBoot, ago(2), 29, "/s/crash.yaml"
+	crash.State, crash.BootID, crash.SinceBootID, crash.Since, crash.Revision, crash.Source = events.StateWaiting, testBoot, testBoot, ago(2), 29, "/s/crash.yaml"
 	crash.NextRetry, crash.Problem, crash.LastExit = 1004*second, "exited with code 1", &events.Exit{Known: true, Code: 1}
 	crash.Conditions = []events.ConditionView{{Key: "service:containerd", Known: true, Met: true, Since: ago(150)}}
 	crash.Recent = append(crash.Recent, line(1, 150, events.StateWaiting, "Waiting for network"))
@@ -201,13 +201,13 @@ func furnished() *house {
 
 	// Everything that is shown only where there is something.
 	knot := events.NewView("ext-knot")
-	knot.State, knot.BootID, knot.Since, knot.Revision, knot.Source = events.StateRunning, testBoot, ago(30), 28, "/s/knot.yaml"
+	knot.State, knot.BootID, knot.SinceBootID, knot.Since, knot.Revision, knot.Source = events.StateRunning, testBoot, testBoot, ago(30), 28, "/s/knot.yaml"
 	knot.Cycle, knot.Applied, knot.Wanted = []string{"ext-knot", "ext-loop", "ext-knot"}, "old", "new"
 	knot.FileProblem, knot.Health = "knot.yaml has problems at line:column 3:1", events.Health{LastMessage: "no answer"}
 	knot.Conditions = []events.ConditionView{{Key: "service:ext-loop", Known: true, Since: ago(30)}}
 
 	deep := events.NewView("ext-deep")
-	deep.State, deep.BootID, deep.Since, deep.Revision, deep.Source = events.StateWaiting, testBoot, ago(40), 27, "/s/deep.yaml"
+	deep.State, deep.BootID, deep.SinceBootID, deep.Since, deep.Revision, deep.Source = events.StateWaiting, testBoot, testBoot, ago(40), 27, "/s/deep.yaml"
 	deep.Conditions = []events.ConditionView{
 		{Key: "service:containerd", Known: true, Met: true, Since: ago(168)},
 		{Key: "service:ext-waiting", Known: true, Since: ago(40)},
