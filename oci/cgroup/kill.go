@@ -47,10 +47,29 @@ func Kill(ctx context.Context, path string) error {
 			return nil
 		}
 
+		for _, directory := range directories { // what is frozen gets the signal only then
+			thaw(directory)
+		}
+
 		if err := Ended(ctx, processes...); err != nil {
 			return fmt.Errorf("cannot kill cgroup %q: %w", path, err)
 		}
 	}
+}
+
+// thaw lets the processes of a directory of the freezer of version 1, and of those below it, go on. Version 2 kills frozen
+// processes as they are.
+func thaw(directory string) {
+	_ = filepath.WalkDir(directory, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			if freezer, err := os.OpenFile(filepath.Join(path, "freezer.state"), os.O_WRONLY, 0); err == nil {
+				_, _ = freezer.WriteString("THAWED")
+				freezer.Close()
+			}
+		}
+
+		return nil
+	})
 }
 
 // KillSession sends SIGKILL to every process of the control group that belongs to the session, which has the number of
