@@ -62,10 +62,11 @@ var rows = []row{
 		s.runAndCrash()
 		s.deleteByHand()
 	}, then: lost},
-	{label: "running, nothing there: lost", detail: "the shim was killed", set: func(s *site) {
+	{label: "exited: record the exit", detail: "the shim was killed, nobody knows how it ended", set: func(s *site) {
 		s.runAndCrash()
 		s.killShim()
-	}, then: lost},
+		s.unknown = true
+	}, then: restarted},
 	{label: "running, created: lost", set: func(s *site) {
 		s.runAndCrash()
 		s.deleteTaskByHand()
@@ -108,6 +109,7 @@ var rows = []row{
 	}, then: exitedWith(10)},
 	{label: "waiting, stale attempt: delete", set: func(s *site) {
 		s.began++
+		s.wish.backoff = "2s"
 		d := s.start(follow(rule{at: "before runtime.Delete", answer: die}))
 		d.awaitRunning()
 		s.endTask(unix.SIGUSR1)

@@ -136,6 +136,7 @@ type site struct {
 	box       string // what the service's program sees as /box
 	wish      wish   // what the files say
 	began     int    // how often the program must have begun by now
+	unknown   bool   // its shim was killed: one exit cannot be known
 	since     uint64 // the newest record when the present daemon began
 	daemon    *daemon
 
