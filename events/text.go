@@ -164,12 +164,12 @@ func (x *Exit) Success() bool {
 
 // lastLine shows the last line of a failed task: most often it says why. Where we can say it better, it is left out.
 func lastLine(exit *Exit) string {
-	if exit.Success() {
-		return ""
-	}
-
 	if explanation := exit.GetExplanation(); explanation != "" {
 		return ": " + explanation
+	}
+
+	if exit.Success() {
+		return ""
 	}
 
 	lines := strings.Split(strings.TrimSpace(exit.GetLastLines()), "\n")

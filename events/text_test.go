@@ -29,6 +29,10 @@ func TestText(t *testing.T) {
 		{&events.StartFailed{Problem: "no such file", Cancelled: true}, "Start was cancelled"},
 		{&events.TaskExited{Pid: 7, Exit: &events.Exit{Known: true}}, "Task ext-hello-world (PID 7) exited without error"},
 		{
+			&events.TaskExited{Pid: 7, Exit: &events.Exit{Known: true, Explanation: "its shim was killed"}},
+			"Task ext-hello-world (PID 7) exited without error: its shim was killed",
+		},
+		{
 			&events.TaskExited{Pid: 7, Exit: &events.Exit{Known: true, LastLines: lines}},
 			"Task ext-hello-world (PID 7) exited without error",
 		},
