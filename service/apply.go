@@ -29,7 +29,7 @@ func Apply(state State, event *events.Event) State {
 	case *events.Event_UnmetChanged:
 		state.Announced = kind.UnmetChanged.GetUnmet()
 	case *events.Event_PreparationStarted:
-		state.Name, state.Live = events.StatePreparing, true
+		state.Name, state.Live, state.Created = events.StatePreparing, true, false
 	case *events.Event_RunnerCreated:
 		state.Created, state.Applied = true, kind.RunnerCreated.GetHash()
 	case *events.Event_RestartScheduled:
