@@ -105,6 +105,8 @@ func (w *World) checkDurable() {
 
 // Excuse tells that the journal was damaged: what was acknowledged so far may be lost.
 func (w *World) Excuse() {
+	w.trace.note("the journal is damaged")
+
 	for _, press := range w.presses {
 		press.durable, press.checked = false, true
 	}

@@ -23,7 +23,7 @@ var actions = []action{
 	{6, "condition changes", func(p *play) { p.observe(p.coin()) }},
 	{2, "condition flaps", func(p *play) { p.flap(func(on bool) { p.observe(on) }) }},
 	{2, "watcher hangs", func(p *play) { p.Watcher.Hang(outside[p.random.IntN(len(outside))]) }},
-	{2, "task ends by itself", func(p *play) {
+	{5, "task ends by itself", func(p *play) {
 		most := []time.Duration{time.Second, 10 * time.Second, 90 * time.Second}[p.random.IntN(3)]
 		p.Runtime.EndAfter(p.id(), time.Duration(p.random.Int64N(int64(most))), int32(p.random.IntN(2)))
 	}},
@@ -72,6 +72,28 @@ func (p *play) act() {
 
 			return
 		}
+	}
+}
+
+// stir lets something happen after which everything has to come to where it should be, as before.
+func (p *play) stir() {
+	id := p.id()
+
+	switch p.random.IntN(6) {
+	case 0:
+		p.Runtime.Exit(id, int32(p.random.IntN(2)))
+	case 1: // nobody sees it end
+		p.Runtime.Disconnect()
+		p.Run(p.gap())
+		p.Runtime.Exit(id, 1)
+		p.Run(p.gap())
+		p.Runtime.Connect()
+	case 2:
+		p.Press(id, []events.Order{&events.StartService{}, &events.StopService{}, &events.RestartService{}}[p.random.IntN(3)])
+	default:
+		p.edit()
+		p.reload()
+		p.heal() // what is checked may have become what restarts when it is not healthy
 	}
 }
 

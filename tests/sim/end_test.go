@@ -182,6 +182,10 @@ func (p *play) outdated(file *spec.Service) string {
 
 // misplaced tells why a service may not stay in its state.
 func (p *play) misplaced(file *spec.Service, view events.View) string {
+	if p.Damaged() && (service.State{Name: view.State}).Ended() {
+		return "" // what is lost may be why it ended, or that it should not have
+	}
+
 	switch view.State {
 	case events.StateRunning:
 		if view.Desired == events.DesiredStopped && !p.Damaged() {

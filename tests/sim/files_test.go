@@ -61,7 +61,7 @@ func (p *play) extend(file *spec.Service) {
 		file.Extactor.Health = &spec.Health{TCP: fmt.Sprintf("192.0.2.1:%d", 1+p.random.IntN(9)), OnFailure: onFailure[p.random.IntN(2)]}
 	}
 
-	if p.oneIn(4) {
+	if p.coin() {
 		file.Extactor.Backoff = spec.Backoff{Initial: time.Second, Max: 10 * time.Second, ResetAfter: 3 * time.Second}
 	}
 

@@ -165,6 +165,12 @@ func (p *play) perform() {
 	p.calmDown()
 	p.converge()
 
+	// Most things show their effect best where all is as it should be.
+	for range p.random.IntN(3) {
+		p.stir()
+		p.converge()
+	}
+
 	switch p.random.IntN(3) {
 	case 0:
 		p.reboot()
