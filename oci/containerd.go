@@ -60,6 +60,7 @@ type Runtime struct {
 	child  *child // the embedded containerd; nil where the host's is used
 	calls  calls
 	starts starts
+	looks  looks
 	logs   logs.Dir
 	asked  asked
 	swept  sync.Once // what earlier daemons left was removed

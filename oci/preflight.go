@@ -27,6 +27,12 @@ const (
 // or a socket: such a source is waited for, 5 s at most or until the context ends. The error names the first thing
 // that is wrong.
 func Preflight(ctx context.Context, service *spec.Service, host Host) error {
+	return checkHost(ctx, service, host, func(string) {})
+}
+
+// checkHost calls looking before it looks at a path that may lie on a file system which does not answer.
+func checkHost(ctx context.Context, service *spec.Service, host Host, looking func(path string)) error {
+	looking(host.Rootfs(service.Name))
 	if err := checkRootfs(host.Rootfs(service.Name)); err != nil {
 		return fmt.Errorf("cannot start %q: %w", service.ID(), err)
 	}
@@ -34,6 +40,7 @@ func Preflight(ctx context.Context, service *spec.Service, host Host) error {
 		if !isBind(mount) {
 			continue
 		}
+		looking(mount.Source)
 		err := ensureMountSource(ctx, mount.Source)
 		if err == nil {
 			err = checkMountKind(host.Rootfs(service.Name), service.Container.Mounts[:i], mount)

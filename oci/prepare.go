@@ -45,7 +45,7 @@ func (r *Runtime) prepare(ctx context.Context, request service.StartRequest) err
 		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
 	}
 
-	if err := Preflight(ctx, request.Spec, host); err != nil {
+	if err := r.looks.preflight(ctx, request.Spec, host); err != nil {
 		return err
 	}
 
