@@ -346,13 +346,15 @@ func (r *rootActor) change(ctx actor.Context, message serviceChanged) {
 
 // connect compares what the runtime shows with what each service's journal says, and only then lets anything start.
 func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
+	for _, observed := range message.tasks { // before anybody else reads them
+		observed.At = message.at
+	}
+
 	for _, id := range r.ids() {
 		observed := message.tasks[id]
 		if observed == nil {
-			observed = &events.Observed{Status: events.TaskStatus_TASK_STATUS_NONE}
+			observed = &events.Observed{Status: events.TaskStatus_TASK_STATUS_NONE, At: message.at}
 		}
-
-		observed.At = message.at
 
 		if known := r.services[id]; known.unloading {
 			known.left = message.tasks[id]
@@ -368,9 +370,7 @@ func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
 	r.missSkipped(message.tasks)
 
 	for _, id := range slices.Sorted(maps.Keys(message.tasks)) {
-		observed := message.tasks[id]
-		observed.At = message.at
-		r.judgeLeft(ctx, id, observed, message.seq)
+		r.judgeLeft(ctx, id, message.tasks[id], message.seq)
 	}
 
 	r.runtimeUp, r.listed = true, message.at
