@@ -64,7 +64,13 @@ func (c clocks) service(view events.View) *apiv1.Service {
 
 	for _, condition := range view.Waiting() {
 		service.WaitingFor = append(service.WaitingFor, &apiv1.Dependency{
-			Key: condition.Key, Text: condition.Text, Since: moment(condition.Since, view.BootID),
+			Key: condition.Key, Text: condition.Text, Since: moment(condition.Since, view.BootID), Known: condition.Known,
+		})
+	}
+
+	for _, condition := range view.Conditions {
+		service.Dependencies = append(service.Dependencies, &apiv1.Dependency{
+			Key: condition.Key, Text: condition.Text, Since: moment(condition.Since, view.BootID), Known: condition.Known, Met: condition.Met,
 		})
 	}
 

@@ -29,6 +29,10 @@ func (e *extactorService) Events(request *apiv1.EventsRequest, stream grpc.Serve
 		return err
 	}
 
+	if request.GetFacts() {
+		return e.server.history(stream.Context(), request, service, stream.Send)
+	}
+
 	reading := reading{service: service, tail: int(request.GetTail()), since: request.GetSince(), follow: request.GetFollow()}
 
 	records, after, err := e.server.begin(reading)
@@ -73,14 +77,9 @@ func (s *Server) begin(reading reading) ([]events.Record, uint64, error) {
 		return nil, reading.since, nil
 	}
 
-	last, err := s.options.Journal.Tail("", 1)
+	end, err := s.newest()
 	if err != nil {
-		return nil, 0, failure(codes.Internal, err)
-	}
-
-	var end uint64
-	if len(last) > 0 {
-		end = last[0].Seq
+		return nil, 0, err
 	}
 
 	tail := reading.tail

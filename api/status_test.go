@@ -57,7 +57,11 @@ func TestStatusHasEveryField(t *testing.T) {
 				FileProblem: "hello.yaml has problems at line:column 3:1", Cycle: []string{"ext-hello", "ext-hello"},
 				LastExit: &apiv1.Exit{Known: true, Code: 137, Signal: 9, Oom: true},
 				WaitingFor: []*apiv1.Dependency{
-					{Key: "network:addresses", Text: "network", Since: &apiv1.Moment{WallNs: 6, BootNs: 60 * second, BootId: bootID}},
+					{Key: "network:addresses", Text: "network", Since: &apiv1.Moment{WallNs: 6, BootNs: 60 * second, BootId: bootID}, Known: true},
+				},
+				Dependencies: []*apiv1.Dependency{
+					{Key: "service:containerd", Known: true, Met: true},
+					{Key: "network:addresses", Text: "network", Since: &apiv1.Moment{WallNs: 6, BootNs: 60 * second, BootId: bootID}, Known: true},
 				},
 				Events: []*apiv1.ServiceEvent{
 					{Seq: 1, State: "Running", Message: "old", At: &apiv1.Moment{WallNs: 1, BootNs: 9, BootId: otherBoot}},

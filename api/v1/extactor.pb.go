@@ -235,6 +235,7 @@ type Service struct {
 	Cycle          []string               `protobuf:"bytes,16,rep,name=cycle,proto3" json:"cycle,omitempty"`                                          // ids that wait for each other, the first one again at the end; empty where there is none
 	RestartPending bool                   `protobuf:"varint,17,opt,name=restart_pending,json=restartPending,proto3" json:"restart_pending,omitempty"` // the task runs with an older configuration than it has now
 	FileProblem    string                 `protobuf:"bytes,18,opt,name=file_problem,json=fileProblem,proto3" json:"file_problem,omitempty"`           // what is wrong with its changed file, which is not used; empty where it is right
+	Dependencies   []*Dependency          `protobuf:"bytes,19,rep,name=dependencies,proto3" json:"dependencies,omitempty"`                            // all of them, met or not, in the order in which they are announced
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -395,6 +396,13 @@ func (x *Service) GetFileProblem() string {
 	return ""
 }
 
+func (x *Service) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
 // RejectedFile is a file that is not used as it is now. What is wrong may quote values, so only the places are told.
 type RejectedFile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -508,12 +516,14 @@ func (x *Health) GetLastMessage() string {
 	return ""
 }
 
-// Dependency is a condition that holds the service up.
+// Dependency is a condition of a service. Those of waiting_for hold it up.
 type Dependency struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`   // "network:addresses", "service:containerd", "path:/dev/zfs"
-	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // what stands behind "Waiting for"
-	Since         *Moment                `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`     // "network:addresses", "service:containerd", "path:/dev/zfs"
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`   // what stands behind "Waiting for"
+	Since         *Moment                `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"` // when met last changed
+	Met           bool                   `protobuf:"varint,4,opt,name=met,proto3" json:"met,omitempty"`
+	Known         bool                   `protobuf:"varint,5,opt,name=known,proto3" json:"known,omitempty"` // it was looked at since the daemon started
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -567,6 +577,20 @@ func (x *Dependency) GetSince() *Moment {
 		return x.Since
 	}
 	return nil
+}
+
+func (x *Dependency) GetMet() bool {
+	if x != nil {
+		return x.Met
+	}
+	return false
+}
+
+func (x *Dependency) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
 }
 
 type Exit struct {
@@ -904,11 +928,15 @@ func (x *Reason) GetBecause() []*Reason {
 }
 
 type EventsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"` // tried as it is, then with "ext-" before it; empty: all services and the daemon itself
-	Tail          int32                  `protobuf:"varint,2,opt,name=tail,proto3" json:"tail,omitempty"`      // begin with this many of the last records; negative: all that the journal has
-	Since         uint64                 `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`    // only records after this sequence; `tail` is then ignored
-	Follow        bool                   `protobuf:"varint,4,opt,name=follow,proto3" json:"follow,omitempty"`  // go on with new records
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Service string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"` // tried as it is, then with "ext-" before it; empty: all services and the daemon itself
+	Tail    int32                  `protobuf:"varint,2,opt,name=tail,proto3" json:"tail,omitempty"`      // begin with this many of the last records; negative: all that the journal has
+	Since   uint64                 `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`    // only records after this sequence; `tail` is then ignored
+	Follow  bool                   `protobuf:"varint,4,opt,name=follow,proto3" json:"follow,omitempty"`  // go on with new records
+	// Every event after `since`, also those without a text, each with its content, up to the newest one with a text.
+	// `tail` is then ignored.
+	Facts         bool   `protobuf:"varint,5,opt,name=facts,proto3" json:"facts,omitempty"`
+	BootId        string `protobuf:"bytes,6,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"` // only records of this kernel boot; empty: of all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -971,7 +999,21 @@ func (x *EventsRequest) GetFollow() bool {
 	return false
 }
 
-// EventRecord is one record of the journal that has a text for people.
+func (x *EventsRequest) GetFacts() bool {
+	if x != nil {
+		return x.Facts
+	}
+	return false
+}
+
+func (x *EventsRequest) GetBootId() string {
+	if x != nil {
+		return x.BootId
+	}
+	return ""
+}
+
+// EventRecord is one record of the journal that has a text for people, or, with `facts`, any event.
 type EventRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
@@ -984,6 +1026,7 @@ type EventRecord struct {
 	Cause         uint64                 `protobuf:"varint,8,opt,name=cause,proto3" json:"cause,omitempty"`       // sequence of the record that led here, 0 if none
 	Decision      uint64                 `protobuf:"varint,9,opt,name=decision,proto3" json:"decision,omitempty"` // sequence of the first record of the same decision
 	Origin        *Origin                `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`     // who gave the command that led here; absent if nobody is known
+	Event         []byte                 `protobuf:"bytes,11,opt,name=event,proto3" json:"event,omitempty"`       // extactor.events.v1.Event; only with `facts`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1084,6 +1127,13 @@ func (x *EventRecord) GetDecision() uint64 {
 func (x *EventRecord) GetOrigin() *Origin {
 	if x != nil {
 		return x.Origin
+	}
+	return nil
+}
+
+func (x *EventRecord) GetEvent() []byte {
+	if x != nil {
+		return x.Event
 	}
 	return nil
 }
@@ -2813,6 +2863,163 @@ func (x *Usage) GetDescriptors() uint32 {
 	return 0
 }
 
+type StatsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"` // exact ids; those without a container are not in the answer; empty: all services
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatsRequest) Reset() {
+	*x = StatsRequest{}
+	mi := &file_extactor_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatsRequest) ProtoMessage() {}
+
+func (x *StatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
+func (*StatsRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *StatsRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+type StatsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Now           *Moment                `protobuf:"bytes,1,opt,name=now,proto3" json:"now,omitempty"`     // the server's clocks after it has read the counters
+	Stats         []*ServiceStat         `protobuf:"bytes,2,rep,name=stats,proto3" json:"stats,omitempty"` // sorted by id
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatsResponse) Reset() {
+	*x = StatsResponse{}
+	mi := &file_extactor_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatsResponse) ProtoMessage() {}
+
+func (x *StatsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatsResponse.ProtoReflect.Descriptor instead.
+func (*StatsResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *StatsResponse) GetNow() *Moment {
+	if x != nil {
+		return x.Now
+	}
+	return nil
+}
+
+func (x *StatsResponse) GetStats() []*ServiceStat {
+	if x != nil {
+		return x.Stats
+	}
+	return nil
+}
+
+// ServiceStat is what the container of a service takes, by its cgroup.
+type ServiceStat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	CpuNs         uint64                 `protobuf:"varint,2,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`                   // processor time since the container began, of all processors together
+	MemoryBytes   uint64                 `protobuf:"varint,3,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"` // in use, without page cache that can be dropped at once
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServiceStat) Reset() {
+	*x = ServiceStat{}
+	mi := &file_extactor_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServiceStat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServiceStat) ProtoMessage() {}
+
+func (x *ServiceStat) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServiceStat.ProtoReflect.Descriptor instead.
+func (*ServiceStat) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ServiceStat) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ServiceStat) GetCpuNs() uint64 {
+	if x != nil {
+		return x.CpuNs
+	}
+	return 0
+}
+
+func (x *ServiceStat) GetMemoryBytes() uint64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
 var File_extactor_proto protoreflect.FileDescriptor
 
 const file_extactor_proto_rawDesc = "" +
@@ -2830,7 +3037,7 @@ const file_extactor_proto_rawDesc = "" +
 	"\x03now\x18\x02 \x01(\v2\x13.extactor.v1.MomentR\x03now\x120\n" +
 	"\bservices\x18\x03 \x03(\v2\x14.extactor.v1.ServiceR\bservices\x12\x18\n" +
 	"\aremoved\x18\x04 \x03(\tR\aremoved\x125\n" +
-	"\brejected\x18\x05 \x03(\v2\x19.extactor.v1.RejectedFileR\brejected\"\xea\x04\n" +
+	"\brejected\x18\x05 \x03(\v2\x19.extactor.v1.RejectedFileR\brejected\"\xa7\x05\n" +
 	"\aService\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\adesired\x18\x02 \x01(\tR\adesired\x12\x14\n" +
@@ -2852,19 +3059,22 @@ const file_extactor_proto_rawDesc = "" +
 	"\x06source\x18\x0f \x01(\tR\x06source\x12\x14\n" +
 	"\x05cycle\x18\x10 \x03(\tR\x05cycle\x12'\n" +
 	"\x0frestart_pending\x18\x11 \x01(\bR\x0erestartPending\x12!\n" +
-	"\ffile_problem\x18\x12 \x01(\tR\vfileProblem\"@\n" +
+	"\ffile_problem\x18\x12 \x01(\tR\vfileProblem\x12;\n" +
+	"\fdependencies\x18\x13 \x03(\v2\x17.extactor.v1.DependencyR\fdependencies\"@\n" +
 	"\fRejectedFile\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x1c\n" +
 	"\tpositions\x18\x02 \x03(\tR\tpositions\"_\n" +
 	"\x06Health\x12\x18\n" +
 	"\aunknown\x18\x01 \x01(\bR\aunknown\x12\x18\n" +
 	"\ahealthy\x18\x02 \x01(\bR\ahealthy\x12!\n" +
-	"\flast_message\x18\x03 \x01(\tR\vlastMessage\"]\n" +
+	"\flast_message\x18\x03 \x01(\tR\vlastMessage\"\x85\x01\n" +
 	"\n" +
 	"Dependency\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12)\n" +
-	"\x05since\x18\x03 \x01(\v2\x13.extactor.v1.MomentR\x05since\"Z\n" +
+	"\x05since\x18\x03 \x01(\v2\x13.extactor.v1.MomentR\x05since\x12\x10\n" +
+	"\x03met\x18\x04 \x01(\bR\x03met\x12\x14\n" +
+	"\x05known\x18\x05 \x01(\bR\x05known\"Z\n" +
 	"\x04Exit\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\bR\x05known\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\x05R\x04code\x12\x16\n" +
@@ -2889,12 +3099,14 @@ const file_extactor_proto_rawDesc = "" +
 	"\x05since\x18\x04 \x01(\v2\x13.extactor.v1.MomentR\x05since\x12\x10\n" +
 	"\x03why\x18\x05 \x01(\tR\x03why\x12\x16\n" +
 	"\x06remedy\x18\x06 \x01(\tR\x06remedy\x12-\n" +
-	"\abecause\x18\a \x03(\v2\x13.extactor.v1.ReasonR\abecause\"k\n" +
+	"\abecause\x18\a \x03(\v2\x13.extactor.v1.ReasonR\abecause\"\x9a\x01\n" +
 	"\rEventsRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
 	"\x04tail\x18\x02 \x01(\x05R\x04tail\x12\x14\n" +
 	"\x05since\x18\x03 \x01(\x04R\x05since\x12\x16\n" +
-	"\x06follow\x18\x04 \x01(\bR\x06follow\"\x9b\x02\n" +
+	"\x06follow\x18\x04 \x01(\bR\x06follow\x12\x14\n" +
+	"\x05facts\x18\x05 \x01(\bR\x05facts\x12\x17\n" +
+	"\aboot_id\x18\x06 \x01(\tR\x06bootId\"\xb1\x02\n" +
 	"\vEventRecord\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12#\n" +
 	"\x02at\x18\x02 \x01(\v2\x13.extactor.v1.MomentR\x02at\x12\x18\n" +
@@ -2906,7 +3118,8 @@ const file_extactor_proto_rawDesc = "" +
 	"\x05cause\x18\b \x01(\x04R\x05cause\x12\x1a\n" +
 	"\bdecision\x18\t \x01(\x04R\bdecision\x12+\n" +
 	"\x06origin\x18\n" +
-	" \x01(\v2\x13.extactor.v1.OriginR\x06origin\">\n" +
+	" \x01(\v2\x13.extactor.v1.OriginR\x06origin\x12\x14\n" +
+	"\x05event\x18\v \x01(\fR\x05event\">\n" +
 	"\x06Origin\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x10\n" +
@@ -3029,7 +3242,16 @@ const file_extactor_proto_rawDesc = "" +
 	"goroutines\x18\x03 \x01(\rR\n" +
 	"goroutines\x12\x18\n" +
 	"\athreads\x18\x04 \x01(\rR\athreads\x12 \n" +
-	"\vdescriptors\x18\x05 \x01(\rR\vdescriptors2\xe5\a\n" +
+	"\vdescriptors\x18\x05 \x01(\rR\vdescriptors\" \n" +
+	"\fStatsRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"f\n" +
+	"\rStatsResponse\x12%\n" +
+	"\x03now\x18\x01 \x01(\v2\x13.extactor.v1.MomentR\x03now\x12.\n" +
+	"\x05stats\x18\x02 \x03(\v2\x18.extactor.v1.ServiceStatR\x05stats\"W\n" +
+	"\vServiceStat\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
+	"\x06cpu_ns\x18\x02 \x01(\x04R\x05cpuNs\x12!\n" +
+	"\fmemory_bytes\x18\x03 \x01(\x04R\vmemoryBytes2\xa5\b\n" +
 	"\bExtactor\x12A\n" +
 	"\x06Status\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse\x12H\n" +
 	"\vWatchStatus\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse0\x01\x12D\n" +
@@ -3045,7 +3267,8 @@ const file_extactor_proto_rawDesc = "" +
 	"\fDeleteConfig\x12 .extactor.v1.DeleteConfigRequest\x1a!.extactor.v1.DeleteConfigResponse\x12A\n" +
 	"\x06Reload\x12\x1a.extactor.v1.ReloadRequest\x1a\x1b.extactor.v1.ReloadResponse\x12;\n" +
 	"\x04Exec\x12\x16.extactor.v1.ExecInput\x1a\x17.extactor.v1.ExecOutput(\x010\x01\x12;\n" +
-	"\x04Info\x12\x18.extactor.v1.InfoRequest\x1a\x19.extactor.v1.InfoResponseB+Z)github.com/extactor/extactor/api/v1;apiv1b\x06proto3"
+	"\x04Info\x12\x18.extactor.v1.InfoRequest\x1a\x19.extactor.v1.InfoResponse\x12>\n" +
+	"\x05Stats\x12\x19.extactor.v1.StatsRequest\x1a\x1a.extactor.v1.StatsResponseB+Z)github.com/extactor/extactor/api/v1;apiv1b\x06proto3"
 
 var (
 	file_extactor_proto_rawDescOnce sync.Once
@@ -3059,7 +3282,7 @@ func file_extactor_proto_rawDescGZIP() []byte {
 	return file_extactor_proto_rawDescData
 }
 
-var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_extactor_proto_goTypes = []any{
 	(*Moment)(nil),               // 0: extactor.v1.Moment
 	(*StatusRequest)(nil),        // 1: extactor.v1.StatusRequest
@@ -3102,6 +3325,9 @@ var file_extactor_proto_goTypes = []any{
 	(*InfoResponse)(nil),         // 38: extactor.v1.InfoResponse
 	(*Places)(nil),               // 39: extactor.v1.Places
 	(*Usage)(nil),                // 40: extactor.v1.Usage
+	(*StatsRequest)(nil),         // 41: extactor.v1.StatsRequest
+	(*StatsResponse)(nil),        // 42: extactor.v1.StatsResponse
+	(*ServiceStat)(nil),          // 43: extactor.v1.ServiceStat
 }
 var file_extactor_proto_depIdxs = []int32{
 	0,  // 0: extactor.v1.StatusResponse.now:type_name -> extactor.v1.Moment
@@ -3113,65 +3339,70 @@ var file_extactor_proto_depIdxs = []int32{
 	6,  // 6: extactor.v1.Service.waiting_for:type_name -> extactor.v1.Dependency
 	7,  // 7: extactor.v1.Service.last_exit:type_name -> extactor.v1.Exit
 	8,  // 8: extactor.v1.Service.events:type_name -> extactor.v1.ServiceEvent
-	0,  // 9: extactor.v1.Dependency.since:type_name -> extactor.v1.Moment
-	0,  // 10: extactor.v1.ServiceEvent.at:type_name -> extactor.v1.Moment
-	0,  // 11: extactor.v1.ExplainResponse.now:type_name -> extactor.v1.Moment
-	11, // 12: extactor.v1.ExplainResponse.reason:type_name -> extactor.v1.Reason
-	0,  // 13: extactor.v1.Reason.since:type_name -> extactor.v1.Moment
-	11, // 14: extactor.v1.Reason.because:type_name -> extactor.v1.Reason
-	0,  // 15: extactor.v1.EventRecord.at:type_name -> extactor.v1.Moment
-	14, // 16: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
-	19, // 17: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
-	20, // 18: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
-	21, // 19: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	25, // 20: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
-	20, // 21: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
-	26, // 22: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
-	27, // 23: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
-	21, // 24: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	21, // 25: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
-	20, // 26: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
-	33, // 27: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
-	34, // 28: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
-	34, // 29: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
-	36, // 30: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
-	0,  // 31: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
-	0,  // 32: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
-	39, // 33: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
-	40, // 34: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
-	1,  // 35: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
-	1,  // 36: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
-	9,  // 37: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
-	12, // 38: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
-	15, // 39: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
-	15, // 40: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
-	15, // 41: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
-	17, // 42: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
-	22, // 43: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
-	24, // 44: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
-	28, // 45: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
-	30, // 46: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
-	32, // 47: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
-	37, // 48: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
-	2,  // 49: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
-	2,  // 50: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
-	10, // 51: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
-	13, // 52: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
-	16, // 53: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
-	16, // 54: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
-	16, // 55: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
-	18, // 56: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
-	23, // 57: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
-	25, // 58: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
-	29, // 59: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
-	31, // 60: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
-	35, // 61: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
-	38, // 62: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
-	49, // [49:63] is the sub-list for method output_type
-	35, // [35:49] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	6,  // 9: extactor.v1.Service.dependencies:type_name -> extactor.v1.Dependency
+	0,  // 10: extactor.v1.Dependency.since:type_name -> extactor.v1.Moment
+	0,  // 11: extactor.v1.ServiceEvent.at:type_name -> extactor.v1.Moment
+	0,  // 12: extactor.v1.ExplainResponse.now:type_name -> extactor.v1.Moment
+	11, // 13: extactor.v1.ExplainResponse.reason:type_name -> extactor.v1.Reason
+	0,  // 14: extactor.v1.Reason.since:type_name -> extactor.v1.Moment
+	11, // 15: extactor.v1.Reason.because:type_name -> extactor.v1.Reason
+	0,  // 16: extactor.v1.EventRecord.at:type_name -> extactor.v1.Moment
+	14, // 17: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
+	19, // 18: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
+	20, // 19: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
+	21, // 20: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	25, // 21: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
+	20, // 22: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
+	26, // 23: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
+	27, // 24: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
+	21, // 25: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	21, // 26: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
+	20, // 27: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
+	33, // 28: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
+	34, // 29: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
+	34, // 30: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
+	36, // 31: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
+	0,  // 32: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
+	0,  // 33: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
+	39, // 34: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
+	40, // 35: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
+	0,  // 36: extactor.v1.StatsResponse.now:type_name -> extactor.v1.Moment
+	43, // 37: extactor.v1.StatsResponse.stats:type_name -> extactor.v1.ServiceStat
+	1,  // 38: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
+	1,  // 39: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
+	9,  // 40: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
+	12, // 41: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
+	15, // 42: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
+	15, // 43: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
+	15, // 44: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
+	17, // 45: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
+	22, // 46: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
+	24, // 47: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
+	28, // 48: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
+	30, // 49: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
+	32, // 50: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
+	37, // 51: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
+	41, // 52: extactor.v1.Extactor.Stats:input_type -> extactor.v1.StatsRequest
+	2,  // 53: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
+	2,  // 54: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
+	10, // 55: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
+	13, // 56: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
+	16, // 57: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
+	16, // 58: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
+	16, // 59: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
+	18, // 60: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
+	23, // 61: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
+	25, // 62: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
+	29, // 63: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
+	31, // 64: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
+	35, // 65: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
+	38, // 66: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
+	42, // 67: extactor.v1.Extactor.Stats:output_type -> extactor.v1.StatsResponse
+	53, // [53:68] is the sub-list for method output_type
+	38, // [38:53] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_extactor_proto_init() }
@@ -3196,7 +3427,7 @@ func file_extactor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_extactor_proto_rawDesc), len(file_extactor_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

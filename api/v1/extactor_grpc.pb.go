@@ -36,6 +36,7 @@ const (
 	Extactor_Reload_FullMethodName       = "/extactor.v1.Extactor/Reload"
 	Extactor_Exec_FullMethodName         = "/extactor.v1.Extactor/Exec"
 	Extactor_Info_FullMethodName         = "/extactor.v1.Extactor/Info"
+	Extactor_Stats_FullMethodName        = "/extactor.v1.Extactor/Stats"
 )
 
 // ExtactorClient is the client API for Extactor service.
@@ -71,6 +72,8 @@ type ExtactorClient interface {
 	Exec(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExecInput, ExecOutput], error)
 	// Info tells about the daemon itself: where it finds and keeps things, and what it takes of the host.
 	Info(ctx context.Context, in *InfoRequest, opts ...grpc.CallOption) (*InfoResponse, error)
+	// Stats tells what the containers of services take of the host.
+	Stats(ctx context.Context, in *StatsRequest, opts ...grpc.CallOption) (*StatsResponse, error)
 }
 
 type extactorClient struct {
@@ -242,6 +245,16 @@ func (c *extactorClient) Info(ctx context.Context, in *InfoRequest, opts ...grpc
 	return out, nil
 }
 
+func (c *extactorClient) Stats(ctx context.Context, in *StatsRequest, opts ...grpc.CallOption) (*StatsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StatsResponse)
+	err := c.cc.Invoke(ctx, Extactor_Stats_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ExtactorServer is the server API for Extactor service.
 // All implementations must embed UnimplementedExtactorServer
 // for forward compatibility.
@@ -275,6 +288,8 @@ type ExtactorServer interface {
 	Exec(grpc.BidiStreamingServer[ExecInput, ExecOutput]) error
 	// Info tells about the daemon itself: where it finds and keeps things, and what it takes of the host.
 	Info(context.Context, *InfoRequest) (*InfoResponse, error)
+	// Stats tells what the containers of services take of the host.
+	Stats(context.Context, *StatsRequest) (*StatsResponse, error)
 	mustEmbedUnimplementedExtactorServer()
 }
 
@@ -326,6 +341,9 @@ func (UnimplementedExtactorServer) Exec(grpc.BidiStreamingServer[ExecInput, Exec
 }
 func (UnimplementedExtactorServer) Info(context.Context, *InfoRequest) (*InfoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Info not implemented")
+}
+func (UnimplementedExtactorServer) Stats(context.Context, *StatsRequest) (*StatsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Stats not implemented")
 }
 func (UnimplementedExtactorServer) mustEmbedUnimplementedExtactorServer() {}
 func (UnimplementedExtactorServer) testEmbeddedByValue()                  {}
@@ -575,6 +593,24 @@ func _Extactor_Info_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Extactor_Stats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StatsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).Stats(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_Stats_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).Stats(ctx, req.(*StatsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Extactor_ServiceDesc is the grpc.ServiceDesc for Extactor service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -625,6 +661,10 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Info",
 			Handler:    _Extactor_Info_Handler,
+		},
+		{
+			MethodName: "Stats",
+			Handler:    _Extactor_Stats_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
