@@ -15,7 +15,6 @@ import (
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/events"
-	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/spec"
 )
 
@@ -212,18 +211,18 @@ func (d *daemon) awaitDeath() {
 	d.crash()
 }
 
-// endTask sends a signal to the service's program, without any daemon, and waits for its end.
+// endTask sends a signal to the service's program, without any daemon, and waits until containerd knows of its end.
 func (s *site) endTask(signal unix.Signal) {
 	s.t.Helper()
 
-	process, err := cgroup.Open(int(s.task().Pid()))
-	must(s.t, err)
-	must(s.t, cgroup.Signal(process, signal))
-
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(s.context(), patience)
 	defer cancel()
 
-	must(s.t, cgroup.Ended(ctx, process))
+	task := s.task()
+	ended, err := task.Wait(ctx)
+	must(s.t, err)
+	must(s.t, unix.Kill(int(task.Pid()), signal))
+	must(s.t, (<-ended).Error())
 }
 
 // settle has a person stop the service, and checks what came of its whole life.
