@@ -237,7 +237,7 @@ func start(t *testing.T, services *fakeServices, journal *fakeJournal) *harness 
 
 	server := New(Options{
 		Services: services, Journal: journal, Logs: h.logs, BootID: bootID,
-		Configs: h.host, Files: h.host, Commands: h.host,
+		Configs: h.host, Files: h.host, Commands: h.host, Meters: h.host,
 		Now:     func() *events.Instant { return testNow },
 		Version: Version{Tag: "v1.2.3", SHA: "abc", Built: "2026-01-02T03:04:05Z"},
 	})

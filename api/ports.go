@@ -7,6 +7,7 @@ package api
 import (
 	"context"
 	"io"
+	"time"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
@@ -113,6 +114,18 @@ type WindowSize struct {
 	Columns, Rows uint32
 }
 
+// Meters tell what the containers of services take of the host.
+type Meters interface {
+	// Usages measures services by their exact ids. Those that have no container now are not in the answer.
+	Usages(ids []string) (map[string]Usage, error)
+}
+
+// Usage is what one container takes.
+type Usage struct {
+	CPU    time.Duration // processor time since the container began, of all processors together
+	Memory uint64        // bytes in use, without page cache that can be dropped at once
+}
+
 // Options are what a server needs; all but Version must be set.
 type Options struct {
 	Services Services
@@ -121,6 +134,7 @@ type Options struct {
 	Configs  Configs
 	Files    Files
 	Commands Commands
+	Meters   Meters
 	Now      func() *events.Instant // both clocks
 	BootID   string                 // kernel boot id to which Now's BootNs belongs
 	Version  Version

@@ -10,6 +10,7 @@ import (
 	"github.com/extactor/extactor/config"
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/oci"
+	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/service"
 	"github.com/extactor/extactor/spec"
@@ -142,4 +143,19 @@ func handOnSizes(ctx context.Context, from <-chan api.WindowSize, to chan<- serv
 			return
 		}
 	}
+}
+
+// apiMeters read the cgroups of the services below this one.
+type apiMeters struct{ cgroupParent string }
+
+// Usages implements api.Meters.
+func (m apiMeters) Usages(ids []string) (map[string]api.Usage, error) {
+	measured, err := cgroup.Measure(m.cgroupParent, ids)
+	usages := make(map[string]api.Usage, len(measured))
+
+	for id, usage := range measured {
+		usages[id] = api.Usage(usage)
+	}
+
+	return usages, err
 }
