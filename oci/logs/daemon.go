@@ -102,7 +102,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 			return fmt.Errorf("cannot stop logd (PID %d): %w", process.pid, err)
 		}
 	}
-	return flush(Options{Dir: d.options.Dir, Report: d.options.Report})
+	return d.flush()
 }
 
 // Outdated returns the version of a logd that is another program than that of Command; ok is false where it is not.
@@ -159,14 +159,26 @@ func (d *Daemon) keep(ctx context.Context, process *process) {
 			pause = min(2*pause, longestPause)
 		}
 		var err error
-		if process, err = d.findOrStart(ctx); err != nil && ctx.Err() == nil {
+		if process, err = d.startAgain(ctx); err != nil && ctx.Err() == nil {
 			d.options.Report(err)
 			if process != nil { // of another program, but it lives
 				d.options.Started(process.pid)
+			} else if err := d.flush(); err != nil { // services must not wait for ever
+				d.options.Report(err)
 			}
 		}
 	}
 }
+
+// startAgain does not wait for ever: it is tried again.
+func (d *Daemon) startAgain(ctx context.Context) (*process, error) {
+	limit, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("it is not ready after %v", readyTimeout))
+	defer cancel()
+	return d.findOrStart(limit)
+}
+
+// flush does in this process what logd would do, once.
+func (d *Daemon) flush() error { return flush(Options{Dir: d.options.Dir, Report: d.options.Report}) }
 
 // await returns when logd has died, the context has ended, or a replacement is asked for.
 func (d *Daemon) await(ctx context.Context, process *process) (*replacement, error) {

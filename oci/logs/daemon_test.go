@@ -181,3 +181,34 @@ func TestStopMovesWhatLogdLeaves(t *testing.T) {
 		})
 	}
 }
+
+// Where no logd can be started, services get along nevertheless.
+func TestServicesPrintWhereLogdDoesNotStart(t *testing.T) {
+	dir := newLog(t)
+	hold(t, dir, testID)
+	path := otherBuild(t)
+	t.Setenv("LOGS_TEST_ROLE", "logd")
+	daemon, pids := startDaemon(t, dir, path)
+	pid := nextPID(t, pids)
+	// Without a program to fall back on.
+	if err := os.WriteFile(path+".broken", []byte("#!/bin/false\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".broken", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	// More than the FIFO holds.
+	startChild(t, "service", nil, nil, dir.FIFO(testID), 0, 50_000, 100).finish(t)
+	drained(t, dir, testID)
+	if pid, err := holder(dir); pid != 0 || err != nil {
+		t.Errorf("logd %d was started (%v)", pid, err)
+	}
+	if err := daemon.Stop(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	log := readAll(t, dir, 0)
+	checkNumbers(t, strings.NewReader(log), 0, 50_000)
+}
