@@ -75,6 +75,8 @@ func main() {
 			for line := strings.Repeat("flood ", 1000); ; {
 				fmt.Println(line)
 			}
+		case "numbers": // print 1, 2, 3, ... as fast as it goes, until SIGTERM, then exit 0
+			numbers(terminate)
 		case "count": // print 1, 2, 3, ... until SIGTERM, then exit 0
 			count(terminate)
 		case "exit": // CODE
@@ -103,6 +105,18 @@ func main() {
 			crash()
 		default:
 			must(fmt.Errorf("unknown word %q in %s", word, strings.Join(os.Args, " ")))
+		}
+	}
+}
+
+func numbers(terminate <-chan os.Signal) {
+	for line := 1; ; line++ {
+		fmt.Printf("%099d\n", line)
+
+		select {
+		case <-terminate:
+			os.Exit(0)
+		default:
 		}
 	}
 }
