@@ -26,6 +26,7 @@ type files struct {
 	configs  []*spec.Config // as they were last valid
 	problems spec.Problems  // of the last load
 	reported []string       // problems that were logged
+	empty    bool           // there was no service file at the last load
 }
 
 func newFiles(options Options, log zerolog.Logger) *files {
@@ -46,9 +47,12 @@ func (f *files) load() actors.Desired {
 	f.problems = problems
 	f.report(services, slices.Concat(f.hostProblems, problems))
 
-	if len(services) == 0 && len(problems) == 0 {
+	empty := len(services) == 0 && len(problems) == 0
+	if empty && !f.empty {
 		f.log.Warn().Str("directory", f.options.ServicesDir).Msg("no service files")
 	}
+
+	f.empty = empty
 
 	rejected := reject(problems.Errors())
 	f.configs = keepValid(f.configs, configs, rejected)
