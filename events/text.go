@@ -141,13 +141,28 @@ func recoveryText(id string, event *Event) string {
 	}
 }
 
-// Text says how the task ended, as the end of a sentence: "exited with code 1", "was killed by signal 9 (out of memory)".
+// Text says how the task ended, as the end of a sentence: "exited with code 1", "was killed for lack of memory (exit code
+// 137)". The kernel may have killed another process of it than the one whose exit counts.
 func (x *Exit) Text() string {
+	if x.GetKnown() && x.GetOom() {
+		if x.GetSignal() == sigkill {
+			return fmt.Sprintf("was killed for lack of memory (exit code %d)", x.GetCode())
+		}
+
+		return x.ownText() + "; a process of it was killed for lack of memory"
+	}
+
+	return x.ownText()
+}
+
+// sigkill is the signal by which the kernel kills for lack of memory.
+const sigkill = 9
+
+// ownText is about the first process of the task only.
+func (x *Exit) ownText() string {
 	switch {
 	case !x.GetKnown():
 		return "ended, exit code unknown"
-	case x.GetOom():
-		return fmt.Sprintf("was killed for lack of memory (exit code %d)", x.GetCode())
 	case x.GetSignal() != 0:
 		return fmt.Sprintf("was ended by signal %d (%s)", x.GetSignal(), SignalName(x.GetSignal()))
 	case x.GetCode() == 0:
@@ -157,10 +172,9 @@ func (x *Exit) Text() string {
 	}
 }
 
-// Success tells whether the task ended as it should: known, with code 0, by no signal.
-func (x *Exit) Success() bool {
-	return x.GetKnown() && x.GetCode() == 0 && x.GetSignal() == 0 && !x.GetOom()
-}
+// Success tells whether the task ended as it should: known, with code 0, by no signal. A process of it that the kernel
+// killed for lack of memory is the task's own affair, as any other child that fails.
+func (x *Exit) Success() bool { return x.GetKnown() && x.GetCode() == 0 && x.GetSignal() == 0 }
 
 // lastLine shows the last line of a failed task: most often it says why. Where we can say it better, it is left out.
 func lastLine(exit *Exit) string {

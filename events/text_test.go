@@ -102,6 +102,11 @@ func TestExitText(t *testing.T) {
 		{&events.Exit{Known: true}, "exited without error", true},
 		{&events.Exit{Known: true, Code: 3}, "exited with code 3", false},
 		{&events.Exit{Known: true, Code: 137, Signal: 9}, "was ended by signal 9 (SIGKILL)", false},
+		{&events.Exit{Known: true, Code: 137, Signal: 9, Oom: true}, "was killed for lack of memory (exit code 137)", false},
+		{&events.Exit{Known: true, Oom: true}, "exited without error; a process of it was killed for lack of memory", true},
+		{&events.Exit{Known: true, Code: 3, Oom: true}, "exited with code 3; a process of it was killed for lack of memory", false},
+		{&events.Exit{Known: true, Code: 143, Signal: 15, Oom: true}, "was ended by signal 15 (SIGTERM); a process of it was killed for lack of memory", false},
+		{&events.Exit{Oom: true}, "ended, exit code unknown", false},
 		{&events.Exit{Known: true, Code: 192, Signal: 64}, "was ended by signal 64 (signal 64)", false},
 	} {
 		if got := row.exit.Text(); got != row.want || row.exit.Success() != row.success {

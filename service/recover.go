@@ -126,6 +126,8 @@ func (r *recovery) takeWaiting() string {
 		r.exitAsObserved()
 
 		return "waiting, the journal lost the start: record the exit"
+	case r.shows(events.TaskStatus_TASK_STATUS_CREATED):
+		return r.discard("waiting, created: delete", "it was never started")
 	default:
 		return r.discard("waiting, other file: delete", "its service file has changed")
 	}

@@ -129,6 +129,10 @@ var rows = []row{
 		s.loseJournal()
 		s.wish.argument = "other"
 	}, then: restarted},
+	{label: "waiting, created: delete", set: func(s *site) {
+		s.start(follow(rule{at: "before tasks.Start", answer: die})).awaitDeath()
+		s.loseJournal()
+	}, then: restarted},
 	{label: "another boot: delete", set: func(s *site) {
 		s.runAndCrash()
 		s.boot = "boot-2"
