@@ -24,6 +24,7 @@ type conditionActor struct {
 	known       bool
 	met         bool
 	text        string
+	cause       uint64 // record that led to what is known; 0 where the system's watchers saw it
 }
 
 // Receive reports to each new subscriber what is known, and to all of them what changes.
@@ -36,7 +37,7 @@ func (c *conditionActor) Receive(ctx actor.Context) {
 	case addSubscriber:
 		c.subscribers[message.id] = message.pid
 		if c.known {
-			c.report(message.pid, 0)
+			c.report(message.pid)
 		}
 	case removeSubscriber:
 		delete(c.subscribers, message.id)
@@ -72,16 +73,16 @@ func (c *conditionActor) see(fact condition.Fact, cause uint64) {
 		return
 	}
 
-	c.known, c.met, c.text = true, met, text
+	c.known, c.met, c.text, c.cause = true, met, text, cause
 
 	for _, id := range slices.Sorted(maps.Keys(c.subscribers)) {
-		c.report(c.subscribers[id], cause)
+		c.report(c.subscribers[id])
 	}
 }
 
-func (c *conditionActor) report(subscriber *actor.PID, cause uint64) {
+func (c *conditionActor) report(subscriber *actor.PID) {
 	c.world.send(subscriber, take{
 		order:  &events.ObserveCondition{Key: c.condition.Key(), Met: c.met, Text: c.text},
-		origin: viaCondition, cause: cause,
+		origin: viaCondition, cause: c.cause,
 	})
 }

@@ -32,22 +32,28 @@ var (
 // call is one call to the container runtime. Its outcome, where there is one, comes back as a command.
 type call struct {
 	run    func(ctx context.Context) events.Order
-	start  bool // part of a start, which a stop cancels
+	start  bool   // part of a start, which a stop cancels
+	cause  uint64 // record that asked for it
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
-// perform hands an effect to whoever carries it out.
-func (s *serviceActor) perform(effect service.Effect) {
+// perform hands an effect to whoever carries it out. cause is the record that it follows from.
+func (s *serviceActor) perform(effect service.Effect, cause uint64) {
+	switch effect.(type) {
+	case service.AwaitExit, service.SignalTask, service.KillTask, service.CancelStart:
+		s.ending = cause
+	}
+
 	switch effect := effect.(type) {
 	case service.WatchConditions:
 		s.watch(effect.Keys)
 	case service.ArmTimer:
-		s.arm(timerFired{attempt: effect.Attempt, timer: effect.Timer, key: effect.Key, at: effect.At})
+		s.arm(timerFired{attempt: effect.Attempt, timer: effect.Timer, key: effect.Key, at: effect.At, cause: cause})
 	case service.PrepareTask:
-		s.enqueue(call{run: s.prepareCall(effect.Attempt), start: true})
+		s.enqueue(call{run: s.prepareCall(effect.Attempt), start: true, cause: cause})
 	case service.StartTask:
-		s.enqueue(call{run: s.startCall(effect.Attempt), start: true})
+		s.enqueue(call{run: s.startCall(effect.Attempt), start: true, cause: cause})
 	case service.CancelStart:
 		s.cancelStart()
 	case service.AwaitExit:
@@ -57,9 +63,9 @@ func (s *serviceActor) perform(effect service.Effect) {
 	case service.KillTask:
 		s.kill(effect.Attempt)
 	case service.UpdateConfig:
-		s.enqueue(call{run: s.updateCall(effect)})
+		s.enqueue(call{run: s.updateCall(effect), cause: cause})
 	case service.MonitorHealth:
-		s.monitor(effect.Attempt)
+		s.monitor(effect.Attempt, cause)
 	case service.DeleteTask:
 		s.enqueue(call{run: s.deleteCall(effect.Attempt)})
 	}
@@ -118,7 +124,7 @@ func (s *serviceActor) fire(fired timerFired) {
 	}
 
 	s.take(take{
-		order: &events.ElapseTimer{Attempt: fired.attempt, Timer: fired.timer, Key: fired.key}, origin: viaTimer, cause: s.last,
+		order: &events.ElapseTimer{Attempt: fired.attempt, Timer: fired.timer, Key: fired.key}, origin: viaTimer, cause: fired.cause,
 	})
 }
 
@@ -140,7 +146,7 @@ func (s *serviceActor) runFirst() {
 
 		defer func() {
 			first.cancel()
-			s.world.send(self, callDone{outcome: outcome})
+			s.world.send(self, callDone{outcome: outcome, cause: first.cause})
 		}()
 
 		outcome = first.run(first.ctx)
@@ -171,7 +177,7 @@ func (s *serviceActor) finishCall(done callDone) {
 	}
 
 	if done.outcome != nil {
-		s.take(take{order: done.outcome, origin: viaRuntime, cause: s.last})
+		s.take(take{order: done.outcome, origin: viaRuntime, cause: done.cause})
 	}
 
 	s.report()
@@ -255,7 +261,7 @@ func (s *serviceActor) updateCall(update service.UpdateConfig) func(context.Cont
 }
 
 // monitor has one goroutine check the health of the attempt's task, by the file as it is now.
-func (s *serviceActor) monitor(attempt uint64) {
+func (s *serviceActor) monitor(attempt, cause uint64) {
 	s.endMonitor()
 
 	if s.file.Extactor.Health == nil {
@@ -269,7 +275,7 @@ func (s *serviceActor) monitor(attempt uint64) {
 
 	go s.world.prober.MonitorHealth(ctx, task, health, func(healthy bool, message string) {
 		s.world.send(self, take{
-			order: &events.ReportHealth{Attempt: attempt, Healthy: healthy, Message: message}, origin: viaHealth,
+			order: &events.ReportHealth{Attempt: attempt, Healthy: healthy, Message: message}, origin: viaHealth, cause: cause,
 		})
 	})
 }

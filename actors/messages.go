@@ -29,12 +29,15 @@ type answer struct {
 type take struct {
 	order  events.Order
 	origin *events.Origin
-	cause  uint64
+	cause  uint64        // record that led to it; 0 for a root fact
 	reply  chan<- answer // nil where nobody waits
 }
 
 // callDone tells a service that its call to the container runtime returned.
-type callDone struct{ outcome events.Order } // nil: nothing to report
+type callDone struct {
+	outcome events.Order // nil: nothing to report
+	cause   uint64       // record that asked for the call
+}
 
 // callPanicked tells a service that the program failed in one of its calls.
 type callPanicked struct{ reason any }
@@ -54,6 +57,7 @@ type timerFired struct {
 	timer   events.Timer
 	key     string // of the condition, for TIMER_DEPENDENCY
 	at      int64  // CLOCK_BOOTTIME nanoseconds for which it was armed
+	cause   uint64 // record that armed it
 }
 
 // life tells apart the actors that a service has had, one after the other, while its file came and went: what the last
@@ -147,13 +151,20 @@ type reload struct {
 type reshape struct {
 	file   *spec.Service
 	config *spec.Config
+	cause  uint64 // record of the reading
 }
 
 // reject tells a service that its changed file has problems, and so does not count.
-type reject struct{ rejected *events.SpecRejected }
+type reject struct {
+	rejected *events.SpecRejected
+	cause    uint64 // record of the reading
+}
 
 // cycle tells a service that it waits for itself by way of others; an empty path, that it no longer does.
-type cycle struct{ path []string }
+type cycle struct {
+	path  []string
+	cause uint64 // record of the reading
+}
 
 // hostSeen brings the state of a host service to its actor.
 type hostSeen struct {

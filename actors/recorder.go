@@ -29,7 +29,7 @@ func (r *recorder) recall() {
 }
 
 // persist appends the decision; recorded and buffered both allow its effects.
-func (r *recorder) persist(decision events.Decision) {
+func (r *recorder) persist(decision events.Decision) events.Receipt {
 	receipt := r.world.journal.Append(decision)
 
 	for _, record := range receipt.Records {
@@ -41,11 +41,19 @@ func (r *recorder) persist(decision events.Decision) {
 	if r.view.ID != "" {
 		r.world.board.publish(r.view)
 	}
+
+	return receipt
 }
 
-// note persists facts that no command led to, such as those of the daemon itself.
+// note persists facts that no command led to, such as those of the daemon itself. A cause of 0 says that they are root
+// facts: nothing that is recorded led to them.
 func (r *recorder) note(state string, cause uint64, facts ...events.Fact) {
-	decision := events.Decision{Service: r.view.ID, At: r.world.clock.Now(), Cause: cause}
+	r.noteFrom(nil, state, cause, facts...)
+}
+
+// noteFrom persists facts that somebody has brought about.
+func (r *recorder) noteFrom(origin *events.Origin, state string, cause uint64, facts ...events.Fact) {
+	decision := events.Decision{Service: r.view.ID, At: r.world.clock.Now(), Cause: cause, Origin: origin}
 
 	for _, fact := range facts {
 		event := events.New(fact)

@@ -20,6 +20,7 @@ type Desired struct {
 	Rejected []*events.SpecRejected // service files that were skipped
 	Configs  []*spec.Config         // each name once
 	Hosts    []string               // services of the host that are configured; those that somebody needs are found besides
+	Origin   *events.Origin         // who had the files read; nil where they were seen to change
 }
 
 // sorted lists the services by id, so that the order of files on disk decides nothing.
@@ -63,6 +64,7 @@ func (r *rootActor) reload(ctx actor.Context, desired Desired) []Change {
 	before := r.desired
 	r.desired = desired
 	r.world.board.publishRejected(desired.Rejected)
+	r.noteRead(before, 0)
 
 	var changes []Change
 
@@ -83,12 +85,6 @@ func (r *rootActor) reload(ctx actor.Context, desired Desired) []Change {
 	}
 
 	r.judgeSkipped(ctx)
-
-	for _, rejected := range desired.Rejected {
-		if !slices.ContainsFunc(before.Rejected, func(known *events.SpecRejected) bool { return proto.Equal(known, rejected) }) {
-			r.note("", 0, rejected)
-		}
-	}
 
 	for _, config := range slices.Concat(before.Configs, desired.Configs) {
 		r.tellConfig(config.Name)
@@ -120,7 +116,7 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 
 	if known.rejected != nil {
 		known.rejected = nil
-		r.world.send(known.pid, reject{rejected: &events.SpecRejected{File: file.Source}})
+		r.world.send(known.pid, reject{rejected: &events.SpecRejected{File: file.Source}, cause: r.read})
 	}
 
 	if reflect.DeepEqual(known.file, file) && reflect.DeepEqual(known.config, config) {
@@ -128,7 +124,7 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 	}
 
 	known.file, known.config = file, config
-	r.world.send(known.pid, reshape{file: file, config: config})
+	r.world.send(known.pid, reshape{file: file, config: config, cause: r.read})
 
 	return Changed
 }
@@ -136,7 +132,7 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 // loadLate spawns the actor of a service when the containers may have been listed already. Its history may end with a
 // task that is gone, or with a start whose outcome nobody reports any more. left is what was listed of it, nil for nothing.
 func (r *rootActor) loadLate(ctx actor.Context, file *spec.Service, left *events.Observed) {
-	r.load(ctx, file, "")
+	r.load(ctx, file, "", r.read)
 
 	switch id := file.ID(); {
 	case r.skipped[id] != nil:
@@ -146,7 +142,7 @@ func (r *rootActor) loadLate(ctx actor.Context, file *spec.Service, left *events
 			left = &events.Observed{Status: events.TaskStatus_TASK_STATUS_NONE, At: r.listed}
 		}
 
-		r.world.send(r.services[id].pid, take{order: &events.RecoverService{Observed: left}, origin: viaRuntime})
+		r.world.send(r.services[id].pid, take{order: &events.RecoverService{Observed: left}, origin: viaRuntime, cause: r.read})
 	}
 }
 
@@ -162,7 +158,7 @@ func (r *rootActor) miss(id string) Action {
 
 		if !proto.Equal(known.rejected, rejected) {
 			known.rejected = rejected
-			r.world.send(known.pid, reject{rejected: rejected})
+			r.world.send(known.pid, reject{rejected: rejected, cause: r.read})
 		}
 
 		return Ignored
@@ -173,7 +169,7 @@ func (r *rootActor) miss(id string) Action {
 	}
 
 	known.removing = true
-	r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon})
+	r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon, cause: r.read})
 
 	return Removed
 }
@@ -208,7 +204,11 @@ func (r *rootActor) forget(ctx actor.Context, ended *actor.PID) {
 		case known.again != nil && !r.stopping:
 			r.loadLate(ctx, known.again, known.left)
 		case known.left != nil:
-			r.judgeLeft(ctx, id, known.left, 0)
+			r.judgeLeft(ctx, id, known.left, r.linked)
+		}
+
+		if r.services[id] == nil {
+			delete(r.told, id)
 		}
 
 		r.tellService(id, 0)
@@ -242,7 +242,7 @@ func (r *rootActor) observeHosts(ctx actor.Context) {
 		if host := r.hosts[name]; !wanted[name] && !host.ending {
 			host.ending = true
 			ctx.Stop(host.pid)
-			r.tellService(name, 0)
+			r.tellService(name, r.read)
 		}
 	}
 
@@ -251,7 +251,7 @@ func (r *rootActor) observeHosts(ctx actor.Context) {
 			known := &host{}
 			known.pid = r.spawn(ctx, "host/"+name, func() actor.Actor { return newHostActor(r.world, r.self, name) })
 			r.hosts[name] = known
-			r.tellService(name, 0)
+			r.tellService(name, r.read)
 		}
 	}
 }
@@ -269,7 +269,7 @@ func (r *rootActor) findCycles() {
 		path := service.Cycle(id, needs)
 		if !slices.Equal(path, known.cycle) {
 			known.cycle = path
-			r.world.send(known.pid, cycle{path: path})
+			r.world.send(known.pid, cycle{path: path, cause: r.read})
 		}
 	}
 }

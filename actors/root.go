@@ -30,7 +30,12 @@ type rootActor struct {
 	lives      life   // actors of services so far
 	runtimeUp  bool
 	journalUp  bool
-	listed     *events.Instant // when the runtime was last asked what it has
+	listed     *events.Instant   // when the runtime was last asked what it has
+	began      uint64            // record of this daemon's start
+	read       uint64            // record of the last reading of the files
+	linked     uint64            // record of the last change of the link
+	ending     uint64            // record of the beginning of the shutdown
+	told       map[string]uint64 // by the id of a service, the record that led to what is known of it here
 	stopping   bool
 	closing    bool // its own actor is ending, and with it all others
 	hurry      bool
@@ -78,7 +83,7 @@ type shared struct {
 func newRootActor(world *world, desired Desired, stopped func()) *rootActor {
 	return &rootActor{
 		recorder: newRecorder(world, ""), desired: desired, stopped: stopped,
-		services: make(map[string]*member), skipped: make(map[string]*skipped), hosts: make(map[string]*host), conditions: make(map[condition.Condition]*shared),
+		services: make(map[string]*member), skipped: make(map[string]*skipped), hosts: make(map[string]*host), told: make(map[string]uint64), conditions: make(map[condition.Condition]*shared),
 	}
 }
 
@@ -116,7 +121,7 @@ func (r *rootActor) Receive(ctx actor.Context) {
 	case runtimeUp:
 		r.connect(ctx, message)
 	case runtimeDown:
-		r.runtimeUp = false
+		r.runtimeUp, r.linked = false, message.seq
 		r.tellService(service.Runtime, message.seq)
 	case shutdown:
 		r.shutdown(ctx, message)
@@ -149,15 +154,13 @@ func (r *rootActor) snapshot(done func()) {
 
 func (r *rootActor) start(ctx actor.Context) {
 	r.note("", 0, &events.DaemonStarted{Version: r.world.version, BootId: r.world.bootID, Pid: r.world.pid})
+	r.began, r.read = r.last, r.last
 
 	r.world.board.publishRejected(r.desired.Rejected)
-
-	for _, rejected := range r.desired.Rejected {
-		r.note("", 0, rejected)
-	}
+	r.noteRead(Desired{}, r.began)
 
 	for _, file := range r.desired.sorted() {
-		r.load(ctx, file, "")
+		r.load(ctx, file, "", r.read)
 	}
 
 	r.observeHosts(ctx)
@@ -166,21 +169,22 @@ func (r *rootActor) start(ctx actor.Context) {
 		r.world.spawn(ctx, "journal", func() actor.Actor { return newJournalActor(r.world, r.self) })
 	}
 
-	r.world.spawn(ctx, "runtime", func() actor.Actor { return newRuntimeActor(r.world, r.self) })
+	r.world.spawn(ctx, "runtime", func() actor.Actor { return newRuntimeActor(r.world, r.self, r.began) })
 }
 
-// load spawns the actor of a service. orphan is the hash of its container where it has no file any more, else empty.
-func (r *rootActor) load(ctx actor.Context, file *spec.Service, orphan string) {
+// load spawns the actor of a service. orphan is the hash of its container where it has no file any more, else empty; cause
+// is the record that led to it.
+func (r *rootActor) load(ctx actor.Context, file *spec.Service, orphan string, cause uint64) {
 	r.lives++
 	known := &member{life: r.lives, file: file, config: r.desired.config(file.Name), past: r.former.take(file.ID())}
 	known.pid = r.world.spawn(ctx, file.ID(), func() actor.Actor {
 		loaded := newServiceActor(r.world, r.self, file, known.config, known.life)
-		loaded.orphan, loaded.past = orphan, known.past
+		loaded.orphan, loaded.past, loaded.cause = orphan, known.past, cause
 
 		return loaded
 	})
 	r.services[file.ID()] = known
-	r.tellService(file.ID(), 0)
+	r.tellService(file.ID(), cause)
 }
 
 // spawn gives the actor of a condition or of a host service a name of its own: the last one for it may still be ending.
@@ -282,8 +286,18 @@ func (r *rootActor) unsubscribe(ctx actor.Context, message unsubscribe) {
 	}
 }
 
-// tellService brings the state of a service to those who depend on it.
+// tellService brings the state of a service to those who depend on it. A cause of 0 stands for the record that led to what
+// was told before, or to there being such a service or none.
 func (r *rootActor) tellService(id string, cause uint64) {
+	switch {
+	case cause != 0:
+		r.told[id] = cause
+	case r.told[id] != 0:
+		cause = r.told[id]
+	default:
+		cause = r.read
+	}
+
 	var fact condition.ServiceFact
 
 	switch known, host := r.services[id], r.hosts[id]; {
@@ -309,7 +323,7 @@ func (r *rootActor) tellService(id string, cause uint64) {
 // tellConfig brings the existence of a configuration to the service that waits for it.
 func (r *rootActor) tellConfig(name string) {
 	if waiting := r.conditions[condition.Condition{Kind: condition.Configuration, Name: name}]; waiting != nil {
-		r.world.send(waiting.pid, factSeen{fact: condition.ConfigurationFact{Exists: r.desired.config(name) != nil}})
+		r.world.send(waiting.pid, factSeen{fact: condition.ConfigurationFact{Exists: r.desired.config(name) != nil}, cause: r.read})
 	}
 }
 
@@ -332,7 +346,7 @@ func (r *rootActor) change(ctx actor.Context, message serviceChanged) {
 	}
 
 	if known.removing && before.ended && !known.status.ended {
-		r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon})
+		r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon, cause: message.seq})
 	}
 
 	if known.removing && known.status.removed && known.status.ended && known.status.idle {
@@ -346,6 +360,8 @@ func (r *rootActor) change(ctx actor.Context, message serviceChanged) {
 
 // connect compares what the runtime shows with what each service's journal says, and only then lets anything start.
 func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
+	r.linked = message.seq
+
 	for _, observed := range message.tasks { // before anybody else reads them
 		observed.At = message.at
 	}
@@ -379,7 +395,7 @@ func (r *rootActor) connect(ctx actor.Context, message runtimeUp) {
 
 // judgeLeft ends a container that no service has, unless it is left alone because its file has problems.
 func (r *rootActor) judgeLeft(ctx actor.Context, id string, observed *events.Observed, cause uint64) {
-	if r.services[id] == nil && !r.stopping && !r.skip(id, observed) {
+	if r.services[id] == nil && !r.stopping && !r.skip(id, observed, cause) {
 		r.removeOrphan(ctx, id, observed, cause)
 	}
 }
@@ -390,10 +406,10 @@ func (r *rootActor) removeOrphan(ctx actor.Context, id string, observed *events.
 	r.load(ctx, &spec.Service{
 		Name: strings.TrimPrefix(id, "ext-"), Restart: spec.RestartNever,
 		Extactor: spec.Extactor{Stop: spec.Stop{Signal: spec.DefaultStopSignal, Timeout: spec.DefaultStopTimeout}},
-	}, observed.GetSpecHash())
+	}, observed.GetSpecHash(), cause)
 
 	known := r.services[id]
 	known.removing = true
 	r.world.send(known.pid, take{order: &events.RecoverService{Observed: observed}, origin: viaRuntime, cause: cause})
-	r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon}) // last: it ends the actor where nothing runs
+	r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon, cause: cause}) // last: it ends the actor where nothing runs
 }

@@ -18,17 +18,18 @@ const listPause = time.Second
 type runtimeActor struct {
 	recorder
 
-	root *actor.PID
-	self *actor.PID
-	link uint64 // counts the times the link came up or went down; what belongs to an earlier one is stale
-	up   bool
-	peer linkUp
+	root  *actor.PID
+	self  *actor.PID
+	cause uint64 // record of the daemon's start
+	link  uint64 // counts the times the link came up or went down; what belongs to an earlier one is stale
+	up    bool
+	peer  linkUp
 
 	problem string // the last that was recorded since the link was up
 }
 
-func newRuntimeActor(world *world, root *actor.PID) *runtimeActor {
-	return &runtimeActor{recorder: newRecorder(world, service.Runtime), root: root}
+func newRuntimeActor(world *world, root *actor.PID, cause uint64) *runtimeActor {
+	return &runtimeActor{recorder: newRecorder(world, service.Runtime), root: root, cause: cause}
 }
 
 // Receive follows the link: up counts once the containers are listed, so that nothing starts before what is already
@@ -55,7 +56,7 @@ func (r *runtimeActor) Receive(ctx actor.Context) {
 
 func (r *runtimeActor) start() {
 	r.recall()
-	r.note(events.StateWaiting, 0, &events.RuntimeDisconnected{Problem: "not connected yet"})
+	r.note(events.StateWaiting, r.cause, &events.RuntimeDisconnected{Problem: "not connected yet"})
 
 	self := r.self
 	go r.world.runtime.Link(r.world.ctx,

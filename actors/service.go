@@ -22,6 +22,7 @@ type serviceActor struct {
 	life   life
 	orphan string // hash of its container where it has no file any more
 	past   *past
+	cause  uint64 // record that led to its being loaded
 	root   *actor.PID
 	self   *actor.PID
 	state  service.State
@@ -31,6 +32,7 @@ type serviceActor struct {
 	endMonitor  func() // of the health check; never nil
 	calls       []call // to the container runtime, in order; the first one is under way
 	awaiting    uint64 // attempt whose exit a goroutine waits for, 0 for none
+	ending      uint64 // record that had the task's exit awaited, or its end asked for
 	reported    status
 	quarantined bool
 	abandoned   bool // quarantined, and its container deleted
@@ -76,9 +78,9 @@ func (s *serviceActor) Receive(ctx actor.Context) {
 	case reshape:
 		s.reshape(message)
 	case reject:
-		s.note(s.state.Name, s.last, message.rejected)
+		s.note(s.state.Name, message.cause, message.rejected)
 	case cycle:
-		s.note(s.state.Name, s.last, &events.CycleFound{Path: message.path})
+		s.note(s.state.Name, message.cause, &events.CycleFound{Path: message.path})
 	case takeSnapshot:
 		defer message.done() // the others must not wait for this one if it panics
 
@@ -99,7 +101,7 @@ func (s *serviceActor) load() {
 		lifecycle = service.Orphan(s.state.Lifecycle, lifecycle, s.orphan)
 	}
 
-	s.take(take{order: &events.LoadSpec{Lifecycle: lifecycle, BootId: s.world.bootID}, origin: daemon})
+	s.take(take{order: &events.LoadSpec{Lifecycle: lifecycle, BootId: s.world.bootID}, origin: daemon, cause: s.cause})
 }
 
 // replay folds the service's history.
@@ -124,11 +126,11 @@ func (s *serviceActor) replay() {
 func (s *serviceActor) reshape(message reshape) {
 	checked := s.file.Extactor.Health
 	s.file, s.config = message.file, message.config
-	s.take(take{order: &events.ChangeSpec{Lifecycle: service.Lifecycle(s.file, s.config, s.world.key)}, origin: daemon})
+	s.take(take{order: &events.ChangeSpec{Lifecycle: service.Lifecycle(s.file, s.config, s.world.key)}, origin: daemon, cause: message.cause})
 
 	// How it is checked is no part of its lifecycle.
 	if s.state.Name == events.StateRunning && !s.quarantined && !reflect.DeepEqual(checked, s.file.Extactor.Health) {
-		s.monitor(s.state.Attempt)
+		s.monitor(s.state.Attempt, message.cause)
 	}
 }
 
@@ -139,6 +141,12 @@ func (s *serviceActor) take(message take) {
 		s.told = true
 	case *events.RemoveService:
 		s.removed = true
+	case *events.ReportExited:
+		message.cause = s.ending
+	case *events.ReportPrepared, *events.ReportStartFailed:
+		if s.state.Name == events.StateStopping {
+			message.cause = s.ending // the start was cancelled
+		}
 	}
 
 	if s.quarantined {
@@ -149,11 +157,11 @@ func (s *serviceActor) take(message take) {
 
 	step, err := service.Take(s.state, events.NewCommand(s.world.clock.Now(), message.origin, message.order), message.cause)
 	if err == nil && len(step.Decision.Entries) > 0 {
-		s.persist(step.Decision)
+		receipt := s.persist(step.Decision)
 		s.state = step.State
 
-		for _, effect := range step.Effects {
-			s.perform(effect)
+		for i, effect := range step.Effects {
+			s.perform(effect, receipt.Entry(step.Sources[i], len(step.Decision.Entries)))
 		}
 
 		if s.state.Name != events.StateRunning || !s.state.Lifecycle.GetHealthCheck() {
@@ -192,7 +200,7 @@ func (s *serviceActor) snapshot() {
 
 	event := events.New(snapshot)
 	s.persist(events.Decision{
-		Service: s.state.ID, At: s.world.clock.Now(), Origin: daemon,
+		Service: s.state.ID, At: s.world.clock.Now(), Origin: daemon, Cause: s.last,
 		Entries: []events.Entry{{Event: event, State: s.state.Name, Attempt: s.state.Attempt}},
 	})
 }
@@ -218,7 +226,7 @@ func (s *serviceActor) quarantine(message, reason any) {
 
 	event := events.New(&events.ServiceQuarantined{Problem: fmt.Sprint(reason)})
 	s.persist(events.Decision{
-		Service: s.state.ID, At: s.world.clock.Now(), Origin: daemon,
+		Service: s.state.ID, At: s.world.clock.Now(), Origin: daemon, Cause: s.last,
 		Entries: []events.Entry{{
 			Event: event, State: s.state.Name, Attempt: s.state.Attempt, Message: events.Text(s.state.ID, event),
 		}},

@@ -23,7 +23,7 @@ type skipped struct {
 }
 
 // skip leaves a container that runs alone where the file that its service was last read from has problems.
-func (r *rootActor) skip(id string, observed *events.Observed) bool {
+func (r *rootActor) skip(id string, observed *events.Observed, cause uint64) bool {
 	if observed.GetStatus() != events.TaskStatus_TASK_STATUS_RUNNING {
 		r.dropSkipped(id)
 
@@ -44,7 +44,7 @@ func (r *rootActor) skip(id string, observed *events.Observed) bool {
 	}
 
 	r.skipped[id] = known
-	known.show(rejected)
+	known.show(rejected, cause)
 	r.tellService(id, known.last)
 
 	return true
@@ -72,7 +72,7 @@ func (r *rootActor) recallSkipped(id string) *skipped {
 }
 
 // show records the problems, once.
-func (s *skipped) show(rejected *events.SpecRejected) {
+func (s *skipped) show(rejected *events.SpecRejected, cause uint64) {
 	if proto.Equal(s.rejected, rejected) {
 		return
 	}
@@ -80,7 +80,7 @@ func (s *skipped) show(rejected *events.SpecRejected) {
 	s.rejected = rejected
 	s.world.logger.Warn("a service goes on as it is, because its file has problems", "service", s.view.ID,
 		"file", rejected.GetFile())
-	s.note(s.state.Name, s.last, rejected)
+	s.note(s.state.Name, cause, rejected)
 }
 
 // rejection returns what is wrong with a file, nil where nothing is.
@@ -103,7 +103,7 @@ func (r *rootActor) resumeSkipped(id string) {
 
 	delete(r.skipped, id)
 	r.world.send(r.services[id].pid, take{
-		order: &events.RecoverService{Observed: known.observed}, origin: viaRuntime, cause: known.last,
+		order: &events.RecoverService{Observed: known.observed}, origin: viaRuntime, cause: r.read,
 	})
 }
 
@@ -113,18 +113,18 @@ func (r *rootActor) judgeSkipped(ctx actor.Context) {
 		known := r.skipped[id]
 
 		if rejected := r.rejection(known.state.Lifecycle.GetSource()); rejected != nil {
-			known.show(rejected)
+			known.show(rejected, r.read)
 		} else {
-			r.removeSkipped(ctx, id)
+			r.removeSkipped(ctx, id, r.read)
 		}
 	}
 }
 
-func (r *rootActor) removeSkipped(ctx actor.Context, id string) {
+func (r *rootActor) removeSkipped(ctx actor.Context, id string, cause uint64) {
 	known := r.skipped[id]
 
 	delete(r.skipped, id)
-	r.removeOrphan(ctx, id, known.observed, known.last)
+	r.removeOrphan(ctx, id, known.observed, cause)
 }
 
 // missSkipped forgets services whose containers are gone.
@@ -141,7 +141,7 @@ func (r *rootActor) missSkipped(tasks map[string]*events.Observed) {
 func (r *rootActor) dropSkipped(id string) {
 	if r.skipped[id] != nil {
 		delete(r.skipped, id)
-		r.tellService(id, 0)
+		r.tellService(id, r.linked)
 	}
 }
 

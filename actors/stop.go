@@ -13,9 +13,11 @@ import (
 func (r *rootActor) shutdown(ctx actor.Context, message shutdown) {
 	r.stopping = true
 	r.hurry = r.hurry || message.hurry
+	r.note("", 0, &events.ShutdownBegan{Hurry: message.hurry})
+	r.ending = r.last
 
 	for _, id := range slices.Sorted(maps.Keys(r.skipped)) {
-		r.removeSkipped(ctx, id)
+		r.removeSkipped(ctx, id, r.ending)
 	}
 
 	if message.hurry {
@@ -50,7 +52,7 @@ func (r *rootActor) stopNext() {
 	for _, id := range ready {
 		if known := r.services[id]; !known.asked {
 			known.asked = true
-			r.world.send(known.pid, take{order: &events.ShutdownService{Hurry: r.hurry}, origin: daemon})
+			r.world.send(known.pid, take{order: &events.ShutdownService{Hurry: r.hurry}, origin: daemon, cause: r.ending})
 		}
 	}
 }

@@ -114,6 +114,15 @@ func admitStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo
 	return handle(service, stream)
 }
 
+// Caller says who makes the call that a context belongs to; nil where it belongs to none.
+func Caller(ctx context.Context) *events.Origin {
+	if _, called := peer.FromContext(ctx); !called {
+		return nil
+	}
+
+	return origin(ctx)
+}
+
 // origin says who gives the command of this call.
 func origin(ctx context.Context) *events.Origin {
 	origin := &events.Origin{Via: "api"}

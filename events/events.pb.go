@@ -257,7 +257,7 @@ type Origin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	Pid           int32                  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
-	Via           string                 `protobuf:"bytes,3,opt,name=via,proto3" json:"via,omitempty"` // "cli", "api", "daemon", "runtime", "condition", "timer"
+	Via           string                 `protobuf:"bytes,3,opt,name=via,proto3" json:"via,omitempty"` // "cli", "api", "daemon", "runtime", "condition", "timer", "health"
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1996,6 +1996,8 @@ type Event struct {
 	//	*Event_RootfsReplaced
 	//	*Event_ConfigConfirmed
 	//	*Event_JournalChanged
+	//	*Event_FilesRead
+	//	*Event_ShutdownBegan
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2389,6 +2391,24 @@ func (x *Event) GetJournalChanged() *JournalChanged {
 	return nil
 }
 
+func (x *Event) GetFilesRead() *FilesRead {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_FilesRead); ok {
+			return x.FilesRead
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetShutdownBegan() *ShutdownBegan {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ShutdownBegan); ok {
+			return x.ShutdownBegan
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -2550,6 +2570,14 @@ type Event_JournalChanged struct {
 	JournalChanged *JournalChanged `protobuf:"bytes,46,opt,name=journal_changed,json=journalChanged,proto3,oneof"`
 }
 
+type Event_FilesRead struct {
+	FilesRead *FilesRead `protobuf:"bytes,47,opt,name=files_read,json=filesRead,proto3,oneof"`
+}
+
+type Event_ShutdownBegan struct {
+	ShutdownBegan *ShutdownBegan `protobuf:"bytes,48,opt,name=shutdown_began,json=shutdownBegan,proto3,oneof"`
+}
+
 func (*Event_SpecLoaded) isEvent_Kind() {}
 
 func (*Event_DesiredChanged) isEvent_Kind() {}
@@ -2627,6 +2655,10 @@ func (*Event_RootfsReplaced) isEvent_Kind() {}
 func (*Event_ConfigConfirmed) isEvent_Kind() {}
 
 func (*Event_JournalChanged) isEvent_Kind() {}
+
+func (*Event_FilesRead) isEvent_Kind() {}
+
+func (*Event_ShutdownBegan) isEvent_Kind() {}
 
 type SpecLoaded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3014,6 +3046,174 @@ func (x *ConfigConfirmed) GetDelivery() uint64 {
 	return 0
 }
 
+// FilesRead: the files of services and configuration were read, at the start of the daemon or later. It lists what is new,
+// other or gone since they were read last; files with problems have records of their own, SpecRejected.
+type FilesRead struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         []*FileRead            `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FilesRead) Reset() {
+	*x = FilesRead{}
+	mi := &file_events_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FilesRead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FilesRead) ProtoMessage() {}
+
+func (x *FilesRead) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FilesRead.ProtoReflect.Descriptor instead.
+func (*FilesRead) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *FilesRead) GetFiles() []*FileRead {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// FileRead is one service file or configuration document.
+type FileRead struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`   // added | changed | removed
+	Service       string                 `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"` // id; of a configuration that of the service it belongs to, "ext-NAME"
+	Config        bool                   `protobuf:"varint,3,opt,name=config,proto3" json:"config,omitempty"`  // it is an ExtensionServiceConfig
+	File          string                 `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	Hash          string                 `protobuf:"bytes,5,opt,name=hash,proto3" json:"hash,omitempty"` // keyed, over what it says; empty where it is gone
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileRead) Reset() {
+	*x = FileRead{}
+	mi := &file_events_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileRead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileRead) ProtoMessage() {}
+
+func (x *FileRead) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileRead.ProtoReflect.Descriptor instead.
+func (*FileRead) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *FileRead) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *FileRead) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *FileRead) GetConfig() bool {
+	if x != nil {
+		return x.Config
+	}
+	return false
+}
+
+func (x *FileRead) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *FileRead) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+// ShutdownBegan: the daemon stops every service and then itself.
+type ShutdownBegan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hurry         bool                   `protobuf:"varint,1,opt,name=hurry,proto3" json:"hurry,omitempty"` // what has not stopped yet is killed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShutdownBegan) Reset() {
+	*x = ShutdownBegan{}
+	mi := &file_events_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShutdownBegan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShutdownBegan) ProtoMessage() {}
+
+func (x *ShutdownBegan) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShutdownBegan.ProtoReflect.Descriptor instead.
+func (*ShutdownBegan) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ShutdownBegan) GetHurry() bool {
+	if x != nil {
+		return x.Hurry
+	}
+	return false
+}
+
 // JournalChanged: the journal cannot be written, or can be again.
 type JournalChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3025,7 +3225,7 @@ type JournalChanged struct {
 
 func (x *JournalChanged) Reset() {
 	*x = JournalChanged{}
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3037,7 +3237,7 @@ func (x *JournalChanged) String() string {
 func (*JournalChanged) ProtoMessage() {}
 
 func (x *JournalChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3050,7 +3250,7 @@ func (x *JournalChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalChanged.ProtoReflect.Descriptor instead.
 func (*JournalChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{32}
+	return file_events_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *JournalChanged) GetHealthy() bool {
@@ -3079,7 +3279,7 @@ type DependencyTimedOut struct {
 
 func (x *DependencyTimedOut) Reset() {
 	*x = DependencyTimedOut{}
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3091,7 +3291,7 @@ func (x *DependencyTimedOut) String() string {
 func (*DependencyTimedOut) ProtoMessage() {}
 
 func (x *DependencyTimedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3104,7 +3304,7 @@ func (x *DependencyTimedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DependencyTimedOut.ProtoReflect.Descriptor instead.
 func (*DependencyTimedOut) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{33}
+	return file_events_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DependencyTimedOut) GetKey() string {
@@ -3138,7 +3338,7 @@ type CycleFound struct {
 
 func (x *CycleFound) Reset() {
 	*x = CycleFound{}
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3150,7 +3350,7 @@ func (x *CycleFound) String() string {
 func (*CycleFound) ProtoMessage() {}
 
 func (x *CycleFound) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3163,7 +3363,7 @@ func (x *CycleFound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CycleFound.ProtoReflect.Descriptor instead.
 func (*CycleFound) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{34}
+	return file_events_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CycleFound) GetPath() []string {
@@ -3182,7 +3382,7 @@ type ServiceRemoved struct {
 
 func (x *ServiceRemoved) Reset() {
 	*x = ServiceRemoved{}
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3194,7 +3394,7 @@ func (x *ServiceRemoved) String() string {
 func (*ServiceRemoved) ProtoMessage() {}
 
 func (x *ServiceRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3207,7 +3407,7 @@ func (x *ServiceRemoved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRemoved.ProtoReflect.Descriptor instead.
 func (*ServiceRemoved) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{35}
+	return file_events_proto_rawDescGZIP(), []int{38}
 }
 
 // RootfsReplaced: the root file system, or the entrypoint in it, is another one than at the last start.
@@ -3221,7 +3421,7 @@ type RootfsReplaced struct {
 
 func (x *RootfsReplaced) Reset() {
 	*x = RootfsReplaced{}
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3233,7 +3433,7 @@ func (x *RootfsReplaced) String() string {
 func (*RootfsReplaced) ProtoMessage() {}
 
 func (x *RootfsReplaced) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3246,7 +3446,7 @@ func (x *RootfsReplaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RootfsReplaced.ProtoReflect.Descriptor instead.
 func (*RootfsReplaced) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{36}
+	return file_events_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RootfsReplaced) GetBefore() string {
@@ -3274,7 +3474,7 @@ type HostChanged struct {
 
 func (x *HostChanged) Reset() {
 	*x = HostChanged{}
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3286,7 +3486,7 @@ func (x *HostChanged) String() string {
 func (*HostChanged) ProtoMessage() {}
 
 func (x *HostChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3299,7 +3499,7 @@ func (x *HostChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostChanged.ProtoReflect.Descriptor instead.
 func (*HostChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{37}
+	return file_events_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *HostChanged) GetUp() bool {
@@ -3327,7 +3527,7 @@ type ConditionChanged struct {
 
 func (x *ConditionChanged) Reset() {
 	*x = ConditionChanged{}
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3339,7 +3539,7 @@ func (x *ConditionChanged) String() string {
 func (*ConditionChanged) ProtoMessage() {}
 
 func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3352,7 +3552,7 @@ func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionChanged.ProtoReflect.Descriptor instead.
 func (*ConditionChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{38}
+	return file_events_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ConditionChanged) GetKey() string {
@@ -3386,7 +3586,7 @@ type UnmetChanged struct {
 
 func (x *UnmetChanged) Reset() {
 	*x = UnmetChanged{}
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3398,7 +3598,7 @@ func (x *UnmetChanged) String() string {
 func (*UnmetChanged) ProtoMessage() {}
 
 func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3411,7 +3611,7 @@ func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnmetChanged.ProtoReflect.Descriptor instead.
 func (*UnmetChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{39}
+	return file_events_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UnmetChanged) GetUnmet() []string {
@@ -3430,7 +3630,7 @@ type PreparationStarted struct {
 
 func (x *PreparationStarted) Reset() {
 	*x = PreparationStarted{}
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3442,7 +3642,7 @@ func (x *PreparationStarted) String() string {
 func (*PreparationStarted) ProtoMessage() {}
 
 func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3455,7 +3655,7 @@ func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreparationStarted.ProtoReflect.Descriptor instead.
 func (*PreparationStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{40}
+	return file_events_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PreparationStarted) GetAttempt() uint64 {
@@ -3475,7 +3675,7 @@ type RunnerCreated struct {
 
 func (x *RunnerCreated) Reset() {
 	*x = RunnerCreated{}
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3487,7 +3687,7 @@ func (x *RunnerCreated) String() string {
 func (*RunnerCreated) ProtoMessage() {}
 
 func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3500,7 +3700,7 @@ func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerCreated.ProtoReflect.Descriptor instead.
 func (*RunnerCreated) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{41}
+	return file_events_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RunnerCreated) GetAttempt() uint64 {
@@ -3530,7 +3730,7 @@ type TaskStarted struct {
 
 func (x *TaskStarted) Reset() {
 	*x = TaskStarted{}
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3542,7 +3742,7 @@ func (x *TaskStarted) String() string {
 func (*TaskStarted) ProtoMessage() {}
 
 func (x *TaskStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3555,7 +3755,7 @@ func (x *TaskStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStarted.ProtoReflect.Descriptor instead.
 func (*TaskStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{42}
+	return file_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *TaskStarted) GetAttempt() uint64 {
@@ -3604,7 +3804,7 @@ type StartFailed struct {
 
 func (x *StartFailed) Reset() {
 	*x = StartFailed{}
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3616,7 +3816,7 @@ func (x *StartFailed) String() string {
 func (*StartFailed) ProtoMessage() {}
 
 func (x *StartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3629,7 +3829,7 @@ func (x *StartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailed.ProtoReflect.Descriptor instead.
 func (*StartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{43}
+	return file_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *StartFailed) GetAttempt() uint64 {
@@ -3664,7 +3864,7 @@ type TaskExited struct {
 
 func (x *TaskExited) Reset() {
 	*x = TaskExited{}
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3676,7 +3876,7 @@ func (x *TaskExited) String() string {
 func (*TaskExited) ProtoMessage() {}
 
 func (x *TaskExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3689,7 +3889,7 @@ func (x *TaskExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExited.ProtoReflect.Descriptor instead.
 func (*TaskExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{44}
+	return file_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TaskExited) GetAttempt() uint64 {
@@ -3727,7 +3927,7 @@ type RestartScheduled struct {
 
 func (x *RestartScheduled) Reset() {
 	*x = RestartScheduled{}
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3739,7 +3939,7 @@ func (x *RestartScheduled) String() string {
 func (*RestartScheduled) ProtoMessage() {}
 
 func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3752,7 +3952,7 @@ func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartScheduled.ProtoReflect.Descriptor instead.
 func (*RestartScheduled) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{45}
+	return file_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RestartScheduled) GetAttempt() uint64 {
@@ -3800,7 +4000,7 @@ type BackoffElapsed struct {
 
 func (x *BackoffElapsed) Reset() {
 	*x = BackoffElapsed{}
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3812,7 +4012,7 @@ func (x *BackoffElapsed) String() string {
 func (*BackoffElapsed) ProtoMessage() {}
 
 func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3825,7 +4025,7 @@ func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackoffElapsed.ProtoReflect.Descriptor instead.
 func (*BackoffElapsed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{46}
+	return file_events_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *BackoffElapsed) GetAttempt() uint64 {
@@ -3852,7 +4052,7 @@ type StopBegan struct {
 
 func (x *StopBegan) Reset() {
 	*x = StopBegan{}
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3864,7 +4064,7 @@ func (x *StopBegan) String() string {
 func (*StopBegan) ProtoMessage() {}
 
 func (x *StopBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3877,7 +4077,7 @@ func (x *StopBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopBegan.ProtoReflect.Descriptor instead.
 func (*StopBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{47}
+	return file_events_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StopBegan) GetReason() StopReason {
@@ -3905,7 +4105,7 @@ type SignalSent struct {
 
 func (x *SignalSent) Reset() {
 	*x = SignalSent{}
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3917,7 +4117,7 @@ func (x *SignalSent) String() string {
 func (*SignalSent) ProtoMessage() {}
 
 func (x *SignalSent) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3930,7 +4130,7 @@ func (x *SignalSent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalSent.ProtoReflect.Descriptor instead.
 func (*SignalSent) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{48}
+	return file_events_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SignalSent) GetSignal() string {
@@ -3963,7 +4163,7 @@ type ServiceFinished struct {
 
 func (x *ServiceFinished) Reset() {
 	*x = ServiceFinished{}
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3975,7 +4175,7 @@ func (x *ServiceFinished) String() string {
 func (*ServiceFinished) ProtoMessage() {}
 
 func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3988,7 +4188,7 @@ func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFinished.ProtoReflect.Descriptor instead.
 func (*ServiceFinished) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{49}
+	return file_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ServiceFinished) GetStopped() StopReason {
@@ -4007,7 +4207,7 @@ type ServiceFailed struct {
 
 func (x *ServiceFailed) Reset() {
 	*x = ServiceFailed{}
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4019,7 +4219,7 @@ func (x *ServiceFailed) String() string {
 func (*ServiceFailed) ProtoMessage() {}
 
 func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4032,7 +4232,7 @@ func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFailed.ProtoReflect.Descriptor instead.
 func (*ServiceFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{50}
+	return file_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ServiceFailed) GetReason() string {
@@ -4051,7 +4251,7 @@ type ServiceSkipped struct {
 
 func (x *ServiceSkipped) Reset() {
 	*x = ServiceSkipped{}
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4063,7 +4263,7 @@ func (x *ServiceSkipped) String() string {
 func (*ServiceSkipped) ProtoMessage() {}
 
 func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4076,7 +4276,7 @@ func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceSkipped.ProtoReflect.Descriptor instead.
 func (*ServiceSkipped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{51}
+	return file_events_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ServiceSkipped) GetReason() string {
@@ -4100,7 +4300,7 @@ type TaskAdopted struct {
 
 func (x *TaskAdopted) Reset() {
 	*x = TaskAdopted{}
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4112,7 +4312,7 @@ func (x *TaskAdopted) String() string {
 func (*TaskAdopted) ProtoMessage() {}
 
 func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4125,7 +4325,7 @@ func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskAdopted.ProtoReflect.Descriptor instead.
 func (*TaskAdopted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{52}
+	return file_events_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *TaskAdopted) GetAttempt() uint64 {
@@ -4173,7 +4373,7 @@ type TaskLost struct {
 
 func (x *TaskLost) Reset() {
 	*x = TaskLost{}
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4185,7 +4385,7 @@ func (x *TaskLost) String() string {
 func (*TaskLost) ProtoMessage() {}
 
 func (x *TaskLost) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4198,7 +4398,7 @@ func (x *TaskLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLost.ProtoReflect.Descriptor instead.
 func (*TaskLost) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{53}
+	return file_events_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *TaskLost) GetAttempt() uint64 {
@@ -4219,7 +4419,7 @@ type Recovered struct {
 
 func (x *Recovered) Reset() {
 	*x = Recovered{}
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4231,7 +4431,7 @@ func (x *Recovered) String() string {
 func (*Recovered) ProtoMessage() {}
 
 func (x *Recovered) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4244,7 +4444,7 @@ func (x *Recovered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recovered.ProtoReflect.Descriptor instead.
 func (*Recovered) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{54}
+	return file_events_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Recovered) GetRow() string {
@@ -4272,7 +4472,7 @@ type TaskDiscarded struct {
 
 func (x *TaskDiscarded) Reset() {
 	*x = TaskDiscarded{}
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4284,7 +4484,7 @@ func (x *TaskDiscarded) String() string {
 func (*TaskDiscarded) ProtoMessage() {}
 
 func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4297,7 +4497,7 @@ func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDiscarded.ProtoReflect.Descriptor instead.
 func (*TaskDiscarded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{55}
+	return file_events_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *TaskDiscarded) GetAttempt() uint64 {
@@ -4351,13 +4551,17 @@ type Snapshot struct {
 	Problem       string   `protobuf:"bytes,31,opt,name=problem,proto3" json:"problem,omitempty"`
 	Since         *Instant `protobuf:"bytes,32,opt,name=since,proto3" json:"since,omitempty"` // when the state was entered
 	SinceBootId   string   `protobuf:"bytes,33,opt,name=since_boot_id,json=sinceBootId,proto3" json:"since_boot_id,omitempty"`
+	Whole         bool     `protobuf:"varint,34,opt,name=whole,proto3" json:"whole,omitempty"` // what follows is there, too: a fold that begins with this and the lines before it knows everything
+	FileProblem   string   `protobuf:"bytes,35,opt,name=file_problem,json=fileProblem,proto3" json:"file_problem,omitempty"`
+	Cycle         []string `protobuf:"bytes,36,rep,name=cycle,proto3" json:"cycle,omitempty"`
+	Quarantined   bool     `protobuf:"varint,37,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4369,7 +4573,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4382,7 +4586,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{56}
+	return file_events_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Snapshot) GetState() string {
@@ -4616,6 +4820,34 @@ func (x *Snapshot) GetSinceBootId() string {
 	return ""
 }
 
+func (x *Snapshot) GetWhole() bool {
+	if x != nil {
+		return x.Whole
+	}
+	return false
+}
+
+func (x *Snapshot) GetFileProblem() string {
+	if x != nil {
+		return x.FileProblem
+	}
+	return ""
+}
+
+func (x *Snapshot) GetCycle() []string {
+	if x != nil {
+		return x.Cycle
+	}
+	return nil
+}
+
+func (x *Snapshot) GetQuarantined() bool {
+	if x != nil {
+		return x.Quarantined
+	}
+	return false
+}
+
 // ConditionState is the last that was reported of one condition.
 type ConditionState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4631,7 +4863,7 @@ type ConditionState struct {
 
 func (x *ConditionState) Reset() {
 	*x = ConditionState{}
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4643,7 +4875,7 @@ func (x *ConditionState) String() string {
 func (*ConditionState) ProtoMessage() {}
 
 func (x *ConditionState) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4656,7 +4888,7 @@ func (x *ConditionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
 func (*ConditionState) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{57}
+	return file_events_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ConditionState) GetKey() string {
@@ -4712,7 +4944,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4724,7 +4956,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4737,7 +4969,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{58}
+	return file_events_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Gap) GetFrom() uint64 {
@@ -4765,7 +4997,7 @@ type DaemonStarted struct {
 
 func (x *DaemonStarted) Reset() {
 	*x = DaemonStarted{}
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4777,7 +5009,7 @@ func (x *DaemonStarted) String() string {
 func (*DaemonStarted) ProtoMessage() {}
 
 func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4790,7 +5022,7 @@ func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStarted.ProtoReflect.Descriptor instead.
 func (*DaemonStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{59}
+	return file_events_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *DaemonStarted) GetVersion() string {
@@ -4823,7 +5055,7 @@ type DaemonStopped struct {
 
 func (x *DaemonStopped) Reset() {
 	*x = DaemonStopped{}
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4835,7 +5067,7 @@ func (x *DaemonStopped) String() string {
 func (*DaemonStopped) ProtoMessage() {}
 
 func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4848,7 +5080,7 @@ func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStopped.ProtoReflect.Descriptor instead.
 func (*DaemonStopped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{60}
+	return file_events_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *DaemonStopped) GetReason() string {
@@ -4868,7 +5100,7 @@ type RuntimeConnected struct {
 
 func (x *RuntimeConnected) Reset() {
 	*x = RuntimeConnected{}
-	mi := &file_events_proto_msgTypes[61]
+	mi := &file_events_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4880,7 +5112,7 @@ func (x *RuntimeConnected) String() string {
 func (*RuntimeConnected) ProtoMessage() {}
 
 func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[61]
+	mi := &file_events_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4893,7 +5125,7 @@ func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeConnected.ProtoReflect.Descriptor instead.
 func (*RuntimeConnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{61}
+	return file_events_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RuntimeConnected) GetAddress() string {
@@ -4919,7 +5151,7 @@ type RuntimeDisconnected struct {
 
 func (x *RuntimeDisconnected) Reset() {
 	*x = RuntimeDisconnected{}
-	mi := &file_events_proto_msgTypes[62]
+	mi := &file_events_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4931,7 +5163,7 @@ func (x *RuntimeDisconnected) String() string {
 func (*RuntimeDisconnected) ProtoMessage() {}
 
 func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[62]
+	mi := &file_events_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4944,7 +5176,7 @@ func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeDisconnected.ProtoReflect.Descriptor instead.
 func (*RuntimeDisconnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{62}
+	return file_events_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RuntimeDisconnected) GetProblem() string {
@@ -4964,7 +5196,7 @@ type SpecRejected struct {
 
 func (x *SpecRejected) Reset() {
 	*x = SpecRejected{}
-	mi := &file_events_proto_msgTypes[63]
+	mi := &file_events_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4976,7 +5208,7 @@ func (x *SpecRejected) String() string {
 func (*SpecRejected) ProtoMessage() {}
 
 func (x *SpecRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[63]
+	mi := &file_events_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4989,7 +5221,7 @@ func (x *SpecRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecRejected.ProtoReflect.Descriptor instead.
 func (*SpecRejected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{63}
+	return file_events_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SpecRejected) GetFile() string {
@@ -5016,7 +5248,7 @@ type ServiceQuarantined struct {
 
 func (x *ServiceQuarantined) Reset() {
 	*x = ServiceQuarantined{}
-	mi := &file_events_proto_msgTypes[64]
+	mi := &file_events_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5028,7 +5260,7 @@ func (x *ServiceQuarantined) String() string {
 func (*ServiceQuarantined) ProtoMessage() {}
 
 func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[64]
+	mi := &file_events_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5041,7 +5273,7 @@ func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceQuarantined.ProtoReflect.Descriptor instead.
 func (*ServiceQuarantined) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{64}
+	return file_events_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ServiceQuarantined) GetProblem() string {
@@ -5185,7 +5417,7 @@ const file_events_proto_rawDesc = "" +
 	"\astarted\x18\b \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12+\n" +
 	"\x02at\x18\t \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\"J\n" +
 	"\x0eRecoverService\x128\n" +
-	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\x80\x17\n" +
+	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\x8c\x18\n" +
 	"\x05Event\x12A\n" +
 	"\vspec_loaded\x18\x01 \x01(\v2\x1e.extactor.events.v1.SpecLoadedH\x00R\n" +
 	"specLoaded\x12M\n" +
@@ -5231,7 +5463,10 @@ const file_events_proto_rawDesc = "" +
 	"\fhost_changed\x18+ \x01(\v2\x1f.extactor.events.v1.HostChangedH\x00R\vhostChanged\x12M\n" +
 	"\x0frootfs_replaced\x18, \x01(\v2\".extactor.events.v1.RootfsReplacedH\x00R\x0erootfsReplaced\x12P\n" +
 	"\x10config_confirmed\x18- \x01(\v2#.extactor.events.v1.ConfigConfirmedH\x00R\x0fconfigConfirmed\x12M\n" +
-	"\x0fjournal_changed\x18. \x01(\v2\".extactor.events.v1.JournalChangedH\x00R\x0ejournalChangedB\x06\n" +
+	"\x0fjournal_changed\x18. \x01(\v2\".extactor.events.v1.JournalChangedH\x00R\x0ejournalChanged\x12>\n" +
+	"\n" +
+	"files_read\x18/ \x01(\v2\x1d.extactor.events.v1.FilesReadH\x00R\tfilesRead\x12J\n" +
+	"\x0eshutdown_began\x180 \x01(\v2!.extactor.events.v1.ShutdownBeganH\x00R\rshutdownBeganB\x06\n" +
 	"\x04kind\"b\n" +
 	"\n" +
 	"SpecLoaded\x12;\n" +
@@ -5256,7 +5491,17 @@ const file_events_proto_rawDesc = "" +
 	"\bdelivery\x18\x04 \x01(\x04R\bdelivery\"G\n" +
 	"\x0fConfigConfirmed\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x1a\n" +
-	"\bdelivery\x18\x02 \x01(\x04R\bdelivery\"B\n" +
+	"\bdelivery\x18\x02 \x01(\x04R\bdelivery\"?\n" +
+	"\tFilesRead\x122\n" +
+	"\x05files\x18\x01 \x03(\v2\x1c.extactor.events.v1.FileReadR\x05files\"|\n" +
+	"\bFileRead\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\tR\x06action\x12\x18\n" +
+	"\aservice\x18\x02 \x01(\tR\aservice\x12\x16\n" +
+	"\x06config\x18\x03 \x01(\bR\x06config\x12\x12\n" +
+	"\x04file\x18\x04 \x01(\tR\x04file\x12\x12\n" +
+	"\x04hash\x18\x05 \x01(\tR\x04hash\"%\n" +
+	"\rShutdownBegan\x12\x14\n" +
+	"\x05hurry\x18\x01 \x01(\bR\x05hurry\"B\n" +
 	"\x0eJournalChanged\x12\x18\n" +
 	"\ahealthy\x18\x01 \x01(\bR\ahealthy\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"Y\n" +
@@ -5337,7 +5582,8 @@ const file_events_proto_rawDesc = "" +
 	"\x06resume\x18\x02 \x01(\bR\x06resume\"A\n" +
 	"\rTaskDiscarded\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xb9\t\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xaa\n" +
+	"\n" +
 	"\bSnapshot\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12'\n" +
 	"\x0fdesired_stopped\x18\x02 \x01(\bR\x0edesiredStopped\x12\x18\n" +
@@ -5382,7 +5628,11 @@ const file_events_proto_rawDesc = "" +
 	"delivering\x12\x18\n" +
 	"\aproblem\x18\x1f \x01(\tR\aproblem\x121\n" +
 	"\x05since\x18  \x01(\v2\x1b.extactor.events.v1.InstantR\x05since\x12\"\n" +
-	"\rsince_boot_id\x18! \x01(\tR\vsinceBootId\"\xae\x01\n" +
+	"\rsince_boot_id\x18! \x01(\tR\vsinceBootId\x12\x14\n" +
+	"\x05whole\x18\" \x01(\bR\x05whole\x12!\n" +
+	"\ffile_problem\x18# \x01(\tR\vfileProblem\x12\x14\n" +
+	"\x05cycle\x18$ \x03(\tR\x05cycle\x12 \n" +
+	"\vquarantined\x18% \x01(\bR\vquarantined\"\xae\x01\n" +
 	"\x0eConditionState\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12\x10\n" +
@@ -5446,7 +5696,7 @@ func file_events_proto_rawDescGZIP() []byte {
 }
 
 var file_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
+var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_events_proto_goTypes = []any{
 	(Timer)(0),                    // 0: extactor.events.v1.Timer
 	(TaskStatus)(0),               // 1: extactor.events.v1.TaskStatus
@@ -5483,41 +5733,44 @@ var file_events_proto_goTypes = []any{
 	(*HealthChanged)(nil),         // 32: extactor.events.v1.HealthChanged
 	(*ConfigDelivered)(nil),       // 33: extactor.events.v1.ConfigDelivered
 	(*ConfigConfirmed)(nil),       // 34: extactor.events.v1.ConfigConfirmed
-	(*JournalChanged)(nil),        // 35: extactor.events.v1.JournalChanged
-	(*DependencyTimedOut)(nil),    // 36: extactor.events.v1.DependencyTimedOut
-	(*CycleFound)(nil),            // 37: extactor.events.v1.CycleFound
-	(*ServiceRemoved)(nil),        // 38: extactor.events.v1.ServiceRemoved
-	(*RootfsReplaced)(nil),        // 39: extactor.events.v1.RootfsReplaced
-	(*HostChanged)(nil),           // 40: extactor.events.v1.HostChanged
-	(*ConditionChanged)(nil),      // 41: extactor.events.v1.ConditionChanged
-	(*UnmetChanged)(nil),          // 42: extactor.events.v1.UnmetChanged
-	(*PreparationStarted)(nil),    // 43: extactor.events.v1.PreparationStarted
-	(*RunnerCreated)(nil),         // 44: extactor.events.v1.RunnerCreated
-	(*TaskStarted)(nil),           // 45: extactor.events.v1.TaskStarted
-	(*StartFailed)(nil),           // 46: extactor.events.v1.StartFailed
-	(*TaskExited)(nil),            // 47: extactor.events.v1.TaskExited
-	(*RestartScheduled)(nil),      // 48: extactor.events.v1.RestartScheduled
-	(*BackoffElapsed)(nil),        // 49: extactor.events.v1.BackoffElapsed
-	(*StopBegan)(nil),             // 50: extactor.events.v1.StopBegan
-	(*SignalSent)(nil),            // 51: extactor.events.v1.SignalSent
-	(*ServiceFinished)(nil),       // 52: extactor.events.v1.ServiceFinished
-	(*ServiceFailed)(nil),         // 53: extactor.events.v1.ServiceFailed
-	(*ServiceSkipped)(nil),        // 54: extactor.events.v1.ServiceSkipped
-	(*TaskAdopted)(nil),           // 55: extactor.events.v1.TaskAdopted
-	(*TaskLost)(nil),              // 56: extactor.events.v1.TaskLost
-	(*Recovered)(nil),             // 57: extactor.events.v1.Recovered
-	(*TaskDiscarded)(nil),         // 58: extactor.events.v1.TaskDiscarded
-	(*Snapshot)(nil),              // 59: extactor.events.v1.Snapshot
-	(*ConditionState)(nil),        // 60: extactor.events.v1.ConditionState
-	(*Gap)(nil),                   // 61: extactor.events.v1.Gap
-	(*DaemonStarted)(nil),         // 62: extactor.events.v1.DaemonStarted
-	(*DaemonStopped)(nil),         // 63: extactor.events.v1.DaemonStopped
-	(*RuntimeConnected)(nil),      // 64: extactor.events.v1.RuntimeConnected
-	(*RuntimeDisconnected)(nil),   // 65: extactor.events.v1.RuntimeDisconnected
-	(*SpecRejected)(nil),          // 66: extactor.events.v1.SpecRejected
-	(*ServiceQuarantined)(nil),    // 67: extactor.events.v1.ServiceQuarantined
-	nil,                           // 68: extactor.events.v1.Lifecycle.EnvironmentEntry
-	nil,                           // 69: extactor.events.v1.Lifecycle.FilesEntry
+	(*FilesRead)(nil),             // 35: extactor.events.v1.FilesRead
+	(*FileRead)(nil),              // 36: extactor.events.v1.FileRead
+	(*ShutdownBegan)(nil),         // 37: extactor.events.v1.ShutdownBegan
+	(*JournalChanged)(nil),        // 38: extactor.events.v1.JournalChanged
+	(*DependencyTimedOut)(nil),    // 39: extactor.events.v1.DependencyTimedOut
+	(*CycleFound)(nil),            // 40: extactor.events.v1.CycleFound
+	(*ServiceRemoved)(nil),        // 41: extactor.events.v1.ServiceRemoved
+	(*RootfsReplaced)(nil),        // 42: extactor.events.v1.RootfsReplaced
+	(*HostChanged)(nil),           // 43: extactor.events.v1.HostChanged
+	(*ConditionChanged)(nil),      // 44: extactor.events.v1.ConditionChanged
+	(*UnmetChanged)(nil),          // 45: extactor.events.v1.UnmetChanged
+	(*PreparationStarted)(nil),    // 46: extactor.events.v1.PreparationStarted
+	(*RunnerCreated)(nil),         // 47: extactor.events.v1.RunnerCreated
+	(*TaskStarted)(nil),           // 48: extactor.events.v1.TaskStarted
+	(*StartFailed)(nil),           // 49: extactor.events.v1.StartFailed
+	(*TaskExited)(nil),            // 50: extactor.events.v1.TaskExited
+	(*RestartScheduled)(nil),      // 51: extactor.events.v1.RestartScheduled
+	(*BackoffElapsed)(nil),        // 52: extactor.events.v1.BackoffElapsed
+	(*StopBegan)(nil),             // 53: extactor.events.v1.StopBegan
+	(*SignalSent)(nil),            // 54: extactor.events.v1.SignalSent
+	(*ServiceFinished)(nil),       // 55: extactor.events.v1.ServiceFinished
+	(*ServiceFailed)(nil),         // 56: extactor.events.v1.ServiceFailed
+	(*ServiceSkipped)(nil),        // 57: extactor.events.v1.ServiceSkipped
+	(*TaskAdopted)(nil),           // 58: extactor.events.v1.TaskAdopted
+	(*TaskLost)(nil),              // 59: extactor.events.v1.TaskLost
+	(*Recovered)(nil),             // 60: extactor.events.v1.Recovered
+	(*TaskDiscarded)(nil),         // 61: extactor.events.v1.TaskDiscarded
+	(*Snapshot)(nil),              // 62: extactor.events.v1.Snapshot
+	(*ConditionState)(nil),        // 63: extactor.events.v1.ConditionState
+	(*Gap)(nil),                   // 64: extactor.events.v1.Gap
+	(*DaemonStarted)(nil),         // 65: extactor.events.v1.DaemonStarted
+	(*DaemonStopped)(nil),         // 66: extactor.events.v1.DaemonStopped
+	(*RuntimeConnected)(nil),      // 67: extactor.events.v1.RuntimeConnected
+	(*RuntimeDisconnected)(nil),   // 68: extactor.events.v1.RuntimeDisconnected
+	(*SpecRejected)(nil),          // 69: extactor.events.v1.SpecRejected
+	(*ServiceQuarantined)(nil),    // 70: extactor.events.v1.ServiceQuarantined
+	nil,                           // 71: extactor.events.v1.Lifecycle.EnvironmentEntry
+	nil,                           // 72: extactor.events.v1.Lifecycle.FilesEntry
 }
 var file_events_proto_depIdxs = []int32{
 	3,  // 0: extactor.events.v1.Command.at:type_name -> extactor.events.v1.Instant
@@ -5539,8 +5792,8 @@ var file_events_proto_depIdxs = []int32{
 	10, // 16: extactor.events.v1.Command.report_health:type_name -> extactor.events.v1.ReportHealth
 	11, // 17: extactor.events.v1.Command.report_config_refused:type_name -> extactor.events.v1.ReportConfigRefused
 	12, // 18: extactor.events.v1.Command.report_config_delivered:type_name -> extactor.events.v1.ReportConfigDelivered
-	68, // 19: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
-	69, // 20: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
+	71, // 19: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
+	72, // 20: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
 	7,  // 21: extactor.events.v1.Lifecycle.timeouts:type_name -> extactor.events.v1.DependencyTimeout
 	6,  // 22: extactor.events.v1.ChangeSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
 	6,  // 23: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
@@ -5555,62 +5808,65 @@ var file_events_proto_depIdxs = []int32{
 	28, // 32: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
 	29, // 33: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
 	30, // 34: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
-	41, // 35: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
-	42, // 36: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
-	43, // 37: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
-	44, // 38: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
-	45, // 39: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
-	46, // 40: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
-	47, // 41: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
-	48, // 42: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
-	49, // 43: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
-	50, // 44: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
-	51, // 45: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
-	52, // 46: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
-	53, // 47: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
-	54, // 48: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
-	55, // 49: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
-	56, // 50: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
-	58, // 51: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
-	59, // 52: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
-	61, // 53: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
-	62, // 54: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
-	63, // 55: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
-	64, // 56: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
-	65, // 57: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
-	66, // 58: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
-	67, // 59: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
-	57, // 60: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
+	44, // 35: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
+	45, // 36: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
+	46, // 37: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
+	47, // 38: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
+	48, // 39: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
+	49, // 40: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
+	50, // 41: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
+	51, // 42: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
+	52, // 43: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
+	53, // 44: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
+	54, // 45: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
+	55, // 46: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
+	56, // 47: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
+	57, // 48: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
+	58, // 49: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
+	59, // 50: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
+	61, // 51: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
+	62, // 52: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
+	64, // 53: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
+	65, // 54: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
+	66, // 55: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
+	67, // 56: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
+	68, // 57: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
+	69, // 58: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
+	70, // 59: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
+	60, // 60: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
 	31, // 61: extactor.events.v1.Event.spec_changed:type_name -> extactor.events.v1.SpecChanged
 	32, // 62: extactor.events.v1.Event.health_changed:type_name -> extactor.events.v1.HealthChanged
 	33, // 63: extactor.events.v1.Event.config_delivered:type_name -> extactor.events.v1.ConfigDelivered
-	36, // 64: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
-	37, // 65: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
-	38, // 66: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
-	40, // 67: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
-	39, // 68: extactor.events.v1.Event.rootfs_replaced:type_name -> extactor.events.v1.RootfsReplaced
+	39, // 64: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
+	40, // 65: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
+	41, // 66: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
+	43, // 67: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
+	42, // 68: extactor.events.v1.Event.rootfs_replaced:type_name -> extactor.events.v1.RootfsReplaced
 	34, // 69: extactor.events.v1.Event.config_confirmed:type_name -> extactor.events.v1.ConfigConfirmed
-	35, // 70: extactor.events.v1.Event.journal_changed:type_name -> extactor.events.v1.JournalChanged
-	6,  // 71: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	6,  // 72: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	3,  // 73: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
-	24, // 74: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
-	2,  // 75: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
-	2,  // 76: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
-	3,  // 77: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
-	6,  // 78: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	60, // 79: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
-	3,  // 80: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
-	2,  // 81: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
-	2,  // 82: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
-	24, // 83: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
-	3,  // 84: extactor.events.v1.Snapshot.since:type_name -> extactor.events.v1.Instant
-	3,  // 85: extactor.events.v1.ConditionState.since:type_name -> extactor.events.v1.Instant
-	86, // [86:86] is the sub-list for method output_type
-	86, // [86:86] is the sub-list for method input_type
-	86, // [86:86] is the sub-list for extension type_name
-	86, // [86:86] is the sub-list for extension extendee
-	0,  // [0:86] is the sub-list for field type_name
+	38, // 70: extactor.events.v1.Event.journal_changed:type_name -> extactor.events.v1.JournalChanged
+	35, // 71: extactor.events.v1.Event.files_read:type_name -> extactor.events.v1.FilesRead
+	37, // 72: extactor.events.v1.Event.shutdown_began:type_name -> extactor.events.v1.ShutdownBegan
+	6,  // 73: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 74: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	36, // 75: extactor.events.v1.FilesRead.files:type_name -> extactor.events.v1.FileRead
+	3,  // 76: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
+	24, // 77: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
+	2,  // 78: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
+	2,  // 79: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
+	3,  // 80: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
+	6,  // 81: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	63, // 82: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
+	3,  // 83: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
+	2,  // 84: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
+	2,  // 85: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
+	24, // 86: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
+	3,  // 87: extactor.events.v1.Snapshot.since:type_name -> extactor.events.v1.Instant
+	3,  // 88: extactor.events.v1.ConditionState.since:type_name -> extactor.events.v1.Instant
+	89, // [89:89] is the sub-list for method output_type
+	89, // [89:89] is the sub-list for method input_type
+	89, // [89:89] is the sub-list for extension type_name
+	89, // [89:89] is the sub-list for extension extendee
+	0,  // [0:89] is the sub-list for field type_name
 }
 
 func init() { file_events_proto_init() }
@@ -5677,6 +5933,8 @@ func file_events_proto_init() {
 		(*Event_RootfsReplaced)(nil),
 		(*Event_ConfigConfirmed)(nil),
 		(*Event_JournalChanged)(nil),
+		(*Event_FilesRead)(nil),
+		(*Event_ShutdownBegan)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5684,7 +5942,7 @@ func file_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_events_proto_rawDesc), len(file_events_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   67,
+			NumMessages:   70,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -57,6 +57,8 @@ func (x *ServiceRemoved) event() *Event      { return &Event{Kind: &Event_Servic
 func (x *HostChanged) event() *Event         { return &Event{Kind: &Event_HostChanged{x}} }
 func (x *ConfigConfirmed) event() *Event     { return &Event{Kind: &Event_ConfigConfirmed{x}} }
 func (x *JournalChanged) event() *Event      { return &Event{Kind: &Event_JournalChanged{x}} }
+func (x *FilesRead) event() *Event           { return &Event{Kind: &Event_FilesRead{x}} }
+func (x *ShutdownBegan) event() *Event       { return &Event{Kind: &Event_ShutdownBegan{x}} }
 
 func (x *RootfsReplaced) event() *Event { return &Event{Kind: &Event_RootfsReplaced{x}} }
 

@@ -66,6 +66,16 @@ type Receipt struct {
 	Records []Record // the decision's rows as they are, or will be, in the journal
 }
 
+// Entry returns the sequence of the decision's entry of this index; 0 where the receipt has no such record.
+func (r Receipt) Entry(index, entries int) uint64 {
+	at := len(r.Records) - entries + index // the command, if there is one, stands first
+	if at < 0 || at >= len(r.Records) {
+		return 0
+	}
+
+	return r.Records[at].Seq
+}
+
 // Last returns the sequence of the decision's last record.
 func (r Receipt) Last() uint64 {
 	if len(r.Records) == 0 {

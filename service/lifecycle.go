@@ -190,6 +190,12 @@ func conditionsOf(file *spec.Service, dependency spec.Dependency) []condition.Co
 	return checks
 }
 
+// FileHash tells apart what service files say, in full; keyed, because they may hold values of the environment.
+func FileHash(file *spec.Service, key []byte) string { return hashOf(file, key) }
+
+// ConfigHash does the same for the configuration of a service.
+func ConfigHash(config *spec.Config, key []byte) string { return hashOf(config, key) }
+
 // specHash is over what decides what runs in the container, never over the OCI spec that is made of it: a new default
 // there must not restart services at an upgrade. The version changes when the normal form does.
 func specHash(file *spec.Service, key []byte) string {

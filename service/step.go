@@ -8,6 +8,7 @@ type Step struct {
 	Decision events.Decision
 	State    State
 	Effects  []Effect
+	Sources  []int // for each effect, the entry of the decision that it follows from
 }
 
 // Take carries a command through the machine without I/O. A step without entries changes nothing and is not recorded.
@@ -24,9 +25,13 @@ func Take(state State, command *events.Command, cause uint64) (Step, error) {
 		},
 	}
 
-	for _, event := range decided {
+	for i, event := range decided {
 		step.State = Apply(step.State, event)
-		step.Effects = append(step.Effects, React(step.State, event)...)
+
+		for _, effect := range React(step.State, event) {
+			step.Effects, step.Sources = append(step.Effects, effect), append(step.Sources, i)
+		}
+
 		step.Decision.Entries = append(step.Decision.Entries, events.Entry{
 			Event: event, State: step.State.Name, Attempt: step.State.Attempt, Message: events.Text(state.ID, event),
 		})

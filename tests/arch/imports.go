@@ -16,12 +16,13 @@ var mayImport = map[string][]string{
 	"condition/probe": {"condition", "events", "spec"},
 	"service":         {"spec", "events", "condition"},
 	"service/...":     {"service/...", "spec", "events", "condition"},
+	"history":         {"events"},
 	"config":          {"spec"},
 	"journal/...":     {"journal/...", "events"},
 	"actors/...":      {"actors/...", "service", "events", "spec", "condition"},
 	// service only for its values, and through it what they are made of.
 	"oci/...":      {"oci/...", "spec", "service", "events", "condition"},
-	"api/...":      {"api/...", "spec", "events"},
+	"api/...":      {"api/...", "spec", "events", "history"},
 	"cmd/...":      {"..."},
 	"tests/...":    {"..."},
 	"examples/...": {},
@@ -64,6 +65,7 @@ var forbidden = map[string][]string{
 		"os/...", "net/...", "sync/...", "context", "log/...", "syscall", "golang.org/x/sys/...",
 	}, random...),
 	"events":    random,
+	"history":   append([]string{"os/...", "net/...", "sync/...", "context", "log/...", "syscall", "golang.org/x/sys/..."}, random...),
 	"spec":      random,
 	"condition": random,
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/extactor/extactor/actors/actorstest"
+	"github.com/extactor/extactor/history"
 )
 
 // result is what came of one seed.
@@ -47,6 +48,10 @@ func run(t *testing.T, seed uint64, change func(w *actorstest.World)) result {
 		lived.ids = w.IDs()
 
 		lived.script = w.Script
+
+		for _, problem := range history.CheckCauses(w.Journal.Records()) {
+			witness.Errorf("%s", problem)
+		}
 
 		for _, record := range w.Journal.Records() {
 			lived.kinds[record.Kind]++

@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/extactor/extactor/actors"
+	"github.com/extactor/extactor/api"
 	"github.com/extactor/extactor/spec"
 )
 
@@ -59,6 +60,7 @@ func (r *reloads) after(ctx context.Context, change func() error) ([]actors.Chan
 	}
 
 	desired := r.files.load()
+	desired.Origin = api.Caller(ctx)
 
 	r.lines.follow(desired.Services) // before anything starts, so that no first line is missed
 
