@@ -316,3 +316,153 @@ func fillUp(t testing.TB, path string) {
 		_, err = file.Write(block)
 	}
 }
+
+// Services that print as fast as they can are bounded in memory and on disk, and do not starve those that print little,
+// whoever reads along, and however slowly.
+func TestLoudServices(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+
+	const loud = 3
+
+	for index := range loud {
+		h.service(fmt.Sprintf("loud%d", index), "restart: always", "numbers")
+	}
+
+	h.service("flood", "restart: always", "flood")
+	h.service("quiet", "restart: always", "count")
+
+	d := h.start()
+	ids := []string{"ext-flood", "ext-loud0", "ext-loud1", "ext-loud2", "ext-quiet"}
+
+	for _, id := range ids {
+		d.started(t, 0, id)
+	}
+
+	quiet := h.background("logs", "-f", "quiet")
+	fast := h.background("logs", "-f", "--tail", "0", "loud0")
+	slow := h.background("logs", "-f", "flood")
+	must(t, unix.Kill(slow.command.Process.Pid, unix.SIGSTOP)) // it never reads
+
+	ends := func() (ends []uint64) {
+		for _, id := range ids {
+			ends = append(ends, h.logEnd(id))
+		}
+
+		return ends
+	}
+
+	begin, first, before := time.Now(), ends(), d.usage(t)
+
+	const much = 400 << 20
+
+	until(t, "much output", func() bool {
+		now := ends()
+
+		return now[0]+now[1]+now[2]+now[3] > first[0]+first[1]+first[2]+first[3]+much
+	})
+
+	took, now, during := time.Since(begin), ends(), d.usage(t)
+	logd := residentBytes(t, h.part("logd"))
+
+	for index, id := range ids {
+		t.Logf("%s printed %.1f MB/s", id, float64(now[index]-first[index])/1e6/took.Seconds())
+
+		if now[index] == first[index] {
+			t.Errorf("nothing of %s came", id)
+		}
+	}
+
+	t.Logf("RSS of the daemon %.1f MiB, before %.1f; of logd %.1f MiB",
+		mebibytes(during.GetResidentBytes()), mebibytes(before.GetResidentBytes()), mebibytes(logd))
+
+	const most = 64 << 20
+	if during.GetResidentBytes() > before.GetResidentBytes()+most || logd > most {
+		t.Error("that is more than it may be")
+	}
+
+	// Three segments of 10 MiB each, with as much of an index at most; one more while the oldest is deleted.
+	const bound = 2 * 4 * 10 << 20
+
+	for _, id := range ids {
+		if used := diskUsage(t, filepath.Join(h.run, "logs", "files", id)); used > bound {
+			t.Errorf("the log of %s takes %d bytes", id, used)
+		}
+	}
+
+	// Whoever reads fast enough misses nothing; what the slow one missed costs nobody anything.
+	quiet.interrupt()
+	fast.interrupt()
+
+	lines, _, _ := quiet.lines.all()
+	if last := checkConsecutive(t, strings.Join(lines, "\n")+"\n"); last != len(lines) {
+		t.Errorf("of %d lines the follower saw %d", last, len(lines))
+	}
+
+	if seen, _, _ := fast.lines.all(); len(seen) == 0 {
+		t.Error("the follower of a loud service saw nothing")
+	}
+}
+
+// residentBytes is what a process has in memory.
+func residentBytes(t testing.TB, pid int) uint64 {
+	t.Helper()
+
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
+	must(t, err)
+
+	pages, err := strconv.ParseUint(strings.Fields(string(status))[1], 10, 64)
+	must(t, err)
+
+	return pages * uint64(os.Getpagesize())
+}
+
+// diskUsage is what the files of a directory take.
+func diskUsage(t testing.TB, directory string) (bytes int64) {
+	t.Helper()
+
+	entries, err := os.ReadDir(directory)
+	must(t, err)
+
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil { // else deleted meanwhile
+			bytes += info.Size()
+		}
+	}
+
+	return bytes
+}
+
+// The last words of a service that ends with the daemon are kept, though logd is dead and cannot be started.
+func TestLastWordsWithoutLogd(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	h.program = filepath.Join(h.dir, "extactor")
+	shim := "containerd-shim-extactor-v2"
+
+	must(t, copyProgram(extactor, h.program))
+	must(t, copyProgram(filepath.Join(filepath.Dir(extactor), shim), filepath.Join(h.dir, shim)))
+	h.service("talker", "restart: always", "print", "ready", "farewell", "last words")
+
+	d := h.start()
+	d.started(t, 0, "ext-talker")
+	h.printed("ext-talker", "ready")
+
+	must(t, os.Rename(h.program, h.program+".away"))
+	must(t, unix.Kill(h.nextLogd(0), unix.SIGKILL))
+	d.line(t, "cannot start logd")
+
+	h.end(unix.SIGTERM)
+	if left := h.leftovers(); len(left) > 0 {
+		t.Errorf("left behind:\n%s", list(left))
+	}
+
+	must(t, os.Rename(h.program+".away", h.program))
+	h.start()
+
+	if log := h.cli("logs", "talker").done(t); !strings.HasPrefix(log, "ready\nlast words\n") {
+		t.Errorf("the log is %q", log)
+	}
+}

@@ -91,6 +91,11 @@ func main() {
 		case "serve": // until SIGTERM, then exit 0
 			<-terminate
 			os.Exit(0)
+		case "farewell": // until SIGTERM, then print TEXT and exit 0
+			text := next()
+			<-terminate
+			fmt.Println(text)
+			os.Exit(0)
 		case "stubborn": // ignore SIGTERM, for ever
 			for range terminate {
 			}
