@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/extactor/extactor/actors/actorstest"
+	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/history"
 )
 
@@ -24,6 +25,7 @@ type result struct {
 	steps    int
 	ids      []string
 	script   func(id string) string // golden
+	records  []events.Record
 }
 
 // run lives one seed through. change, which may be nil, is given the world before anything happens in it.
@@ -47,13 +49,17 @@ func run(t *testing.T, seed uint64, change func(w *actorstest.World)) result {
 		lived.trace, lived.faults, lived.steps = w.Trace(), w.Faults(), w.Steps()
 		lived.ids = w.IDs()
 
-		lived.script = w.Script
+		lived.script, lived.records = w.Script, w.Journal.Records()
 
-		for _, problem := range history.CheckCauses(w.Journal.Records()) {
+		for _, problem := range history.CheckCauses(lived.records) {
 			witness.Errorf("%s", problem)
 		}
 
-		for _, record := range w.Journal.Records() {
+		for _, different := range decideAgain(lived.records).First {
+			witness.Errorf("decision %d is another one today: %+v", different.Seq, different)
+		}
+
+		for _, record := range lived.records {
 			lived.kinds[record.Kind]++
 
 			if row := record.Event.GetRecovered().GetRow(); row != "" {
