@@ -323,12 +323,17 @@ func (v View) restore(snapshot *Snapshot, at Moment) View {
 		v.Since, v.SinceBootID = momentOr(snapshot.GetSince(), at), snapshot.GetSinceBootId()
 	}
 
+	if snapshot.GetWhole() {
+		v.FileProblem, v.Cycle, v.Quarantined = snapshot.GetFileProblem(), snapshot.GetCycle(), snapshot.GetQuarantined()
+	}
+
 	return v
 }
 
 // Complete adds to a snapshot of the service's state what only its view keeps, so that the view can be folded from it.
 func (v View) Complete(snapshot *Snapshot) {
 	snapshot.Problem, snapshot.Since, snapshot.SinceBootId = v.Problem, v.Since.instant(), v.SinceBootID
+	snapshot.Whole, snapshot.FileProblem, snapshot.Cycle, snapshot.Quarantined = true, v.FileProblem, v.Cycle, v.Quarantined
 
 	for _, condition := range snapshot.GetConditions() {
 		index := slices.IndexFunc(v.Conditions, func(known ConditionView) bool { return known.Key == condition.GetKey() })

@@ -13,6 +13,7 @@ func (j *Journal) check(store *store, first uint64) {
 	err := j.checkStructure(store)
 	if err == nil {
 		close(store.sound)
+		j.recallSnapshots(store)
 
 		err = j.checkRows(store, first)
 	} else {
@@ -43,6 +44,18 @@ func (j *Journal) check(store *store, first uint64) {
 
 	j.checked = true
 	j.announce()
+}
+
+// recallSnapshots finds out how many records an earlier run of the daemon wrote since its last snapshots.
+func (j *Journal) recallSnapshots(store *store) {
+	age, err := store.snapshotAge(store.ending, snapshotEvery)
+	if err != nil {
+		return // then the next ones come later
+	}
+
+	j.mu.Lock()
+	j.unsnapped = max(j.unsnapped, age)
+	j.mu.Unlock()
 }
 
 // reopen has the committer open a database again of which something could not be read, for a reason, and set it aside

@@ -156,6 +156,7 @@ func (j *Journal) settle(batch []*queued) {
 		j.recent = append(j.recent, decision.rows...)
 		j.unmoved += len(decision.rows)
 		j.unchecked += len(decision.rows)
+		j.unsnapped += len(decision.rows)
 	}
 
 	if extra := len(j.recent) - recentRows; extra > recentRows { // seldom, so that little is copied

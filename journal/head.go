@@ -51,6 +51,25 @@ func openHead(dir string) (*head, error) {
 	return h, nil
 }
 
+// readHead returns the sequence that a head file names, 0 where it cannot be read.
+func readHead(path string) uint64 {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+
+	h, newest := &head{file: file}, uint64(0)
+
+	for slot := range int64(2) {
+		if seq, ok := h.read(slot); ok {
+			newest = max(newest, seq)
+		}
+	}
+
+	return newest
+}
+
 func (h *head) read(slot int64) (uint64, bool) {
 	line := make([]byte, len(fmt.Sprintf(headFormat, 0, 0)))
 	if _, err := h.file.ReadAt(line, slot*headSlot); err != nil && !errors.Is(err, io.EOF) {

@@ -52,7 +52,7 @@ type Options struct {
 	MaxBytes int64         // the oldest records are deleted above this size; 0 means 32 MiB
 
 	// Snapshot makes every service append a Snapshot of itself, and returns when all have. It is called, in a goroutine
-	// of its own, before old records are deleted and after records were lost while services ran. An error means that it
+	// of its own, every 10,000 records, before old ones are deleted and after some were lost while services ran. An error means that it
 	// is tried again later and that nothing is deleted. Without it nothing is ever deleted.
 	Snapshot func(ctx context.Context) error
 
@@ -130,6 +130,7 @@ type Journal struct {
 	maintaining   bool
 	putOff        bool // the last try to maintain failed
 	unchecked     int  // records since retention last looked
+	unsnapped     int  // records since every service took a snapshot
 }
 
 // Open opens the journal of a state directory, or begins one. It returns an error only for options that make no sense:

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,21 +10,38 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/extactor/extactor/events"
 )
 
 // Reader reads a copy of a journal's database, which is how another process can read while a daemon writes. It sees what
-// was recorded when it was opened, not what was buffered.
+// was recorded when it was opened, not what was buffered. What is damaged is left out, and told by Problems.
 type Reader struct {
-	store   *store
-	scratch string // the directory of the copy
+	store    *store
+	scratch  string // the directory of the copy
+	newest   stamp
+	floor    uint64
+	schema   int64 // version of the format that was found
+	problems []string
+
+	mu      sync.Mutex
 	damaged []uint64
 }
 
-// OpenReadOnly copies the database at a path and opens the copy. It changes nothing and takes no lock. The process that
-// writes the journal must not use it, because closing a file gives up the process's locks on it.
+// OpenReadOnly copies the database at a path, or in a state directory, and opens the copy. It changes nothing and takes no
+// lock, so that the file can be another machine's, or another user's. An older format is read as the present one. The
+// process that writes the journal must not use it, because closing a file gives up the process's locks on it.
 func OpenReadOnly(path string) (*Reader, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, databaseName)
+	}
+
 	scratch, err := os.MkdirTemp("", "journal-")
 	if err != nil {
 		return nil, fmt.Errorf("cannot copy journal: %w", err)
@@ -43,23 +61,157 @@ func (r *Reader) open(path string) error {
 		return err
 	}
 
-	pool, err := openPool(copied, "rw", readConnections)
+	err := r.openCopy(copied)
+	if unreadable(err) {
+		if foreign := (*foreignError)(nil); errors.As(err, &foreign) {
+			return err
+		}
+
+		err = r.salvage(copied, err)
+	}
+
+	if code(err) == sqlite3.SQLITE_NOTADB {
+		return errors.New("it is no journal, or damaged from its beginning on")
+	}
+
 	if err != nil {
 		return err
 	}
 
-	r.store = &store{path: copied, readers: pool}
+	return r.survey(path)
+}
 
-	var application int64
-	if err := pool.QueryRow("PRAGMA application_id").Scan(&application); err != nil {
+// openCopy opens the copy and reads its whole structure. Of an older format it makes the present one.
+func (r *Reader) openCopy(path string) error {
+	if r.store != nil {
+		_ = r.store.close()
+	}
+
+	pool, err := openPool(path, "rw", readConnections)
+	if err != nil {
 		return err
 	}
 
-	if application != applicationID {
-		return errors.New("it is something else")
+	r.store = &store{path: path, readers: pool}
+
+	var tables int
+	if err := pool.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+
+	if tables == 0 {
+		return errors.New("it is empty")
+	}
+
+	if r.schema == 0 {
+		if err := pool.QueryRow("PRAGMA user_version").Scan(&r.schema); err != nil {
+			return err
+		}
+	}
+
+	conn, err := pool.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+
+	if err := ensureSchema(context.Background(), conn); err != nil {
+		return err
+	}
+
+	found, err := r.store.structure(context.Background())
+	if err != nil {
+		return err
+	}
+
+	if !found.indexed {
+		r.problems = append(r.problems, "the index is damaged and not used")
+		r.store.unindexed.Store(true)
+	}
+
+	if found.missing > 0 {
+		r.problems = append(r.problems, fmt.Sprintf("%d %s", found.missing, keptReason))
 	}
 
 	return nil
+}
+
+// survey finds out what is missing.
+func (r *Reader) survey(path string) error {
+	ctx := context.Background()
+
+	var err error
+	if r.newest, err = r.store.stamp(ctx, math.MaxInt64); err != nil {
+		return err
+	}
+
+	if r.floor, _, err = retained(ctx, r.store.readers); err != nil {
+		return err
+	}
+
+	holes, err := r.store.holes(ctx, r.floor)
+	if err != nil {
+		return err
+	}
+
+	for _, hole := range holes {
+		r.problems = append(r.problems, hole.text("are missing"))
+	}
+
+	if synced := readHead(filepath.Join(filepath.Dir(path), headName)); filepath.Base(path) == databaseName && synced > r.newest.seq {
+		lost := Loss{From: r.newest.seq + 1, To: synced}
+		r.problems = append(r.problems, lost.text("were written to the disk once and are missing at the end"))
+	}
+
+	return nil
+}
+
+func (l Loss) text(what string) string {
+	if l.From == l.To {
+		return fmt.Sprintf("record %d: %s", l.From, strings.Replace(strings.Replace(what, "are", "is", 1), "were", "was", 1))
+	}
+
+	return fmt.Sprintf("records %d to %d %s", l.From, l.To, what)
+}
+
+// holes lists the sequences from one on that are not there, at most 100 ranges of them; some are those that a Gap stands for.
+func (s *store) holes(ctx context.Context, floor uint64) ([]Loss, error) {
+	var rows, first, last int64
+
+	err := s.readers.QueryRowContext(ctx, "SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM records NOT INDEXED WHERE seq >= ?",
+		signed(floor)).Scan(&rows, &first, &last)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	var holes []Loss
+
+	if floor <= 1 && first > 1 {
+		holes = append(holes, Loss{From: 1, To: uint64(first) - 1})
+	}
+
+	if last-first+1 == rows || rows == 0 {
+		return holes, nil
+	}
+
+	found, err := s.readers.QueryContext(ctx, `SELECT before + 1, seq - 1 FROM
+		(SELECT seq, lag(seq) OVER (ORDER BY seq) AS before FROM records NOT INDEXED WHERE seq >= ?) WHERE seq > before + 1 LIMIT ?`,
+		signed(floor), maxLosses)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the journal: %w", err)
+	}
+	defer found.Close()
+
+	for found.Next() {
+		var hole Loss
+		if err := found.Scan(&hole.From, &hole.To); err != nil {
+			return nil, fmt.Errorf("cannot read the journal: %w", err)
+		}
+
+		holes = append(holes, hole)
+	}
+
+	return holes, found.Err()
 }
 
 const copyTries = 10
@@ -142,8 +294,60 @@ func (r *Reader) Tail(service string, n int) ([]events.Record, error) {
 // Services lists the services that have records.
 func (r *Reader) Services() ([]string, error) { return r.store.services() }
 
+// At folds everything up to a record.
+func (r *Reader) At(ctx context.Context, seq uint64) (*events.Fold, error) {
+	return r.store.past(ctx, seq, r.report)
+}
+
+// Each yields the records of all services after a sequence, up to another, in order, until yield returns false.
+func (r *Reader) Each(ctx context.Context, after, until uint64, yield func(events.Record) bool) error {
+	_, err := r.store.each(ctx, after, until, r.report, yield)
+
+	return err
+}
+
+// Select yields the newest records that are wanted, newest first, until yield returns false.
+func (r *Reader) Select(ctx context.Context, wanted events.Selection, yield func(events.Record) bool) error {
+	_, err := r.store.choose(ctx, wanted, wanted.Until, r.report, yield)
+
+	return err
+}
+
+// Boots lists the boots of which there are records, oldest first.
+func (r *Reader) Boots(ctx context.Context) ([]events.Boot, error) { return r.history(ctx).boots() }
+
+// Newest returns the newest record that was written up to a time of the wall clock, as Journal.Newest does.
+func (r *Reader) Newest(ctx context.Context, wallNS int64) (uint64, error) {
+	return r.history(ctx).at(wallNS)
+}
+
+// Before returns the newest record that was written up to so long before a moment of a boot, as Journal.Before does.
+func (r *Reader) Before(ctx context.Context, now events.Moment, bootID string, ago time.Duration) (uint64, error) {
+	return r.history(ctx).before(now, bootID, ago)
+}
+
+func (r *Reader) history(ctx context.Context) history {
+	return history{newest: func(seq uint64) (stamp, error) { return r.store.stamp(ctx, seq) }}
+}
+
+// End returns the newest record's sequence, moment and boot; 0 where there is none.
+func (r *Reader) End() (seq uint64, at events.Moment, bootID string) {
+	return r.newest.seq, r.newest.moment(), r.newest.boot
+}
+
+// Problems says what is missing of the journal, as far as that is seen without reading every record.
+func (r *Reader) Problems() []string { return r.problems }
+
 // Damaged lists the records that were left out so far because they are not what was written.
-func (r *Reader) Damaged() []uint64 { return r.damaged }
+func (r *Reader) Damaged() []uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return slices.Compact(slices.Sorted(slices.Values(r.damaged)))
+}
+
+// Scratch is a directory that Close deletes, for what belongs to the copy.
+func (r *Reader) Scratch() string { return r.scratch }
 
 // Close deletes the copy.
 func (r *Reader) Close() error {
@@ -155,4 +359,9 @@ func (r *Reader) Close() error {
 	return errors.Join(problem, os.RemoveAll(r.scratch))
 }
 
-func (r *Reader) report(found page) { r.damaged = append(r.damaged, found.damaged...) }
+func (r *Reader) report(found page) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	r.damaged = append(r.damaged, found.damaged...)
+}

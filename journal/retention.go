@@ -10,15 +10,17 @@ import (
 )
 
 const (
-	checkEvery = 1000 // rows after which retention looks again
-	chunkRows  = 1000 // rows that are deleted in one transaction, about
-	putOff     = time.Minute
+	checkEvery    = 1000  // rows after which retention looks again
+	snapshotEvery = 10000 // rows after which every service takes a snapshot, with which a fold of the past can begin
+
+	chunkRows = 1000 // rows that are deleted in one transaction, about
+	putOff    = time.Minute
 )
 
 // maintain looks after snapshots that are owed and records that are too old; the lock is held. It never runs at start,
 // when there are no services yet to take a snapshot of.
 func (j *Journal) maintain() {
-	due := j.snapshotsOwed || j.unchecked >= checkEvery
+	due := j.snapshotsOwed || j.unchecked >= checkEvery || j.unsnapped >= snapshotEvery
 	if !due || j.maintaining || j.putOff || j.closed || j.options.Snapshot == nil {
 		return
 	}
@@ -53,16 +55,21 @@ func (j *Journal) tend() {
 // retain deletes what is too old, after every service has a snapshot of itself that is newer.
 func (j *Journal) retain() error {
 	j.mu.Lock()
-	store, owed, newest := j.store, j.snapshotsOwed, j.committed
+	store, owed, newest, long := j.store, j.snapshotsOwed, j.committed, j.unsnapped >= snapshotEvery
 	j.snapshotsOwed = false // anew if more is lost meanwhile
 	j.mu.Unlock()
 
 	keep, err := j.oldestToKeep(store)
-	if err == nil && (owed || keep > 0) {
+	taken := err == nil && (owed || keep > 0 || long)
+
+	if taken {
 		err = j.options.Snapshot(j.working)
 	}
 
 	j.mu.Lock()
+	if taken && err == nil {
+		j.unsnapped = 0
+	}
 	degraded := j.reason != ""
 	if owed && (err != nil || degraded) {
 		j.snapshotsOwed = true // with the next append
