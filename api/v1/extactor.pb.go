@@ -935,8 +935,14 @@ type EventsRequest struct {
 	Follow  bool                   `protobuf:"varint,4,opt,name=follow,proto3" json:"follow,omitempty"`  // go on with new records
 	// Every event after `since`, also those without a text, each with its content, up to the newest one with a text.
 	// `tail` is then ignored.
-	Facts         bool   `protobuf:"varint,5,opt,name=facts,proto3" json:"facts,omitempty"`
-	BootId        string `protobuf:"bytes,6,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"` // only records of this kernel boot; empty: of all
+	Facts         bool     `protobuf:"varint,5,opt,name=facts,proto3" json:"facts,omitempty"`
+	BootId        string   `protobuf:"bytes,6,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"` // only records of this kernel boot; empty: of all
+	Services      []string `protobuf:"bytes,7,rep,name=services,proto3" json:"services,omitempty"`           // as `service`, for more than one
+	Kinds         []string `protobuf:"bytes,8,rep,name=kinds,proto3" json:"kinds,omitempty"`                 // only these ("TaskStarted", "command.StopService"), also those without a text
+	From          *Point   `protobuf:"bytes,9,opt,name=from,proto3" json:"from,omitempty"`                   // only records that were written then or later
+	Until         *Point   `protobuf:"bytes,10,opt,name=until,proto3" json:"until,omitempty"`                // only records that were written up to then
+	Boot          string   `protobuf:"bytes,11,opt,name=boot,proto3" json:"boot,omitempty"`                  // only records of one boot: an id, "0" for the newest, "-1" for the one before
+	Grep          string   `protobuf:"bytes,12,opt,name=grep,proto3" json:"grep,omitempty"`                  // only records whose message matches this regular expression (RE2)
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1013,6 +1019,163 @@ func (x *EventsRequest) GetBootId() string {
 	return ""
 }
 
+func (x *EventsRequest) GetServices() []string {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+func (x *EventsRequest) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *EventsRequest) GetFrom() *Point {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *EventsRequest) GetUntil() *Point {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *EventsRequest) GetBoot() string {
+	if x != nil {
+		return x.Boot
+	}
+	return ""
+}
+
+func (x *EventsRequest) GetGrep() string {
+	if x != nil {
+		return x.Grep
+	}
+	return ""
+}
+
+// Point is a place in the journal.
+type Point struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*Point_Seq
+	//	*Point_WallNs
+	//	*Point_AgoNs
+	//	*Point_Boot
+	Kind          isPoint_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Point) Reset() {
+	*x = Point{}
+	mi := &file_extactor_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Point) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Point) ProtoMessage() {}
+
+func (x *Point) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Point.ProtoReflect.Descriptor instead.
+func (*Point) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Point) GetKind() isPoint_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Point) GetSeq() uint64 {
+	if x != nil {
+		if x, ok := x.Kind.(*Point_Seq); ok {
+			return x.Seq
+		}
+	}
+	return 0
+}
+
+func (x *Point) GetWallNs() int64 {
+	if x != nil {
+		if x, ok := x.Kind.(*Point_WallNs); ok {
+			return x.WallNs
+		}
+	}
+	return 0
+}
+
+func (x *Point) GetAgoNs() int64 {
+	if x != nil {
+		if x, ok := x.Kind.(*Point_AgoNs); ok {
+			return x.AgoNs
+		}
+	}
+	return 0
+}
+
+func (x *Point) GetBoot() string {
+	if x != nil {
+		if x, ok := x.Kind.(*Point_Boot); ok {
+			return x.Boot
+		}
+	}
+	return ""
+}
+
+type isPoint_Kind interface {
+	isPoint_Kind()
+}
+
+type Point_Seq struct {
+	Seq uint64 `protobuf:"varint,1,opt,name=seq,proto3,oneof"` // a record
+}
+
+type Point_WallNs struct {
+	WallNs int64 `protobuf:"varint,2,opt,name=wall_ns,json=wallNs,proto3,oneof"` // a time, CLOCK_REALTIME, nanoseconds since 1970
+}
+
+type Point_AgoNs struct {
+	AgoNs int64 `protobuf:"varint,3,opt,name=ago_ns,json=agoNs,proto3,oneof"` // so long ago, nanoseconds
+}
+
+type Point_Boot struct {
+	Boot string `protobuf:"bytes,4,opt,name=boot,proto3,oneof"` // the beginning of a boot: an id, "0" for the newest, "-1" for the one before
+}
+
+func (*Point_Seq) isPoint_Kind() {}
+
+func (*Point_WallNs) isPoint_Kind() {}
+
+func (*Point_AgoNs) isPoint_Kind() {}
+
+func (*Point_Boot) isPoint_Kind() {}
+
 // EventRecord is one record of the journal that has a text for people, or, with `facts`, any event.
 type EventRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1033,7 +1196,7 @@ type EventRecord struct {
 
 func (x *EventRecord) Reset() {
 	*x = EventRecord{}
-	mi := &file_extactor_proto_msgTypes[13]
+	mi := &file_extactor_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1208,7 @@ func (x *EventRecord) String() string {
 func (*EventRecord) ProtoMessage() {}
 
 func (x *EventRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[13]
+	mi := &file_extactor_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1221,7 @@ func (x *EventRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventRecord.ProtoReflect.Descriptor instead.
 func (*EventRecord) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{13}
+	return file_extactor_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EventRecord) GetSeq() uint64 {
@@ -1149,7 +1312,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_extactor_proto_msgTypes[14]
+	mi := &file_extactor_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1161,7 +1324,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[14]
+	mi := &file_extactor_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1174,7 +1337,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{14}
+	return file_extactor_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Origin) GetUid() uint32 {
@@ -1208,7 +1371,7 @@ type ServiceRequest struct {
 
 func (x *ServiceRequest) Reset() {
 	*x = ServiceRequest{}
-	mi := &file_extactor_proto_msgTypes[15]
+	mi := &file_extactor_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1220,7 +1383,7 @@ func (x *ServiceRequest) String() string {
 func (*ServiceRequest) ProtoMessage() {}
 
 func (x *ServiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[15]
+	mi := &file_extactor_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1233,7 +1396,7 @@ func (x *ServiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRequest.ProtoReflect.Descriptor instead.
 func (*ServiceRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{15}
+	return file_extactor_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ServiceRequest) GetId() string {
@@ -1261,7 +1424,7 @@ type ServiceResponse struct {
 
 func (x *ServiceResponse) Reset() {
 	*x = ServiceResponse{}
-	mi := &file_extactor_proto_msgTypes[16]
+	mi := &file_extactor_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1436,7 @@ func (x *ServiceResponse) String() string {
 func (*ServiceResponse) ProtoMessage() {}
 
 func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[16]
+	mi := &file_extactor_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1449,7 @@ func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceResponse.ProtoReflect.Descriptor instead.
 func (*ServiceResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{16}
+	return file_extactor_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ServiceResponse) GetId() string {
@@ -1320,7 +1483,7 @@ type ApplyConfigRequest struct {
 
 func (x *ApplyConfigRequest) Reset() {
 	*x = ApplyConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[17]
+	mi := &file_extactor_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1495,7 @@ func (x *ApplyConfigRequest) String() string {
 func (*ApplyConfigRequest) ProtoMessage() {}
 
 func (x *ApplyConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[17]
+	mi := &file_extactor_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1508,7 @@ func (x *ApplyConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConfigRequest.ProtoReflect.Descriptor instead.
 func (*ApplyConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{17}
+	return file_extactor_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ApplyConfigRequest) GetSource() string {
@@ -1373,7 +1536,7 @@ type ApplyConfigResponse struct {
 
 func (x *ApplyConfigResponse) Reset() {
 	*x = ApplyConfigResponse{}
-	mi := &file_extactor_proto_msgTypes[18]
+	mi := &file_extactor_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1548,7 @@ func (x *ApplyConfigResponse) String() string {
 func (*ApplyConfigResponse) ProtoMessage() {}
 
 func (x *ApplyConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[18]
+	mi := &file_extactor_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1561,7 @@ func (x *ApplyConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConfigResponse.ProtoReflect.Descriptor instead.
 func (*ApplyConfigResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{18}
+	return file_extactor_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ApplyConfigResponse) GetApplied() []*AppliedConfig {
@@ -1433,7 +1596,7 @@ type AppliedConfig struct {
 
 func (x *AppliedConfig) Reset() {
 	*x = AppliedConfig{}
-	mi := &file_extactor_proto_msgTypes[19]
+	mi := &file_extactor_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1608,7 @@ func (x *AppliedConfig) String() string {
 func (*AppliedConfig) ProtoMessage() {}
 
 func (x *AppliedConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[19]
+	mi := &file_extactor_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +1621,7 @@ func (x *AppliedConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppliedConfig.ProtoReflect.Descriptor instead.
 func (*AppliedConfig) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{19}
+	return file_extactor_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AppliedConfig) GetName() string {
@@ -1497,7 +1660,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_extactor_proto_msgTypes[20]
+	mi := &file_extactor_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1509,7 +1672,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[20]
+	mi := &file_extactor_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1522,7 +1685,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{20}
+	return file_extactor_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Problem) GetFile() string {
@@ -1578,7 +1741,7 @@ type ServiceChange struct {
 
 func (x *ServiceChange) Reset() {
 	*x = ServiceChange{}
-	mi := &file_extactor_proto_msgTypes[21]
+	mi := &file_extactor_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1753,7 @@ func (x *ServiceChange) String() string {
 func (*ServiceChange) ProtoMessage() {}
 
 func (x *ServiceChange) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[21]
+	mi := &file_extactor_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1766,7 @@ func (x *ServiceChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceChange.ProtoReflect.Descriptor instead.
 func (*ServiceChange) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{21}
+	return file_extactor_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ServiceChange) GetId() string {
@@ -1628,7 +1791,7 @@ type ListConfigsRequest struct {
 
 func (x *ListConfigsRequest) Reset() {
 	*x = ListConfigsRequest{}
-	mi := &file_extactor_proto_msgTypes[22]
+	mi := &file_extactor_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1640,7 +1803,7 @@ func (x *ListConfigsRequest) String() string {
 func (*ListConfigsRequest) ProtoMessage() {}
 
 func (x *ListConfigsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[22]
+	mi := &file_extactor_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1653,7 +1816,7 @@ func (x *ListConfigsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConfigsRequest.ProtoReflect.Descriptor instead.
 func (*ListConfigsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{22}
+	return file_extactor_proto_rawDescGZIP(), []int{23}
 }
 
 type ListConfigsResponse struct {
@@ -1666,7 +1829,7 @@ type ListConfigsResponse struct {
 
 func (x *ListConfigsResponse) Reset() {
 	*x = ListConfigsResponse{}
-	mi := &file_extactor_proto_msgTypes[23]
+	mi := &file_extactor_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1841,7 @@ func (x *ListConfigsResponse) String() string {
 func (*ListConfigsResponse) ProtoMessage() {}
 
 func (x *ListConfigsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[23]
+	mi := &file_extactor_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +1854,7 @@ func (x *ListConfigsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConfigsResponse.ProtoReflect.Descriptor instead.
 func (*ListConfigsResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{23}
+	return file_extactor_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListConfigsResponse) GetConfigs() []*Config {
@@ -1718,7 +1881,7 @@ type ShowConfigRequest struct {
 
 func (x *ShowConfigRequest) Reset() {
 	*x = ShowConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[24]
+	mi := &file_extactor_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1730,7 +1893,7 @@ func (x *ShowConfigRequest) String() string {
 func (*ShowConfigRequest) ProtoMessage() {}
 
 func (x *ShowConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[24]
+	mi := &file_extactor_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1743,7 +1906,7 @@ func (x *ShowConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowConfigRequest.ProtoReflect.Descriptor instead.
 func (*ShowConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{24}
+	return file_extactor_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ShowConfigRequest) GetName() string {
@@ -1774,7 +1937,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_extactor_proto_msgTypes[25]
+	mi := &file_extactor_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1786,7 +1949,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[25]
+	mi := &file_extactor_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1799,7 +1962,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{25}
+	return file_extactor_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Config) GetName() string {
@@ -1848,7 +2011,7 @@ type ConfigFile struct {
 
 func (x *ConfigFile) Reset() {
 	*x = ConfigFile{}
-	mi := &file_extactor_proto_msgTypes[26]
+	mi := &file_extactor_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2023,7 @@ func (x *ConfigFile) String() string {
 func (*ConfigFile) ProtoMessage() {}
 
 func (x *ConfigFile) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[26]
+	mi := &file_extactor_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2036,7 @@ func (x *ConfigFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
 func (*ConfigFile) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{26}
+	return file_extactor_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ConfigFile) GetMountPath() string {
@@ -1907,7 +2070,7 @@ type ConfigVariable struct {
 
 func (x *ConfigVariable) Reset() {
 	*x = ConfigVariable{}
-	mi := &file_extactor_proto_msgTypes[27]
+	mi := &file_extactor_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +2082,7 @@ func (x *ConfigVariable) String() string {
 func (*ConfigVariable) ProtoMessage() {}
 
 func (x *ConfigVariable) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[27]
+	mi := &file_extactor_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +2095,7 @@ func (x *ConfigVariable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigVariable.ProtoReflect.Descriptor instead.
 func (*ConfigVariable) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{27}
+	return file_extactor_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ConfigVariable) GetName() string {
@@ -1958,7 +2121,7 @@ type DeleteConfigRequest struct {
 
 func (x *DeleteConfigRequest) Reset() {
 	*x = DeleteConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[28]
+	mi := &file_extactor_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2133,7 @@ func (x *DeleteConfigRequest) String() string {
 func (*DeleteConfigRequest) ProtoMessage() {}
 
 func (x *DeleteConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[28]
+	mi := &file_extactor_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2146,7 @@ func (x *DeleteConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConfigRequest.ProtoReflect.Descriptor instead.
 func (*DeleteConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{28}
+	return file_extactor_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeleteConfigRequest) GetName() string {
@@ -2003,7 +2166,7 @@ type DeleteConfigResponse struct {
 
 func (x *DeleteConfigResponse) Reset() {
 	*x = DeleteConfigResponse{}
-	mi := &file_extactor_proto_msgTypes[29]
+	mi := &file_extactor_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2178,7 @@ func (x *DeleteConfigResponse) String() string {
 func (*DeleteConfigResponse) ProtoMessage() {}
 
 func (x *DeleteConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[29]
+	mi := &file_extactor_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2191,7 @@ func (x *DeleteConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConfigResponse.ProtoReflect.Descriptor instead.
 func (*DeleteConfigResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{29}
+	return file_extactor_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteConfigResponse) GetName() string {
@@ -2053,7 +2216,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_extactor_proto_msgTypes[30]
+	mi := &file_extactor_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2065,7 +2228,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[30]
+	mi := &file_extactor_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2241,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{30}
+	return file_extactor_proto_rawDescGZIP(), []int{31}
 }
 
 type ReloadResponse struct {
@@ -2091,7 +2254,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_extactor_proto_msgTypes[31]
+	mi := &file_extactor_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2103,7 +2266,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[31]
+	mi := &file_extactor_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2116,7 +2279,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{31}
+	return file_extactor_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReloadResponse) GetChanges() []*ServiceChange {
@@ -2148,7 +2311,7 @@ type ExecInput struct {
 
 func (x *ExecInput) Reset() {
 	*x = ExecInput{}
-	mi := &file_extactor_proto_msgTypes[32]
+	mi := &file_extactor_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2323,7 @@ func (x *ExecInput) String() string {
 func (*ExecInput) ProtoMessage() {}
 
 func (x *ExecInput) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[32]
+	mi := &file_extactor_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2336,7 @@ func (x *ExecInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecInput.ProtoReflect.Descriptor instead.
 func (*ExecInput) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{32}
+	return file_extactor_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ExecInput) GetKind() isExecInput_Kind {
@@ -2262,7 +2425,7 @@ type ExecStart struct {
 
 func (x *ExecStart) Reset() {
 	*x = ExecStart{}
-	mi := &file_extactor_proto_msgTypes[33]
+	mi := &file_extactor_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2274,7 +2437,7 @@ func (x *ExecStart) String() string {
 func (*ExecStart) ProtoMessage() {}
 
 func (x *ExecStart) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[33]
+	mi := &file_extactor_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2287,7 +2450,7 @@ func (x *ExecStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecStart.ProtoReflect.Descriptor instead.
 func (*ExecStart) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{33}
+	return file_extactor_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ExecStart) GetId() string {
@@ -2349,7 +2512,7 @@ type TerminalSize struct {
 
 func (x *TerminalSize) Reset() {
 	*x = TerminalSize{}
-	mi := &file_extactor_proto_msgTypes[34]
+	mi := &file_extactor_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2361,7 +2524,7 @@ func (x *TerminalSize) String() string {
 func (*TerminalSize) ProtoMessage() {}
 
 func (x *TerminalSize) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[34]
+	mi := &file_extactor_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2374,7 +2537,7 @@ func (x *TerminalSize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminalSize.ProtoReflect.Descriptor instead.
 func (*TerminalSize) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{34}
+	return file_extactor_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TerminalSize) GetColumns() uint32 {
@@ -2405,7 +2568,7 @@ type ExecOutput struct {
 
 func (x *ExecOutput) Reset() {
 	*x = ExecOutput{}
-	mi := &file_extactor_proto_msgTypes[35]
+	mi := &file_extactor_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2417,7 +2580,7 @@ func (x *ExecOutput) String() string {
 func (*ExecOutput) ProtoMessage() {}
 
 func (x *ExecOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[35]
+	mi := &file_extactor_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2430,7 +2593,7 @@ func (x *ExecOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecOutput.ProtoReflect.Descriptor instead.
 func (*ExecOutput) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{35}
+	return file_extactor_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ExecOutput) GetKind() isExecOutput_Kind {
@@ -2499,7 +2662,7 @@ type ExecExit struct {
 
 func (x *ExecExit) Reset() {
 	*x = ExecExit{}
-	mi := &file_extactor_proto_msgTypes[36]
+	mi := &file_extactor_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2511,7 +2674,7 @@ func (x *ExecExit) String() string {
 func (*ExecExit) ProtoMessage() {}
 
 func (x *ExecExit) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[36]
+	mi := &file_extactor_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2524,7 +2687,7 @@ func (x *ExecExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecExit.ProtoReflect.Descriptor instead.
 func (*ExecExit) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{36}
+	return file_extactor_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ExecExit) GetCode() int32 {
@@ -2549,7 +2712,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_extactor_proto_msgTypes[37]
+	mi := &file_extactor_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2724,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[37]
+	mi := &file_extactor_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +2737,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{37}
+	return file_extactor_proto_rawDescGZIP(), []int{38}
 }
 
 type InfoResponse struct {
@@ -2592,7 +2755,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_extactor_proto_msgTypes[38]
+	mi := &file_extactor_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2604,7 +2767,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[38]
+	mi := &file_extactor_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2617,7 +2780,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{38}
+	return file_extactor_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *InfoResponse) GetVersion() string {
@@ -2688,7 +2851,7 @@ type Places struct {
 
 func (x *Places) Reset() {
 	*x = Places{}
-	mi := &file_extactor_proto_msgTypes[39]
+	mi := &file_extactor_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2700,7 +2863,7 @@ func (x *Places) String() string {
 func (*Places) ProtoMessage() {}
 
 func (x *Places) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[39]
+	mi := &file_extactor_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2713,7 +2876,7 @@ func (x *Places) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Places.ProtoReflect.Descriptor instead.
 func (*Places) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{39}
+	return file_extactor_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Places) GetServices() string {
@@ -2800,7 +2963,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_extactor_proto_msgTypes[40]
+	mi := &file_extactor_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2812,7 +2975,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[40]
+	mi := &file_extactor_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2825,7 +2988,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{40}
+	return file_extactor_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Usage) GetResidentBytes() uint64 {
@@ -2872,7 +3035,7 @@ type StatsRequest struct {
 
 func (x *StatsRequest) Reset() {
 	*x = StatsRequest{}
-	mi := &file_extactor_proto_msgTypes[41]
+	mi := &file_extactor_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2884,7 +3047,7 @@ func (x *StatsRequest) String() string {
 func (*StatsRequest) ProtoMessage() {}
 
 func (x *StatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[41]
+	mi := &file_extactor_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2897,7 +3060,7 @@ func (x *StatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
 func (*StatsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{41}
+	return file_extactor_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *StatsRequest) GetIds() []string {
@@ -2917,7 +3080,7 @@ type StatsResponse struct {
 
 func (x *StatsResponse) Reset() {
 	*x = StatsResponse{}
-	mi := &file_extactor_proto_msgTypes[42]
+	mi := &file_extactor_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2929,7 +3092,7 @@ func (x *StatsResponse) String() string {
 func (*StatsResponse) ProtoMessage() {}
 
 func (x *StatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[42]
+	mi := &file_extactor_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2942,7 +3105,7 @@ func (x *StatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResponse.ProtoReflect.Descriptor instead.
 func (*StatsResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{42}
+	return file_extactor_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *StatsResponse) GetNow() *Moment {
@@ -2971,7 +3134,7 @@ type ServiceStat struct {
 
 func (x *ServiceStat) Reset() {
 	*x = ServiceStat{}
-	mi := &file_extactor_proto_msgTypes[43]
+	mi := &file_extactor_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2983,7 +3146,7 @@ func (x *ServiceStat) String() string {
 func (*ServiceStat) ProtoMessage() {}
 
 func (x *ServiceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[43]
+	mi := &file_extactor_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2996,7 +3159,7 @@ func (x *ServiceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStat.ProtoReflect.Descriptor instead.
 func (*ServiceStat) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{43}
+	return file_extactor_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ServiceStat) GetId() string {
@@ -3016,6 +3179,531 @@ func (x *ServiceStat) GetCpuNs() uint64 {
 func (x *ServiceStat) GetMemoryBytes() uint64 {
 	if x != nil {
 		return x.MemoryBytes
+	}
+	return 0
+}
+
+type StatusAtRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"` // each tried as it is, then with "ext-" before it; empty: all services there were
+	At            *Point                 `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`   // the newest record up to then counts
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatusAtRequest) Reset() {
+	*x = StatusAtRequest{}
+	mi := &file_extactor_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatusAtRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatusAtRequest) ProtoMessage() {}
+
+func (x *StatusAtRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatusAtRequest.ProtoReflect.Descriptor instead.
+func (*StatusAtRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *StatusAtRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *StatusAtRequest) GetAt() *Point {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+// StatusAtResponse is a status of the past; `now` in it is the moment of its newest record.
+type StatusAtResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *StatusResponse        `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Stopped       bool                   `protobuf:"varint,2,opt,name=stopped,proto3" json:"stopped,omitempty"` // the daemon had ended, and nothing was supervised until the next one
+	Before        uint64                 `protobuf:"varint,3,opt,name=before,proto3" json:"before,omitempty"`   // records before this one were deleted, so that something may be missing; 0 where nothing is
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatusAtResponse) Reset() {
+	*x = StatusAtResponse{}
+	mi := &file_extactor_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatusAtResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatusAtResponse) ProtoMessage() {}
+
+func (x *StatusAtResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatusAtResponse.ProtoReflect.Descriptor instead.
+func (*StatusAtResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *StatusAtResponse) GetStatus() *StatusResponse {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *StatusAtResponse) GetStopped() bool {
+	if x != nil {
+		return x.Stopped
+	}
+	return false
+}
+
+func (x *StatusAtResponse) GetBefore() uint64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+type ReplayRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	From          *Point                 `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`   // absent: the beginning
+	Until         *Point                 `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"` // absent: the end
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayRequest) Reset() {
+	*x = ReplayRequest{}
+	mi := &file_extactor_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayRequest) ProtoMessage() {}
+
+func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
+func (*ReplayRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *ReplayRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ReplayRequest) GetFrom() *Point {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *ReplayRequest) GetUntil() *Point {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+type JournalStatusRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JournalStatusRequest) Reset() {
+	*x = JournalStatusRequest{}
+	mi := &file_extactor_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JournalStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JournalStatusRequest) ProtoMessage() {}
+
+func (x *JournalStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JournalStatusRequest.ProtoReflect.Descriptor instead.
+func (*JournalStatusRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{48}
+}
+
+type JournalStatusResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`          // of the database
+	Bytes         int64                  `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`       // that records take in it
+	Revision      uint64                 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"` // sequence of the newest record
+	Synced        uint64                 `protobuf:"varint,4,opt,name=synced,proto3" json:"synced,omitempty"`     // sequence of the newest record that a power cut cannot take
+	Buffered      uint64                 `protobuf:"varint,5,opt,name=buffered,proto3" json:"buffered,omitempty"` // records that are in memory only
+	Lost          uint64                 `protobuf:"varint,6,opt,name=lost,proto3" json:"lost,omitempty"`         // records known to be gone since the daemon began
+	Problem       string                 `protobuf:"bytes,7,opt,name=problem,proto3" json:"problem,omitempty"`    // why it cannot be written; empty where it can
+	Since         *Moment                `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`        // since when; absent where it can be written
+	Losses        []string               `protobuf:"bytes,9,rep,name=losses,proto3" json:"losses,omitempty"`      // what was found to be missing or damaged since the daemon began
+	Checked       bool                   `protobuf:"varint,10,opt,name=checked,proto3" json:"checked,omitempty"`  // every record was read since the daemon began, so that these are all losses there are
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JournalStatusResponse) Reset() {
+	*x = JournalStatusResponse{}
+	mi := &file_extactor_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JournalStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JournalStatusResponse) ProtoMessage() {}
+
+func (x *JournalStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JournalStatusResponse.ProtoReflect.Descriptor instead.
+func (*JournalStatusResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *JournalStatusResponse) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *JournalStatusResponse) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *JournalStatusResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *JournalStatusResponse) GetSynced() uint64 {
+	if x != nil {
+		return x.Synced
+	}
+	return 0
+}
+
+func (x *JournalStatusResponse) GetBuffered() uint64 {
+	if x != nil {
+		return x.Buffered
+	}
+	return 0
+}
+
+func (x *JournalStatusResponse) GetLost() uint64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *JournalStatusResponse) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *JournalStatusResponse) GetSince() *Moment {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *JournalStatusResponse) GetLosses() []string {
+	if x != nil {
+		return x.Losses
+	}
+	return nil
+}
+
+func (x *JournalStatusResponse) GetChecked() bool {
+	if x != nil {
+		return x.Checked
+	}
+	return false
+}
+
+type BackupJournalRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`    // absolute
+	Force         bool                   `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"` // replace a file that exists
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupJournalRequest) Reset() {
+	*x = BackupJournalRequest{}
+	mi := &file_extactor_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupJournalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupJournalRequest) ProtoMessage() {}
+
+func (x *BackupJournalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupJournalRequest.ProtoReflect.Descriptor instead.
+func (*BackupJournalRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *BackupJournalRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *BackupJournalRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type BackupJournalResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Newest        uint64                 `protobuf:"varint,1,opt,name=newest,proto3" json:"newest,omitempty"`     // sequence of the newest record in it
+	Buffered      uint64                 `protobuf:"varint,2,opt,name=buffered,proto3" json:"buffered,omitempty"` // records that are in memory only, and so not in it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupJournalResponse) Reset() {
+	*x = BackupJournalResponse{}
+	mi := &file_extactor_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupJournalResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupJournalResponse) ProtoMessage() {}
+
+func (x *BackupJournalResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupJournalResponse.ProtoReflect.Descriptor instead.
+func (*BackupJournalResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *BackupJournalResponse) GetNewest() uint64 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
+func (x *BackupJournalResponse) GetBuffered() uint64 {
+	if x != nil {
+		return x.Buffered
+	}
+	return 0
+}
+
+type PruneJournalRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Before        *Point                 `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"` // older records are deleted, but for the newest 64 lines of EVENTS of each service
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PruneJournalRequest) Reset() {
+	*x = PruneJournalRequest{}
+	mi := &file_extactor_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PruneJournalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PruneJournalRequest) ProtoMessage() {}
+
+func (x *PruneJournalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PruneJournalRequest.ProtoReflect.Descriptor instead.
+func (*PruneJournalRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *PruneJournalRequest) GetBefore() *Point {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+type PruneJournalResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Floor         uint64                 `protobuf:"varint,1,opt,name=floor,proto3" json:"floor,omitempty"` // from this sequence on everything is there
+	Bytes         int64                  `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"` // that records take now
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PruneJournalResponse) Reset() {
+	*x = PruneJournalResponse{}
+	mi := &file_extactor_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PruneJournalResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PruneJournalResponse) ProtoMessage() {}
+
+func (x *PruneJournalResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PruneJournalResponse.ProtoReflect.Descriptor instead.
+func (*PruneJournalResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *PruneJournalResponse) GetFloor() uint64 {
+	if x != nil {
+		return x.Floor
+	}
+	return 0
+}
+
+func (x *PruneJournalResponse) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
 	}
 	return 0
 }
@@ -3099,14 +3787,27 @@ const file_extactor_proto_rawDesc = "" +
 	"\x05since\x18\x04 \x01(\v2\x13.extactor.v1.MomentR\x05since\x12\x10\n" +
 	"\x03why\x18\x05 \x01(\tR\x03why\x12\x16\n" +
 	"\x06remedy\x18\x06 \x01(\tR\x06remedy\x12-\n" +
-	"\abecause\x18\a \x03(\v2\x13.extactor.v1.ReasonR\abecause\"\x9a\x01\n" +
+	"\abecause\x18\a \x03(\v2\x13.extactor.v1.ReasonR\abecause\"\xc6\x02\n" +
 	"\rEventsRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
 	"\x04tail\x18\x02 \x01(\x05R\x04tail\x12\x14\n" +
 	"\x05since\x18\x03 \x01(\x04R\x05since\x12\x16\n" +
 	"\x06follow\x18\x04 \x01(\bR\x06follow\x12\x14\n" +
 	"\x05facts\x18\x05 \x01(\bR\x05facts\x12\x17\n" +
-	"\aboot_id\x18\x06 \x01(\tR\x06bootId\"\xb1\x02\n" +
+	"\aboot_id\x18\x06 \x01(\tR\x06bootId\x12\x1a\n" +
+	"\bservices\x18\a \x03(\tR\bservices\x12\x14\n" +
+	"\x05kinds\x18\b \x03(\tR\x05kinds\x12&\n" +
+	"\x04from\x18\t \x01(\v2\x12.extactor.v1.PointR\x04from\x12(\n" +
+	"\x05until\x18\n" +
+	" \x01(\v2\x12.extactor.v1.PointR\x05until\x12\x12\n" +
+	"\x04boot\x18\v \x01(\tR\x04boot\x12\x12\n" +
+	"\x04grep\x18\f \x01(\tR\x04grep\"m\n" +
+	"\x05Point\x12\x12\n" +
+	"\x03seq\x18\x01 \x01(\x04H\x00R\x03seq\x12\x19\n" +
+	"\awall_ns\x18\x02 \x01(\x03H\x00R\x06wallNs\x12\x17\n" +
+	"\x06ago_ns\x18\x03 \x01(\x03H\x00R\x05agoNs\x12\x14\n" +
+	"\x04boot\x18\x04 \x01(\tH\x00R\x04bootB\x06\n" +
+	"\x04kind\"\xb1\x02\n" +
 	"\vEventRecord\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12#\n" +
 	"\x02at\x18\x02 \x01(\v2\x13.extactor.v1.MomentR\x02at\x12\x18\n" +
@@ -3251,12 +3952,52 @@ const file_extactor_proto_rawDesc = "" +
 	"\vServiceStat\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06cpu_ns\x18\x02 \x01(\x04R\x05cpuNs\x12!\n" +
-	"\fmemory_bytes\x18\x03 \x01(\x04R\vmemoryBytes2\xa5\b\n" +
+	"\fmemory_bytes\x18\x03 \x01(\x04R\vmemoryBytes\"G\n" +
+	"\x0fStatusAtRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\"\n" +
+	"\x02at\x18\x02 \x01(\v2\x12.extactor.v1.PointR\x02at\"y\n" +
+	"\x10StatusAtResponse\x123\n" +
+	"\x06status\x18\x01 \x01(\v2\x1b.extactor.v1.StatusResponseR\x06status\x12\x18\n" +
+	"\astopped\x18\x02 \x01(\bR\astopped\x12\x16\n" +
+	"\x06before\x18\x03 \x01(\x04R\x06before\"s\n" +
+	"\rReplayRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12&\n" +
+	"\x04from\x18\x02 \x01(\v2\x12.extactor.v1.PointR\x04from\x12(\n" +
+	"\x05until\x18\x03 \x01(\v2\x12.extactor.v1.PointR\x05until\"\x16\n" +
+	"\x14JournalStatusRequest\"\x9c\x02\n" +
+	"\x15JournalStatusResponse\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\x12\x16\n" +
+	"\x06synced\x18\x04 \x01(\x04R\x06synced\x12\x1a\n" +
+	"\bbuffered\x18\x05 \x01(\x04R\bbuffered\x12\x12\n" +
+	"\x04lost\x18\x06 \x01(\x04R\x04lost\x12\x18\n" +
+	"\aproblem\x18\a \x01(\tR\aproblem\x12)\n" +
+	"\x05since\x18\b \x01(\v2\x13.extactor.v1.MomentR\x05since\x12\x16\n" +
+	"\x06losses\x18\t \x03(\tR\x06losses\x12\x18\n" +
+	"\achecked\x18\n" +
+	" \x01(\bR\achecked\"@\n" +
+	"\x14BackupJournalRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"K\n" +
+	"\x15BackupJournalResponse\x12\x16\n" +
+	"\x06newest\x18\x01 \x01(\x04R\x06newest\x12\x1a\n" +
+	"\bbuffered\x18\x02 \x01(\x04R\bbuffered\"A\n" +
+	"\x13PruneJournalRequest\x12*\n" +
+	"\x06before\x18\x01 \x01(\v2\x12.extactor.v1.PointR\x06before\"B\n" +
+	"\x14PruneJournalResponse\x12\x14\n" +
+	"\x05floor\x18\x01 \x01(\x04R\x05floor\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes2\xba\v\n" +
 	"\bExtactor\x12A\n" +
 	"\x06Status\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse\x12H\n" +
 	"\vWatchStatus\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse0\x01\x12D\n" +
 	"\aExplain\x12\x1b.extactor.v1.ExplainRequest\x1a\x1c.extactor.v1.ExplainResponse\x12@\n" +
-	"\x06Events\x12\x1a.extactor.v1.EventsRequest\x1a\x18.extactor.v1.EventRecord0\x01\x12B\n" +
+	"\x06Events\x12\x1a.extactor.v1.EventsRequest\x1a\x18.extactor.v1.EventRecord0\x01\x12G\n" +
+	"\bStatusAt\x12\x1c.extactor.v1.StatusAtRequest\x1a\x1d.extactor.v1.StatusAtResponse\x12E\n" +
+	"\x06Replay\x12\x1a.extactor.v1.ReplayRequest\x1a\x1d.extactor.v1.StatusAtResponse0\x01\x12V\n" +
+	"\rJournalStatus\x12!.extactor.v1.JournalStatusRequest\x1a\".extactor.v1.JournalStatusResponse\x12V\n" +
+	"\rBackupJournal\x12!.extactor.v1.BackupJournalRequest\x1a\".extactor.v1.BackupJournalResponse\x12S\n" +
+	"\fPruneJournal\x12 .extactor.v1.PruneJournalRequest\x1a!.extactor.v1.PruneJournalResponse\x12B\n" +
 	"\x05Start\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12A\n" +
 	"\x04Stop\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12D\n" +
 	"\aRestart\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12P\n" +
@@ -3282,52 +4023,62 @@ func file_extactor_proto_rawDescGZIP() []byte {
 	return file_extactor_proto_rawDescData
 }
 
-var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_extactor_proto_goTypes = []any{
-	(*Moment)(nil),               // 0: extactor.v1.Moment
-	(*StatusRequest)(nil),        // 1: extactor.v1.StatusRequest
-	(*StatusResponse)(nil),       // 2: extactor.v1.StatusResponse
-	(*Service)(nil),              // 3: extactor.v1.Service
-	(*RejectedFile)(nil),         // 4: extactor.v1.RejectedFile
-	(*Health)(nil),               // 5: extactor.v1.Health
-	(*Dependency)(nil),           // 6: extactor.v1.Dependency
-	(*Exit)(nil),                 // 7: extactor.v1.Exit
-	(*ServiceEvent)(nil),         // 8: extactor.v1.ServiceEvent
-	(*ExplainRequest)(nil),       // 9: extactor.v1.ExplainRequest
-	(*ExplainResponse)(nil),      // 10: extactor.v1.ExplainResponse
-	(*Reason)(nil),               // 11: extactor.v1.Reason
-	(*EventsRequest)(nil),        // 12: extactor.v1.EventsRequest
-	(*EventRecord)(nil),          // 13: extactor.v1.EventRecord
-	(*Origin)(nil),               // 14: extactor.v1.Origin
-	(*ServiceRequest)(nil),       // 15: extactor.v1.ServiceRequest
-	(*ServiceResponse)(nil),      // 16: extactor.v1.ServiceResponse
-	(*ApplyConfigRequest)(nil),   // 17: extactor.v1.ApplyConfigRequest
-	(*ApplyConfigResponse)(nil),  // 18: extactor.v1.ApplyConfigResponse
-	(*AppliedConfig)(nil),        // 19: extactor.v1.AppliedConfig
-	(*Problem)(nil),              // 20: extactor.v1.Problem
-	(*ServiceChange)(nil),        // 21: extactor.v1.ServiceChange
-	(*ListConfigsRequest)(nil),   // 22: extactor.v1.ListConfigsRequest
-	(*ListConfigsResponse)(nil),  // 23: extactor.v1.ListConfigsResponse
-	(*ShowConfigRequest)(nil),    // 24: extactor.v1.ShowConfigRequest
-	(*Config)(nil),               // 25: extactor.v1.Config
-	(*ConfigFile)(nil),           // 26: extactor.v1.ConfigFile
-	(*ConfigVariable)(nil),       // 27: extactor.v1.ConfigVariable
-	(*DeleteConfigRequest)(nil),  // 28: extactor.v1.DeleteConfigRequest
-	(*DeleteConfigResponse)(nil), // 29: extactor.v1.DeleteConfigResponse
-	(*ReloadRequest)(nil),        // 30: extactor.v1.ReloadRequest
-	(*ReloadResponse)(nil),       // 31: extactor.v1.ReloadResponse
-	(*ExecInput)(nil),            // 32: extactor.v1.ExecInput
-	(*ExecStart)(nil),            // 33: extactor.v1.ExecStart
-	(*TerminalSize)(nil),         // 34: extactor.v1.TerminalSize
-	(*ExecOutput)(nil),           // 35: extactor.v1.ExecOutput
-	(*ExecExit)(nil),             // 36: extactor.v1.ExecExit
-	(*InfoRequest)(nil),          // 37: extactor.v1.InfoRequest
-	(*InfoResponse)(nil),         // 38: extactor.v1.InfoResponse
-	(*Places)(nil),               // 39: extactor.v1.Places
-	(*Usage)(nil),                // 40: extactor.v1.Usage
-	(*StatsRequest)(nil),         // 41: extactor.v1.StatsRequest
-	(*StatsResponse)(nil),        // 42: extactor.v1.StatsResponse
-	(*ServiceStat)(nil),          // 43: extactor.v1.ServiceStat
+	(*Moment)(nil),                // 0: extactor.v1.Moment
+	(*StatusRequest)(nil),         // 1: extactor.v1.StatusRequest
+	(*StatusResponse)(nil),        // 2: extactor.v1.StatusResponse
+	(*Service)(nil),               // 3: extactor.v1.Service
+	(*RejectedFile)(nil),          // 4: extactor.v1.RejectedFile
+	(*Health)(nil),                // 5: extactor.v1.Health
+	(*Dependency)(nil),            // 6: extactor.v1.Dependency
+	(*Exit)(nil),                  // 7: extactor.v1.Exit
+	(*ServiceEvent)(nil),          // 8: extactor.v1.ServiceEvent
+	(*ExplainRequest)(nil),        // 9: extactor.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 10: extactor.v1.ExplainResponse
+	(*Reason)(nil),                // 11: extactor.v1.Reason
+	(*EventsRequest)(nil),         // 12: extactor.v1.EventsRequest
+	(*Point)(nil),                 // 13: extactor.v1.Point
+	(*EventRecord)(nil),           // 14: extactor.v1.EventRecord
+	(*Origin)(nil),                // 15: extactor.v1.Origin
+	(*ServiceRequest)(nil),        // 16: extactor.v1.ServiceRequest
+	(*ServiceResponse)(nil),       // 17: extactor.v1.ServiceResponse
+	(*ApplyConfigRequest)(nil),    // 18: extactor.v1.ApplyConfigRequest
+	(*ApplyConfigResponse)(nil),   // 19: extactor.v1.ApplyConfigResponse
+	(*AppliedConfig)(nil),         // 20: extactor.v1.AppliedConfig
+	(*Problem)(nil),               // 21: extactor.v1.Problem
+	(*ServiceChange)(nil),         // 22: extactor.v1.ServiceChange
+	(*ListConfigsRequest)(nil),    // 23: extactor.v1.ListConfigsRequest
+	(*ListConfigsResponse)(nil),   // 24: extactor.v1.ListConfigsResponse
+	(*ShowConfigRequest)(nil),     // 25: extactor.v1.ShowConfigRequest
+	(*Config)(nil),                // 26: extactor.v1.Config
+	(*ConfigFile)(nil),            // 27: extactor.v1.ConfigFile
+	(*ConfigVariable)(nil),        // 28: extactor.v1.ConfigVariable
+	(*DeleteConfigRequest)(nil),   // 29: extactor.v1.DeleteConfigRequest
+	(*DeleteConfigResponse)(nil),  // 30: extactor.v1.DeleteConfigResponse
+	(*ReloadRequest)(nil),         // 31: extactor.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 32: extactor.v1.ReloadResponse
+	(*ExecInput)(nil),             // 33: extactor.v1.ExecInput
+	(*ExecStart)(nil),             // 34: extactor.v1.ExecStart
+	(*TerminalSize)(nil),          // 35: extactor.v1.TerminalSize
+	(*ExecOutput)(nil),            // 36: extactor.v1.ExecOutput
+	(*ExecExit)(nil),              // 37: extactor.v1.ExecExit
+	(*InfoRequest)(nil),           // 38: extactor.v1.InfoRequest
+	(*InfoResponse)(nil),          // 39: extactor.v1.InfoResponse
+	(*Places)(nil),                // 40: extactor.v1.Places
+	(*Usage)(nil),                 // 41: extactor.v1.Usage
+	(*StatsRequest)(nil),          // 42: extactor.v1.StatsRequest
+	(*StatsResponse)(nil),         // 43: extactor.v1.StatsResponse
+	(*ServiceStat)(nil),           // 44: extactor.v1.ServiceStat
+	(*StatusAtRequest)(nil),       // 45: extactor.v1.StatusAtRequest
+	(*StatusAtResponse)(nil),      // 46: extactor.v1.StatusAtResponse
+	(*ReplayRequest)(nil),         // 47: extactor.v1.ReplayRequest
+	(*JournalStatusRequest)(nil),  // 48: extactor.v1.JournalStatusRequest
+	(*JournalStatusResponse)(nil), // 49: extactor.v1.JournalStatusResponse
+	(*BackupJournalRequest)(nil),  // 50: extactor.v1.BackupJournalRequest
+	(*BackupJournalResponse)(nil), // 51: extactor.v1.BackupJournalResponse
+	(*PruneJournalRequest)(nil),   // 52: extactor.v1.PruneJournalRequest
+	(*PruneJournalResponse)(nil),  // 53: extactor.v1.PruneJournalResponse
 }
 var file_extactor_proto_depIdxs = []int32{
 	0,  // 0: extactor.v1.StatusResponse.now:type_name -> extactor.v1.Moment
@@ -3346,63 +4097,81 @@ var file_extactor_proto_depIdxs = []int32{
 	11, // 13: extactor.v1.ExplainResponse.reason:type_name -> extactor.v1.Reason
 	0,  // 14: extactor.v1.Reason.since:type_name -> extactor.v1.Moment
 	11, // 15: extactor.v1.Reason.because:type_name -> extactor.v1.Reason
-	0,  // 16: extactor.v1.EventRecord.at:type_name -> extactor.v1.Moment
-	14, // 17: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
-	19, // 18: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
-	20, // 19: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
-	21, // 20: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	25, // 21: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
-	20, // 22: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
-	26, // 23: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
-	27, // 24: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
-	21, // 25: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	21, // 26: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
-	20, // 27: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
-	33, // 28: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
-	34, // 29: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
-	34, // 30: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
-	36, // 31: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
-	0,  // 32: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
-	0,  // 33: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
-	39, // 34: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
-	40, // 35: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
-	0,  // 36: extactor.v1.StatsResponse.now:type_name -> extactor.v1.Moment
-	43, // 37: extactor.v1.StatsResponse.stats:type_name -> extactor.v1.ServiceStat
-	1,  // 38: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
-	1,  // 39: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
-	9,  // 40: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
-	12, // 41: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
-	15, // 42: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
-	15, // 43: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
-	15, // 44: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
-	17, // 45: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
-	22, // 46: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
-	24, // 47: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
-	28, // 48: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
-	30, // 49: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
-	32, // 50: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
-	37, // 51: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
-	41, // 52: extactor.v1.Extactor.Stats:input_type -> extactor.v1.StatsRequest
-	2,  // 53: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
-	2,  // 54: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
-	10, // 55: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
-	13, // 56: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
-	16, // 57: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
-	16, // 58: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
-	16, // 59: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
-	18, // 60: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
-	23, // 61: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
-	25, // 62: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
-	29, // 63: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
-	31, // 64: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
-	35, // 65: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
-	38, // 66: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
-	42, // 67: extactor.v1.Extactor.Stats:output_type -> extactor.v1.StatsResponse
-	53, // [53:68] is the sub-list for method output_type
-	38, // [38:53] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	13, // 16: extactor.v1.EventsRequest.from:type_name -> extactor.v1.Point
+	13, // 17: extactor.v1.EventsRequest.until:type_name -> extactor.v1.Point
+	0,  // 18: extactor.v1.EventRecord.at:type_name -> extactor.v1.Moment
+	15, // 19: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
+	20, // 20: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
+	21, // 21: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
+	22, // 22: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	26, // 23: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
+	21, // 24: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
+	27, // 25: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
+	28, // 26: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
+	22, // 27: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	22, // 28: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
+	21, // 29: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
+	34, // 30: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
+	35, // 31: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
+	35, // 32: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
+	37, // 33: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
+	0,  // 34: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
+	0,  // 35: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
+	40, // 36: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
+	41, // 37: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
+	0,  // 38: extactor.v1.StatsResponse.now:type_name -> extactor.v1.Moment
+	44, // 39: extactor.v1.StatsResponse.stats:type_name -> extactor.v1.ServiceStat
+	13, // 40: extactor.v1.StatusAtRequest.at:type_name -> extactor.v1.Point
+	2,  // 41: extactor.v1.StatusAtResponse.status:type_name -> extactor.v1.StatusResponse
+	13, // 42: extactor.v1.ReplayRequest.from:type_name -> extactor.v1.Point
+	13, // 43: extactor.v1.ReplayRequest.until:type_name -> extactor.v1.Point
+	0,  // 44: extactor.v1.JournalStatusResponse.since:type_name -> extactor.v1.Moment
+	13, // 45: extactor.v1.PruneJournalRequest.before:type_name -> extactor.v1.Point
+	1,  // 46: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
+	1,  // 47: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
+	9,  // 48: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
+	12, // 49: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
+	45, // 50: extactor.v1.Extactor.StatusAt:input_type -> extactor.v1.StatusAtRequest
+	47, // 51: extactor.v1.Extactor.Replay:input_type -> extactor.v1.ReplayRequest
+	48, // 52: extactor.v1.Extactor.JournalStatus:input_type -> extactor.v1.JournalStatusRequest
+	50, // 53: extactor.v1.Extactor.BackupJournal:input_type -> extactor.v1.BackupJournalRequest
+	52, // 54: extactor.v1.Extactor.PruneJournal:input_type -> extactor.v1.PruneJournalRequest
+	16, // 55: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
+	16, // 56: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
+	16, // 57: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
+	18, // 58: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
+	23, // 59: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
+	25, // 60: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
+	29, // 61: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
+	31, // 62: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
+	33, // 63: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
+	38, // 64: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
+	42, // 65: extactor.v1.Extactor.Stats:input_type -> extactor.v1.StatsRequest
+	2,  // 66: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
+	2,  // 67: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
+	10, // 68: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
+	14, // 69: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
+	46, // 70: extactor.v1.Extactor.StatusAt:output_type -> extactor.v1.StatusAtResponse
+	46, // 71: extactor.v1.Extactor.Replay:output_type -> extactor.v1.StatusAtResponse
+	49, // 72: extactor.v1.Extactor.JournalStatus:output_type -> extactor.v1.JournalStatusResponse
+	51, // 73: extactor.v1.Extactor.BackupJournal:output_type -> extactor.v1.BackupJournalResponse
+	53, // 74: extactor.v1.Extactor.PruneJournal:output_type -> extactor.v1.PruneJournalResponse
+	17, // 75: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
+	17, // 76: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
+	17, // 77: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
+	19, // 78: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
+	24, // 79: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
+	26, // 80: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
+	30, // 81: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
+	32, // 82: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
+	36, // 83: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
+	39, // 84: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
+	43, // 85: extactor.v1.Extactor.Stats:output_type -> extactor.v1.StatsResponse
+	66, // [66:86] is the sub-list for method output_type
+	46, // [46:66] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_extactor_proto_init() }
@@ -3410,13 +4179,19 @@ func file_extactor_proto_init() {
 	if File_extactor_proto != nil {
 		return
 	}
-	file_extactor_proto_msgTypes[32].OneofWrappers = []any{
+	file_extactor_proto_msgTypes[13].OneofWrappers = []any{
+		(*Point_Seq)(nil),
+		(*Point_WallNs)(nil),
+		(*Point_AgoNs)(nil),
+		(*Point_Boot)(nil),
+	}
+	file_extactor_proto_msgTypes[33].OneofWrappers = []any{
 		(*ExecInput_Start)(nil),
 		(*ExecInput_Stdin)(nil),
 		(*ExecInput_StdinEnd)(nil),
 		(*ExecInput_Resize)(nil),
 	}
-	file_extactor_proto_msgTypes[35].OneofWrappers = []any{
+	file_extactor_proto_msgTypes[36].OneofWrappers = []any{
 		(*ExecOutput_Stdout)(nil),
 		(*ExecOutput_Stderr)(nil),
 		(*ExecOutput_Exit)(nil),
@@ -3427,7 +4202,7 @@ func file_extactor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_extactor_proto_rawDesc), len(file_extactor_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   44,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,21 +22,26 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Extactor_Status_FullMethodName       = "/extactor.v1.Extactor/Status"
-	Extactor_WatchStatus_FullMethodName  = "/extactor.v1.Extactor/WatchStatus"
-	Extactor_Explain_FullMethodName      = "/extactor.v1.Extactor/Explain"
-	Extactor_Events_FullMethodName       = "/extactor.v1.Extactor/Events"
-	Extactor_Start_FullMethodName        = "/extactor.v1.Extactor/Start"
-	Extactor_Stop_FullMethodName         = "/extactor.v1.Extactor/Stop"
-	Extactor_Restart_FullMethodName      = "/extactor.v1.Extactor/Restart"
-	Extactor_ApplyConfig_FullMethodName  = "/extactor.v1.Extactor/ApplyConfig"
-	Extactor_ListConfigs_FullMethodName  = "/extactor.v1.Extactor/ListConfigs"
-	Extactor_ShowConfig_FullMethodName   = "/extactor.v1.Extactor/ShowConfig"
-	Extactor_DeleteConfig_FullMethodName = "/extactor.v1.Extactor/DeleteConfig"
-	Extactor_Reload_FullMethodName       = "/extactor.v1.Extactor/Reload"
-	Extactor_Exec_FullMethodName         = "/extactor.v1.Extactor/Exec"
-	Extactor_Info_FullMethodName         = "/extactor.v1.Extactor/Info"
-	Extactor_Stats_FullMethodName        = "/extactor.v1.Extactor/Stats"
+	Extactor_Status_FullMethodName        = "/extactor.v1.Extactor/Status"
+	Extactor_WatchStatus_FullMethodName   = "/extactor.v1.Extactor/WatchStatus"
+	Extactor_Explain_FullMethodName       = "/extactor.v1.Extactor/Explain"
+	Extactor_Events_FullMethodName        = "/extactor.v1.Extactor/Events"
+	Extactor_StatusAt_FullMethodName      = "/extactor.v1.Extactor/StatusAt"
+	Extactor_Replay_FullMethodName        = "/extactor.v1.Extactor/Replay"
+	Extactor_JournalStatus_FullMethodName = "/extactor.v1.Extactor/JournalStatus"
+	Extactor_BackupJournal_FullMethodName = "/extactor.v1.Extactor/BackupJournal"
+	Extactor_PruneJournal_FullMethodName  = "/extactor.v1.Extactor/PruneJournal"
+	Extactor_Start_FullMethodName         = "/extactor.v1.Extactor/Start"
+	Extactor_Stop_FullMethodName          = "/extactor.v1.Extactor/Stop"
+	Extactor_Restart_FullMethodName       = "/extactor.v1.Extactor/Restart"
+	Extactor_ApplyConfig_FullMethodName   = "/extactor.v1.Extactor/ApplyConfig"
+	Extactor_ListConfigs_FullMethodName   = "/extactor.v1.Extactor/ListConfigs"
+	Extactor_ShowConfig_FullMethodName    = "/extactor.v1.Extactor/ShowConfig"
+	Extactor_DeleteConfig_FullMethodName  = "/extactor.v1.Extactor/DeleteConfig"
+	Extactor_Reload_FullMethodName        = "/extactor.v1.Extactor/Reload"
+	Extactor_Exec_FullMethodName          = "/extactor.v1.Extactor/Exec"
+	Extactor_Info_FullMethodName          = "/extactor.v1.Extactor/Info"
+	Extactor_Stats_FullMethodName         = "/extactor.v1.Extactor/Stats"
 )
 
 // ExtactorClient is the client API for Extactor service.
@@ -52,6 +57,16 @@ type ExtactorClient interface {
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// Events reads the journal, oldest record first.
 	Events(ctx context.Context, in *EventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EventRecord], error)
+	// StatusAt tells how the services were at a moment of the past.
+	StatusAt(ctx context.Context, in *StatusAtRequest, opts ...grpc.CallOption) (*StatusAtResponse, error)
+	// Replay plays the past: first everything as it was at `from`, then what each decision changed, as WatchStatus told it.
+	Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StatusAtResponse], error)
+	// JournalStatus tells how the journal does.
+	JournalStatus(ctx context.Context, in *JournalStatusRequest, opts ...grpc.CallOption) (*JournalStatusResponse, error)
+	// BackupJournal writes the journal, as it is at one moment, into a file on the daemon's host.
+	BackupJournal(ctx context.Context, in *BackupJournalRequest, opts ...grpc.CallOption) (*BackupJournalResponse, error)
+	// PruneJournal deletes old records.
+	PruneJournal(ctx context.Context, in *PruneJournalRequest, opts ...grpc.CallOption) (*PruneJournalResponse, error)
 	// Start, Stop and Restart give a person's command. They answer once it is recorded, or, with `wait`, once the service
 	// is no longer Stopping.
 	Start(ctx context.Context, in *ServiceRequest, opts ...grpc.CallOption) (*ServiceResponse, error)
@@ -142,6 +157,65 @@ func (c *extactorClient) Events(ctx context.Context, in *EventsRequest, opts ...
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Extactor_EventsClient = grpc.ServerStreamingClient[EventRecord]
 
+func (c *extactorClient) StatusAt(ctx context.Context, in *StatusAtRequest, opts ...grpc.CallOption) (*StatusAtResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StatusAtResponse)
+	err := c.cc.Invoke(ctx, Extactor_StatusAt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *extactorClient) Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StatusAtResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Extactor_ServiceDesc.Streams[2], Extactor_Replay_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ReplayRequest, StatusAtResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Extactor_ReplayClient = grpc.ServerStreamingClient[StatusAtResponse]
+
+func (c *extactorClient) JournalStatus(ctx context.Context, in *JournalStatusRequest, opts ...grpc.CallOption) (*JournalStatusResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JournalStatusResponse)
+	err := c.cc.Invoke(ctx, Extactor_JournalStatus_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *extactorClient) BackupJournal(ctx context.Context, in *BackupJournalRequest, opts ...grpc.CallOption) (*BackupJournalResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BackupJournalResponse)
+	err := c.cc.Invoke(ctx, Extactor_BackupJournal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *extactorClient) PruneJournal(ctx context.Context, in *PruneJournalRequest, opts ...grpc.CallOption) (*PruneJournalResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PruneJournalResponse)
+	err := c.cc.Invoke(ctx, Extactor_PruneJournal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *extactorClient) Start(ctx context.Context, in *ServiceRequest, opts ...grpc.CallOption) (*ServiceResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ServiceResponse)
@@ -224,7 +298,7 @@ func (c *extactorClient) Reload(ctx context.Context, in *ReloadRequest, opts ...
 
 func (c *extactorClient) Exec(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExecInput, ExecOutput], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Extactor_ServiceDesc.Streams[2], Extactor_Exec_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Extactor_ServiceDesc.Streams[3], Extactor_Exec_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -268,6 +342,16 @@ type ExtactorServer interface {
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// Events reads the journal, oldest record first.
 	Events(*EventsRequest, grpc.ServerStreamingServer[EventRecord]) error
+	// StatusAt tells how the services were at a moment of the past.
+	StatusAt(context.Context, *StatusAtRequest) (*StatusAtResponse, error)
+	// Replay plays the past: first everything as it was at `from`, then what each decision changed, as WatchStatus told it.
+	Replay(*ReplayRequest, grpc.ServerStreamingServer[StatusAtResponse]) error
+	// JournalStatus tells how the journal does.
+	JournalStatus(context.Context, *JournalStatusRequest) (*JournalStatusResponse, error)
+	// BackupJournal writes the journal, as it is at one moment, into a file on the daemon's host.
+	BackupJournal(context.Context, *BackupJournalRequest) (*BackupJournalResponse, error)
+	// PruneJournal deletes old records.
+	PruneJournal(context.Context, *PruneJournalRequest) (*PruneJournalResponse, error)
 	// Start, Stop and Restart give a person's command. They answer once it is recorded, or, with `wait`, once the service
 	// is no longer Stopping.
 	Start(context.Context, *ServiceRequest) (*ServiceResponse, error)
@@ -311,6 +395,21 @@ func (UnimplementedExtactorServer) Explain(context.Context, *ExplainRequest) (*E
 }
 func (UnimplementedExtactorServer) Events(*EventsRequest, grpc.ServerStreamingServer[EventRecord]) error {
 	return status.Error(codes.Unimplemented, "method Events not implemented")
+}
+func (UnimplementedExtactorServer) StatusAt(context.Context, *StatusAtRequest) (*StatusAtResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StatusAt not implemented")
+}
+func (UnimplementedExtactorServer) Replay(*ReplayRequest, grpc.ServerStreamingServer[StatusAtResponse]) error {
+	return status.Error(codes.Unimplemented, "method Replay not implemented")
+}
+func (UnimplementedExtactorServer) JournalStatus(context.Context, *JournalStatusRequest) (*JournalStatusResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method JournalStatus not implemented")
+}
+func (UnimplementedExtactorServer) BackupJournal(context.Context, *BackupJournalRequest) (*BackupJournalResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BackupJournal not implemented")
+}
+func (UnimplementedExtactorServer) PruneJournal(context.Context, *PruneJournalRequest) (*PruneJournalResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PruneJournal not implemented")
 }
 func (UnimplementedExtactorServer) Start(context.Context, *ServiceRequest) (*ServiceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Start not implemented")
@@ -423,6 +522,89 @@ func _Extactor_Events_Handler(srv interface{}, stream grpc.ServerStream) error {
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Extactor_EventsServer = grpc.ServerStreamingServer[EventRecord]
+
+func _Extactor_StatusAt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StatusAtRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).StatusAt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_StatusAt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).StatusAt(ctx, req.(*StatusAtRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Extactor_Replay_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ReplayRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ExtactorServer).Replay(m, &grpc.GenericServerStream[ReplayRequest, StatusAtResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Extactor_ReplayServer = grpc.ServerStreamingServer[StatusAtResponse]
+
+func _Extactor_JournalStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JournalStatusRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).JournalStatus(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_JournalStatus_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).JournalStatus(ctx, req.(*JournalStatusRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Extactor_BackupJournal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BackupJournalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).BackupJournal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_BackupJournal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).BackupJournal(ctx, req.(*BackupJournalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Extactor_PruneJournal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PruneJournalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).PruneJournal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_PruneJournal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).PruneJournal(ctx, req.(*PruneJournalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _Extactor_Start_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ServiceRequest)
@@ -627,6 +809,22 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Extactor_Explain_Handler,
 		},
 		{
+			MethodName: "StatusAt",
+			Handler:    _Extactor_StatusAt_Handler,
+		},
+		{
+			MethodName: "JournalStatus",
+			Handler:    _Extactor_JournalStatus_Handler,
+		},
+		{
+			MethodName: "BackupJournal",
+			Handler:    _Extactor_BackupJournal_Handler,
+		},
+		{
+			MethodName: "PruneJournal",
+			Handler:    _Extactor_PruneJournal_Handler,
+		},
+		{
 			MethodName: "Start",
 			Handler:    _Extactor_Start_Handler,
 		},
@@ -676,6 +874,11 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Events",
 			Handler:       _Extactor_Events_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Replay",
+			Handler:       _Extactor_Replay_Handler,
 			ServerStreams: true,
 		},
 		{
