@@ -1,0 +1,287 @@
+package history
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/extactor/extactor/events"
+)
+
+// Cause is one thing that was so, or that happened, with what led to it.
+type Cause struct {
+	Seq     uint64        // the record that says so; 0 where it is said of several
+	Service string        // whom it is about; empty for the daemon itself
+	Text    string        // what happened, as a clause without its time
+	Then    string        // what became of it, to be told after the time; often empty
+	At      events.Moment // when it happened, or since when it was so; zero where that is not known
+	Lasting bool          // it was so from then on
+	BootID  string
+	Because []*Cause
+}
+
+// Explanation tells why a service was as it was at a moment.
+type Explanation struct {
+	Service string
+	State   string
+	Seq     uint64 // the last record that counts
+	At      events.Moment
+	BootID  string
+	Cause   *Cause
+}
+
+// ErrUnknown says that nothing is recorded of a service up to that moment.
+type ErrUnknown struct{ Service string }
+
+// Error names the service.
+func (e ErrUnknown) Error() string {
+	return fmt.Sprintf("cannot explain service %q: nothing was recorded of it until then", e.Service)
+}
+
+// Explain tells why a service was as it was after a record: the chain of causes back to the facts that nothing recorded led
+// to. What a service waits for is explained in turn.
+func Explain(read Records, id string, until uint64) (Explanation, error) {
+	then := past{stories: make(map[string]*story)}
+
+	err := read(0, until, func(record events.Record) bool {
+		then.apply(record)
+
+		return true
+	})
+	if err != nil {
+		return Explanation{}, err
+	}
+
+	known := then.stories[id]
+	if known == nil {
+		return Explanation{}, ErrUnknown{Service: id}
+	}
+
+	teller := &teller{past: &then, pages: pages{read: read}, told: make(map[string]bool)}
+	explanation := Explanation{
+		Service: id, State: known.view.State, Seq: then.at.Seq, At: moment(then.at), BootID: then.at.BootID, Cause: teller.service(id),
+	}
+
+	if then.stopped.Seq != 0 {
+		explanation.Cause.Because = append([]*Cause{causeOf(then.stopped)}, explanation.Cause.Because...)
+	}
+
+	return explanation, teller.pages.problem
+}
+
+// teller tells each service once.
+type teller struct {
+	past  *past
+	pages pages
+	told  map[string]bool
+}
+
+func (t *teller) service(id string) *Cause {
+	known := t.past.stories[id]
+	cause := &Cause{
+		Seq: known.entered.Seq, Service: id, Text: id + " " + stateText(known.view),
+		At: moment(known.entered), BootID: known.entered.BootID, Lasting: true,
+	}
+
+	if t.told[id] {
+		cause.Then = "as told before"
+
+		return cause
+	}
+
+	t.told[id] = true
+
+	if waiting := known.view.Waiting(); len(waiting) > 0 {
+		for _, condition := range waiting {
+			cause.Because = append(cause.Because, t.waits(known, condition))
+		}
+
+		cause.Because = append(cause.Because, t.ends(known)...)
+	} else {
+		cause.Because = t.chain(known.entered)
+	}
+
+	if known.blocked.Seq != 0 {
+		cause.Because = append([]*Cause{causeOf(known.blocked)}, cause.Because...)
+	}
+
+	return cause
+}
+
+// waits tells of one condition that holds a service up.
+func (t *teller) waits(known *story, condition events.ConditionView) *Cause {
+	text := condition.Text
+	if text == "" {
+		text = condition.Key
+	}
+
+	seen, reported := known.waits[condition.Key]
+	cause := &Cause{Service: known.view.ID, Text: "it waits for " + text, Then: "of which nothing is known yet"}
+
+	if !reported || !condition.Known {
+		return cause
+	}
+
+	cause.Seq, cause.At, cause.BootID, cause.Lasting = seen.changed.Seq, moment(seen.changed), seen.changed.BootID, true
+	kind, provider, _ := strings.Cut(condition.Key, ":")
+	cause.Text, cause.Then = "it waits for "+text, "which "+absence(kind, seen.ever)
+
+	if t.past.stories[provider] != nil && (kind == "service" || kind == "completed") {
+		cause.Because = append(cause.Because, t.service(provider))
+	} else {
+		cause.Because = t.chain(t.before(seen.changed))
+	}
+
+	return cause
+}
+
+// ends tells of the tasks that ended before a service began to wait again.
+func (t *teller) ends(known *story) []*Cause {
+	if known.lastExit.Seq == 0 {
+		return nil
+	}
+
+	exit := causeOf(known.lastExit)
+	if known.restarts > 0 {
+		exit.Because = []*Cause{{
+			Service: known.view.ID, Text: restarted(known.restarts), At: known.firstExit, BootID: known.lastExit.BootID, Lasting: true,
+		}}
+	}
+
+	return []*Cause{exit}
+}
+
+// chain tells what led to a record, back to a root fact, each step below the one that it led to.
+func (t *teller) chain(record events.Record) []*Cause {
+	var (
+		first []*Cause
+		below = &first
+	)
+
+	for record.Seq != 0 {
+		if t.worth(record) {
+			cause := causeOf(record)
+			*below = []*Cause{cause}
+			below = &cause.Because
+		}
+
+		if record.Event.GetRestartScheduled() == nil {
+			record = t.before(record)
+
+			continue
+		}
+
+		exit := t.before(record)
+
+		earliest, times := t.earlier(exit)
+		if exit.Seq != 0 {
+			cause := causeOf(exit)
+			*below = []*Cause{cause}
+			below = &cause.Because
+		}
+
+		if times > 0 {
+			cause := &Cause{Service: record.Service, Text: restarted(times), At: moment(earliest), BootID: earliest.BootID, Lasting: true}
+			*below = []*Cause{cause}
+			below = &cause.Because
+		}
+
+		record = t.before(earliest)
+	}
+
+	return first
+}
+
+// worth tells whether a record is worth telling, beside the one that led to it.
+func (t *teller) worth(record events.Record) bool {
+	if record.Event.GetServiceFailed() == nil {
+		return shown(record)
+	}
+
+	return !ends(t.before(record)) // which says it better
+}
+
+// ends tells of the records that a task ended, or could not be started.
+func ends(record events.Record) bool {
+	switch record.Event.GetKind().(type) {
+	case *events.Event_TaskExited, *events.Event_TaskLost, *events.Event_StartFailed:
+		return true
+	default:
+		return false
+	}
+}
+
+// earlier goes back over the ends and restarts before the end of a task, as far as one led to the next: to the first end.
+func (t *teller) earlier(exit events.Record) (first events.Record, times int) {
+	first = exit
+
+	for record := t.before(exit); record.Seq != 0 && record.Service == exit.Service; record = t.before(record) {
+		if record.Event.GetRestartScheduled() == nil {
+			continue
+		}
+
+		if ended := t.before(record); ended.Seq != 0 {
+			first, times, record = ended, times+1, ended
+		}
+	}
+
+	return first, times
+}
+
+// before returns the record that led to a record: the one before it in the same decision, else the decision's cause. A
+// person's command stands for itself, any other command for what led to it. There is none before a root fact, and none where
+// it is no longer in the journal.
+func (t *teller) before(record events.Record) events.Record {
+	if record.Seq > record.Decision {
+		former, found := t.pages.find(record.Seq - 1)
+		if found && (former.Command == nil || person(former)) {
+			return former
+		}
+	}
+
+	if record.Cause == 0 || record.Command != nil && person(record) {
+		return events.Record{}
+	}
+
+	cause, _ := t.pages.find(record.Cause)
+
+	return cause
+}
+
+func person(record events.Record) bool {
+	return record.Kind == "command.StartService" || record.Kind == "command.StopService" || record.Kind == "command.RestartService"
+}
+
+// pageRecords is how many records are read for one that is asked for: what led to a record is most often near it.
+const pageRecords = 512
+
+// pages finds records by their sequences.
+type pages struct {
+	read    Records
+	known   map[uint64]events.Record
+	problem error
+}
+
+func (p *pages) find(seq uint64) (events.Record, bool) {
+	if record, found := p.known[seq]; found {
+		return record, record.Seq != 0
+	}
+
+	if p.known == nil || len(p.known) > 100*pageRecords {
+		p.known = make(map[uint64]events.Record)
+	}
+
+	p.known[seq] = events.Record{} // if it is not there
+
+	err := p.read(seq-min(seq, pageRecords), seq, func(record events.Record) bool {
+		p.known[record.Seq] = record
+
+		return true
+	})
+	if err != nil && p.problem == nil {
+		p.problem = err
+	}
+
+	record := p.known[seq]
+
+	return record, record.Seq != 0
+}
