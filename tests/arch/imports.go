@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	// service only for its values, and through it what they are made of.
 	"oci/...":      {"oci/...", "spec", "service", "events", "condition"},
 	"api/...":      {"api/...", "spec", "events", "history"},
+	"picture":      {"events"},
 	"cmd/...":      {"..."},
 	"tests/...":    {"..."},
 	"examples/...": {},
@@ -50,6 +51,7 @@ var libraries = map[string][]string{
 	"spec":      {"github.com/goccy/go-yaml/..."},
 	"events":    {"google.golang.org/protobuf/..."},
 	"condition": {},
+	"picture":   {},
 	"service":   {"google.golang.org/protobuf/..."}, // what crosses its border are messages of events
 }
 
@@ -68,6 +70,7 @@ var forbidden = map[string][]string{
 	"history":   append([]string{"os/...", "net/...", "sync/...", "context", "log/...", "syscall", "golang.org/x/sys/..."}, random...),
 	"spec":      random,
 	"condition": random,
+	"picture":   append([]string{"os/...", "net/...", "sync/...", "log/...", "syscall"}, random...),
 }
 
 // CheckImports returns every import that the rules above do not allow.
