@@ -927,6 +927,228 @@ func (x *Reason) GetBecause() []*Reason {
 	return nil
 }
 
+type WhyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // tried as it is, then with "ext-" before it
+	At            *Point                 `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"` // the newest record up to then counts; absent: the newest of all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhyRequest) Reset() {
+	*x = WhyRequest{}
+	mi := &file_extactor_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhyRequest) ProtoMessage() {}
+
+func (x *WhyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
+func (*WhyRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *WhyRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *WhyRequest) GetAt() *Point {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+// WhyResponse tells why a service was as it was at a moment.
+type WhyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	Seq           uint64                 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`    // the newest record that counts
+	At            *Moment                `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`       // when that was written
+	Cause         *Cause                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"` // the service itself
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhyResponse) Reset() {
+	*x = WhyResponse{}
+	mi := &file_extactor_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhyResponse) ProtoMessage() {}
+
+func (x *WhyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
+func (*WhyResponse) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *WhyResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *WhyResponse) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *WhyResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *WhyResponse) GetAt() *Moment {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *WhyResponse) GetCause() *Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return nil
+}
+
+// Cause is one thing that was so, or that happened, with what led to it.
+type Cause struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`         // the record that says so; 0 where several do
+	Service       string                 `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`  // whom it is about; empty for the daemon itself
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`        // what happened, as a clause
+	Then          string                 `protobuf:"bytes,4,opt,name=then,proto3" json:"then,omitempty"`        // what became of it; often empty
+	At            *Moment                `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`            // when it happened, or since when it was so; absent where that is not known
+	Lasting       bool                   `protobuf:"varint,6,opt,name=lasting,proto3" json:"lasting,omitempty"` // it was so from then on
+	Because       []*Cause               `protobuf:"bytes,7,rep,name=because,proto3" json:"because,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cause) Reset() {
+	*x = Cause{}
+	mi := &file_extactor_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cause) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cause) ProtoMessage() {}
+
+func (x *Cause) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cause.ProtoReflect.Descriptor instead.
+func (*Cause) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Cause) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Cause) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Cause) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Cause) GetThen() string {
+	if x != nil {
+		return x.Then
+	}
+	return ""
+}
+
+func (x *Cause) GetAt() *Moment {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Cause) GetLasting() bool {
+	if x != nil {
+		return x.Lasting
+	}
+	return false
+}
+
+func (x *Cause) GetBecause() []*Cause {
+	if x != nil {
+		return x.Because
+	}
+	return nil
+}
+
 type EventsRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Service string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"` // tried as it is, then with "ext-" before it; empty: all services and the daemon itself
@@ -949,7 +1171,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_extactor_proto_msgTypes[12]
+	mi := &file_extactor_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1183,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[12]
+	mi := &file_extactor_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1196,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{12}
+	return file_extactor_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EventsRequest) GetService() string {
@@ -1077,7 +1299,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_extactor_proto_msgTypes[13]
+	mi := &file_extactor_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1311,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[13]
+	mi := &file_extactor_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1324,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{13}
+	return file_extactor_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Point) GetKind() isPoint_Kind {
@@ -1196,7 +1418,7 @@ type EventRecord struct {
 
 func (x *EventRecord) Reset() {
 	*x = EventRecord{}
-	mi := &file_extactor_proto_msgTypes[14]
+	mi := &file_extactor_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1430,7 @@ func (x *EventRecord) String() string {
 func (*EventRecord) ProtoMessage() {}
 
 func (x *EventRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[14]
+	mi := &file_extactor_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1443,7 @@ func (x *EventRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventRecord.ProtoReflect.Descriptor instead.
 func (*EventRecord) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{14}
+	return file_extactor_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EventRecord) GetSeq() uint64 {
@@ -1312,7 +1534,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_extactor_proto_msgTypes[15]
+	mi := &file_extactor_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1546,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[15]
+	mi := &file_extactor_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1559,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{15}
+	return file_extactor_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Origin) GetUid() uint32 {
@@ -1371,7 +1593,7 @@ type ServiceRequest struct {
 
 func (x *ServiceRequest) Reset() {
 	*x = ServiceRequest{}
-	mi := &file_extactor_proto_msgTypes[16]
+	mi := &file_extactor_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1605,7 @@ func (x *ServiceRequest) String() string {
 func (*ServiceRequest) ProtoMessage() {}
 
 func (x *ServiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[16]
+	mi := &file_extactor_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1618,7 @@ func (x *ServiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRequest.ProtoReflect.Descriptor instead.
 func (*ServiceRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{16}
+	return file_extactor_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ServiceRequest) GetId() string {
@@ -1424,7 +1646,7 @@ type ServiceResponse struct {
 
 func (x *ServiceResponse) Reset() {
 	*x = ServiceResponse{}
-	mi := &file_extactor_proto_msgTypes[17]
+	mi := &file_extactor_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1658,7 @@ func (x *ServiceResponse) String() string {
 func (*ServiceResponse) ProtoMessage() {}
 
 func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[17]
+	mi := &file_extactor_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1671,7 @@ func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceResponse.ProtoReflect.Descriptor instead.
 func (*ServiceResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{17}
+	return file_extactor_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ServiceResponse) GetId() string {
@@ -1483,7 +1705,7 @@ type ApplyConfigRequest struct {
 
 func (x *ApplyConfigRequest) Reset() {
 	*x = ApplyConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[18]
+	mi := &file_extactor_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1495,7 +1717,7 @@ func (x *ApplyConfigRequest) String() string {
 func (*ApplyConfigRequest) ProtoMessage() {}
 
 func (x *ApplyConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[18]
+	mi := &file_extactor_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1508,7 +1730,7 @@ func (x *ApplyConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConfigRequest.ProtoReflect.Descriptor instead.
 func (*ApplyConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{18}
+	return file_extactor_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ApplyConfigRequest) GetSource() string {
@@ -1536,7 +1758,7 @@ type ApplyConfigResponse struct {
 
 func (x *ApplyConfigResponse) Reset() {
 	*x = ApplyConfigResponse{}
-	mi := &file_extactor_proto_msgTypes[19]
+	mi := &file_extactor_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1770,7 @@ func (x *ApplyConfigResponse) String() string {
 func (*ApplyConfigResponse) ProtoMessage() {}
 
 func (x *ApplyConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[19]
+	mi := &file_extactor_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1783,7 @@ func (x *ApplyConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConfigResponse.ProtoReflect.Descriptor instead.
 func (*ApplyConfigResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{19}
+	return file_extactor_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ApplyConfigResponse) GetApplied() []*AppliedConfig {
@@ -1596,7 +1818,7 @@ type AppliedConfig struct {
 
 func (x *AppliedConfig) Reset() {
 	*x = AppliedConfig{}
-	mi := &file_extactor_proto_msgTypes[20]
+	mi := &file_extactor_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1608,7 +1830,7 @@ func (x *AppliedConfig) String() string {
 func (*AppliedConfig) ProtoMessage() {}
 
 func (x *AppliedConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[20]
+	mi := &file_extactor_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1621,7 +1843,7 @@ func (x *AppliedConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppliedConfig.ProtoReflect.Descriptor instead.
 func (*AppliedConfig) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{20}
+	return file_extactor_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AppliedConfig) GetName() string {
@@ -1660,7 +1882,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_extactor_proto_msgTypes[21]
+	mi := &file_extactor_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1894,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[21]
+	mi := &file_extactor_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1685,7 +1907,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{21}
+	return file_extactor_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Problem) GetFile() string {
@@ -1741,7 +1963,7 @@ type ServiceChange struct {
 
 func (x *ServiceChange) Reset() {
 	*x = ServiceChange{}
-	mi := &file_extactor_proto_msgTypes[22]
+	mi := &file_extactor_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +1975,7 @@ func (x *ServiceChange) String() string {
 func (*ServiceChange) ProtoMessage() {}
 
 func (x *ServiceChange) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[22]
+	mi := &file_extactor_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +1988,7 @@ func (x *ServiceChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceChange.ProtoReflect.Descriptor instead.
 func (*ServiceChange) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{22}
+	return file_extactor_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ServiceChange) GetId() string {
@@ -1791,7 +2013,7 @@ type ListConfigsRequest struct {
 
 func (x *ListConfigsRequest) Reset() {
 	*x = ListConfigsRequest{}
-	mi := &file_extactor_proto_msgTypes[23]
+	mi := &file_extactor_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1803,7 +2025,7 @@ func (x *ListConfigsRequest) String() string {
 func (*ListConfigsRequest) ProtoMessage() {}
 
 func (x *ListConfigsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[23]
+	mi := &file_extactor_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1816,7 +2038,7 @@ func (x *ListConfigsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConfigsRequest.ProtoReflect.Descriptor instead.
 func (*ListConfigsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{23}
+	return file_extactor_proto_rawDescGZIP(), []int{26}
 }
 
 type ListConfigsResponse struct {
@@ -1829,7 +2051,7 @@ type ListConfigsResponse struct {
 
 func (x *ListConfigsResponse) Reset() {
 	*x = ListConfigsResponse{}
-	mi := &file_extactor_proto_msgTypes[24]
+	mi := &file_extactor_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1841,7 +2063,7 @@ func (x *ListConfigsResponse) String() string {
 func (*ListConfigsResponse) ProtoMessage() {}
 
 func (x *ListConfigsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[24]
+	mi := &file_extactor_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,7 +2076,7 @@ func (x *ListConfigsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConfigsResponse.ProtoReflect.Descriptor instead.
 func (*ListConfigsResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{24}
+	return file_extactor_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListConfigsResponse) GetConfigs() []*Config {
@@ -1881,7 +2103,7 @@ type ShowConfigRequest struct {
 
 func (x *ShowConfigRequest) Reset() {
 	*x = ShowConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[25]
+	mi := &file_extactor_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1893,7 +2115,7 @@ func (x *ShowConfigRequest) String() string {
 func (*ShowConfigRequest) ProtoMessage() {}
 
 func (x *ShowConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[25]
+	mi := &file_extactor_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1906,7 +2128,7 @@ func (x *ShowConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowConfigRequest.ProtoReflect.Descriptor instead.
 func (*ShowConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{25}
+	return file_extactor_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ShowConfigRequest) GetName() string {
@@ -1937,7 +2159,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_extactor_proto_msgTypes[26]
+	mi := &file_extactor_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +2171,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[26]
+	mi := &file_extactor_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +2184,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{26}
+	return file_extactor_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Config) GetName() string {
@@ -2011,7 +2233,7 @@ type ConfigFile struct {
 
 func (x *ConfigFile) Reset() {
 	*x = ConfigFile{}
-	mi := &file_extactor_proto_msgTypes[27]
+	mi := &file_extactor_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2245,7 @@ func (x *ConfigFile) String() string {
 func (*ConfigFile) ProtoMessage() {}
 
 func (x *ConfigFile) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[27]
+	mi := &file_extactor_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2258,7 @@ func (x *ConfigFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
 func (*ConfigFile) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{27}
+	return file_extactor_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ConfigFile) GetMountPath() string {
@@ -2070,7 +2292,7 @@ type ConfigVariable struct {
 
 func (x *ConfigVariable) Reset() {
 	*x = ConfigVariable{}
-	mi := &file_extactor_proto_msgTypes[28]
+	mi := &file_extactor_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2082,7 +2304,7 @@ func (x *ConfigVariable) String() string {
 func (*ConfigVariable) ProtoMessage() {}
 
 func (x *ConfigVariable) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[28]
+	mi := &file_extactor_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2095,7 +2317,7 @@ func (x *ConfigVariable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigVariable.ProtoReflect.Descriptor instead.
 func (*ConfigVariable) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{28}
+	return file_extactor_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConfigVariable) GetName() string {
@@ -2121,7 +2343,7 @@ type DeleteConfigRequest struct {
 
 func (x *DeleteConfigRequest) Reset() {
 	*x = DeleteConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[29]
+	mi := &file_extactor_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2133,7 +2355,7 @@ func (x *DeleteConfigRequest) String() string {
 func (*DeleteConfigRequest) ProtoMessage() {}
 
 func (x *DeleteConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[29]
+	mi := &file_extactor_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2146,7 +2368,7 @@ func (x *DeleteConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConfigRequest.ProtoReflect.Descriptor instead.
 func (*DeleteConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{29}
+	return file_extactor_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeleteConfigRequest) GetName() string {
@@ -2166,7 +2388,7 @@ type DeleteConfigResponse struct {
 
 func (x *DeleteConfigResponse) Reset() {
 	*x = DeleteConfigResponse{}
-	mi := &file_extactor_proto_msgTypes[30]
+	mi := &file_extactor_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2400,7 @@ func (x *DeleteConfigResponse) String() string {
 func (*DeleteConfigResponse) ProtoMessage() {}
 
 func (x *DeleteConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[30]
+	mi := &file_extactor_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2413,7 @@ func (x *DeleteConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConfigResponse.ProtoReflect.Descriptor instead.
 func (*DeleteConfigResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{30}
+	return file_extactor_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeleteConfigResponse) GetName() string {
@@ -2216,7 +2438,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_extactor_proto_msgTypes[31]
+	mi := &file_extactor_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2228,7 +2450,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[31]
+	mi := &file_extactor_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2241,7 +2463,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{31}
+	return file_extactor_proto_rawDescGZIP(), []int{34}
 }
 
 type ReloadResponse struct {
@@ -2254,7 +2476,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_extactor_proto_msgTypes[32]
+	mi := &file_extactor_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2266,7 +2488,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[32]
+	mi := &file_extactor_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +2501,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{32}
+	return file_extactor_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReloadResponse) GetChanges() []*ServiceChange {
@@ -2311,7 +2533,7 @@ type ExecInput struct {
 
 func (x *ExecInput) Reset() {
 	*x = ExecInput{}
-	mi := &file_extactor_proto_msgTypes[33]
+	mi := &file_extactor_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2323,7 +2545,7 @@ func (x *ExecInput) String() string {
 func (*ExecInput) ProtoMessage() {}
 
 func (x *ExecInput) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[33]
+	mi := &file_extactor_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2336,7 +2558,7 @@ func (x *ExecInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecInput.ProtoReflect.Descriptor instead.
 func (*ExecInput) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{33}
+	return file_extactor_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ExecInput) GetKind() isExecInput_Kind {
@@ -2425,7 +2647,7 @@ type ExecStart struct {
 
 func (x *ExecStart) Reset() {
 	*x = ExecStart{}
-	mi := &file_extactor_proto_msgTypes[34]
+	mi := &file_extactor_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2437,7 +2659,7 @@ func (x *ExecStart) String() string {
 func (*ExecStart) ProtoMessage() {}
 
 func (x *ExecStart) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[34]
+	mi := &file_extactor_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2450,7 +2672,7 @@ func (x *ExecStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecStart.ProtoReflect.Descriptor instead.
 func (*ExecStart) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{34}
+	return file_extactor_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ExecStart) GetId() string {
@@ -2512,7 +2734,7 @@ type TerminalSize struct {
 
 func (x *TerminalSize) Reset() {
 	*x = TerminalSize{}
-	mi := &file_extactor_proto_msgTypes[35]
+	mi := &file_extactor_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2524,7 +2746,7 @@ func (x *TerminalSize) String() string {
 func (*TerminalSize) ProtoMessage() {}
 
 func (x *TerminalSize) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[35]
+	mi := &file_extactor_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2537,7 +2759,7 @@ func (x *TerminalSize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminalSize.ProtoReflect.Descriptor instead.
 func (*TerminalSize) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{35}
+	return file_extactor_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *TerminalSize) GetColumns() uint32 {
@@ -2568,7 +2790,7 @@ type ExecOutput struct {
 
 func (x *ExecOutput) Reset() {
 	*x = ExecOutput{}
-	mi := &file_extactor_proto_msgTypes[36]
+	mi := &file_extactor_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2580,7 +2802,7 @@ func (x *ExecOutput) String() string {
 func (*ExecOutput) ProtoMessage() {}
 
 func (x *ExecOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[36]
+	mi := &file_extactor_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2593,7 +2815,7 @@ func (x *ExecOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecOutput.ProtoReflect.Descriptor instead.
 func (*ExecOutput) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{36}
+	return file_extactor_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ExecOutput) GetKind() isExecOutput_Kind {
@@ -2662,7 +2884,7 @@ type ExecExit struct {
 
 func (x *ExecExit) Reset() {
 	*x = ExecExit{}
-	mi := &file_extactor_proto_msgTypes[37]
+	mi := &file_extactor_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2674,7 +2896,7 @@ func (x *ExecExit) String() string {
 func (*ExecExit) ProtoMessage() {}
 
 func (x *ExecExit) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[37]
+	mi := &file_extactor_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2687,7 +2909,7 @@ func (x *ExecExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecExit.ProtoReflect.Descriptor instead.
 func (*ExecExit) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{37}
+	return file_extactor_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ExecExit) GetCode() int32 {
@@ -2712,7 +2934,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_extactor_proto_msgTypes[38]
+	mi := &file_extactor_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2724,7 +2946,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[38]
+	mi := &file_extactor_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2737,7 +2959,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{38}
+	return file_extactor_proto_rawDescGZIP(), []int{41}
 }
 
 type InfoResponse struct {
@@ -2755,7 +2977,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_extactor_proto_msgTypes[39]
+	mi := &file_extactor_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2767,7 +2989,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[39]
+	mi := &file_extactor_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2780,7 +3002,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{39}
+	return file_extactor_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *InfoResponse) GetVersion() string {
@@ -2851,7 +3073,7 @@ type Places struct {
 
 func (x *Places) Reset() {
 	*x = Places{}
-	mi := &file_extactor_proto_msgTypes[40]
+	mi := &file_extactor_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2863,7 +3085,7 @@ func (x *Places) String() string {
 func (*Places) ProtoMessage() {}
 
 func (x *Places) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[40]
+	mi := &file_extactor_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2876,7 +3098,7 @@ func (x *Places) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Places.ProtoReflect.Descriptor instead.
 func (*Places) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{40}
+	return file_extactor_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Places) GetServices() string {
@@ -2963,7 +3185,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_extactor_proto_msgTypes[41]
+	mi := &file_extactor_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2975,7 +3197,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[41]
+	mi := &file_extactor_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2988,7 +3210,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{41}
+	return file_extactor_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Usage) GetResidentBytes() uint64 {
@@ -3035,7 +3257,7 @@ type StatsRequest struct {
 
 func (x *StatsRequest) Reset() {
 	*x = StatsRequest{}
-	mi := &file_extactor_proto_msgTypes[42]
+	mi := &file_extactor_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3047,7 +3269,7 @@ func (x *StatsRequest) String() string {
 func (*StatsRequest) ProtoMessage() {}
 
 func (x *StatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[42]
+	mi := &file_extactor_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3060,7 +3282,7 @@ func (x *StatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
 func (*StatsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{42}
+	return file_extactor_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *StatsRequest) GetIds() []string {
@@ -3080,7 +3302,7 @@ type StatsResponse struct {
 
 func (x *StatsResponse) Reset() {
 	*x = StatsResponse{}
-	mi := &file_extactor_proto_msgTypes[43]
+	mi := &file_extactor_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3092,7 +3314,7 @@ func (x *StatsResponse) String() string {
 func (*StatsResponse) ProtoMessage() {}
 
 func (x *StatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[43]
+	mi := &file_extactor_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3105,7 +3327,7 @@ func (x *StatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResponse.ProtoReflect.Descriptor instead.
 func (*StatsResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{43}
+	return file_extactor_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *StatsResponse) GetNow() *Moment {
@@ -3134,7 +3356,7 @@ type ServiceStat struct {
 
 func (x *ServiceStat) Reset() {
 	*x = ServiceStat{}
-	mi := &file_extactor_proto_msgTypes[44]
+	mi := &file_extactor_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3146,7 +3368,7 @@ func (x *ServiceStat) String() string {
 func (*ServiceStat) ProtoMessage() {}
 
 func (x *ServiceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[44]
+	mi := &file_extactor_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3159,7 +3381,7 @@ func (x *ServiceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStat.ProtoReflect.Descriptor instead.
 func (*ServiceStat) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{44}
+	return file_extactor_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ServiceStat) GetId() string {
@@ -3193,7 +3415,7 @@ type StatusAtRequest struct {
 
 func (x *StatusAtRequest) Reset() {
 	*x = StatusAtRequest{}
-	mi := &file_extactor_proto_msgTypes[45]
+	mi := &file_extactor_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3205,7 +3427,7 @@ func (x *StatusAtRequest) String() string {
 func (*StatusAtRequest) ProtoMessage() {}
 
 func (x *StatusAtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[45]
+	mi := &file_extactor_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3218,7 +3440,7 @@ func (x *StatusAtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusAtRequest.ProtoReflect.Descriptor instead.
 func (*StatusAtRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{45}
+	return file_extactor_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StatusAtRequest) GetIds() []string {
@@ -3247,7 +3469,7 @@ type StatusAtResponse struct {
 
 func (x *StatusAtResponse) Reset() {
 	*x = StatusAtResponse{}
-	mi := &file_extactor_proto_msgTypes[46]
+	mi := &file_extactor_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3259,7 +3481,7 @@ func (x *StatusAtResponse) String() string {
 func (*StatusAtResponse) ProtoMessage() {}
 
 func (x *StatusAtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[46]
+	mi := &file_extactor_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3272,7 +3494,7 @@ func (x *StatusAtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusAtResponse.ProtoReflect.Descriptor instead.
 func (*StatusAtResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{46}
+	return file_extactor_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StatusAtResponse) GetStatus() *StatusResponse {
@@ -3307,7 +3529,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_extactor_proto_msgTypes[47]
+	mi := &file_extactor_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3319,7 +3541,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[47]
+	mi := &file_extactor_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3332,7 +3554,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{47}
+	return file_extactor_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReplayRequest) GetIds() []string {
@@ -3364,7 +3586,7 @@ type JournalStatusRequest struct {
 
 func (x *JournalStatusRequest) Reset() {
 	*x = JournalStatusRequest{}
-	mi := &file_extactor_proto_msgTypes[48]
+	mi := &file_extactor_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3376,7 +3598,7 @@ func (x *JournalStatusRequest) String() string {
 func (*JournalStatusRequest) ProtoMessage() {}
 
 func (x *JournalStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[48]
+	mi := &file_extactor_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3389,7 +3611,7 @@ func (x *JournalStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalStatusRequest.ProtoReflect.Descriptor instead.
 func (*JournalStatusRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{48}
+	return file_extactor_proto_rawDescGZIP(), []int{51}
 }
 
 type JournalStatusResponse struct {
@@ -3410,7 +3632,7 @@ type JournalStatusResponse struct {
 
 func (x *JournalStatusResponse) Reset() {
 	*x = JournalStatusResponse{}
-	mi := &file_extactor_proto_msgTypes[49]
+	mi := &file_extactor_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3422,7 +3644,7 @@ func (x *JournalStatusResponse) String() string {
 func (*JournalStatusResponse) ProtoMessage() {}
 
 func (x *JournalStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[49]
+	mi := &file_extactor_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3435,7 +3657,7 @@ func (x *JournalStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalStatusResponse.ProtoReflect.Descriptor instead.
 func (*JournalStatusResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{49}
+	return file_extactor_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *JournalStatusResponse) GetPath() string {
@@ -3518,7 +3740,7 @@ type BackupJournalRequest struct {
 
 func (x *BackupJournalRequest) Reset() {
 	*x = BackupJournalRequest{}
-	mi := &file_extactor_proto_msgTypes[50]
+	mi := &file_extactor_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3530,7 +3752,7 @@ func (x *BackupJournalRequest) String() string {
 func (*BackupJournalRequest) ProtoMessage() {}
 
 func (x *BackupJournalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[50]
+	mi := &file_extactor_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3543,7 +3765,7 @@ func (x *BackupJournalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupJournalRequest.ProtoReflect.Descriptor instead.
 func (*BackupJournalRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{50}
+	return file_extactor_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *BackupJournalRequest) GetPath() string {
@@ -3570,7 +3792,7 @@ type BackupJournalResponse struct {
 
 func (x *BackupJournalResponse) Reset() {
 	*x = BackupJournalResponse{}
-	mi := &file_extactor_proto_msgTypes[51]
+	mi := &file_extactor_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3582,7 +3804,7 @@ func (x *BackupJournalResponse) String() string {
 func (*BackupJournalResponse) ProtoMessage() {}
 
 func (x *BackupJournalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[51]
+	mi := &file_extactor_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3595,7 +3817,7 @@ func (x *BackupJournalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupJournalResponse.ProtoReflect.Descriptor instead.
 func (*BackupJournalResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{51}
+	return file_extactor_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *BackupJournalResponse) GetNewest() uint64 {
@@ -3621,7 +3843,7 @@ type PruneJournalRequest struct {
 
 func (x *PruneJournalRequest) Reset() {
 	*x = PruneJournalRequest{}
-	mi := &file_extactor_proto_msgTypes[52]
+	mi := &file_extactor_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3633,7 +3855,7 @@ func (x *PruneJournalRequest) String() string {
 func (*PruneJournalRequest) ProtoMessage() {}
 
 func (x *PruneJournalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[52]
+	mi := &file_extactor_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3646,7 +3868,7 @@ func (x *PruneJournalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneJournalRequest.ProtoReflect.Descriptor instead.
 func (*PruneJournalRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{52}
+	return file_extactor_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *PruneJournalRequest) GetBefore() *Point {
@@ -3666,7 +3888,7 @@ type PruneJournalResponse struct {
 
 func (x *PruneJournalResponse) Reset() {
 	*x = PruneJournalResponse{}
-	mi := &file_extactor_proto_msgTypes[53]
+	mi := &file_extactor_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3678,7 +3900,7 @@ func (x *PruneJournalResponse) String() string {
 func (*PruneJournalResponse) ProtoMessage() {}
 
 func (x *PruneJournalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[53]
+	mi := &file_extactor_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3691,7 +3913,7 @@ func (x *PruneJournalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneJournalResponse.ProtoReflect.Descriptor instead.
 func (*PruneJournalResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{53}
+	return file_extactor_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *PruneJournalResponse) GetFloor() uint64 {
@@ -3787,7 +4009,25 @@ const file_extactor_proto_rawDesc = "" +
 	"\x05since\x18\x04 \x01(\v2\x13.extactor.v1.MomentR\x05since\x12\x10\n" +
 	"\x03why\x18\x05 \x01(\tR\x03why\x12\x16\n" +
 	"\x06remedy\x18\x06 \x01(\tR\x06remedy\x12-\n" +
-	"\abecause\x18\a \x03(\v2\x13.extactor.v1.ReasonR\abecause\"\xc6\x02\n" +
+	"\abecause\x18\a \x03(\v2\x13.extactor.v1.ReasonR\abecause\"@\n" +
+	"\n" +
+	"WhyRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\"\n" +
+	"\x02at\x18\x02 \x01(\v2\x12.extactor.v1.PointR\x02at\"\x94\x01\n" +
+	"\vWhyResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x10\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12#\n" +
+	"\x02at\x18\x04 \x01(\v2\x13.extactor.v1.MomentR\x02at\x12(\n" +
+	"\x05cause\x18\x05 \x01(\v2\x12.extactor.v1.CauseR\x05cause\"\xc8\x01\n" +
+	"\x05Cause\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x18\n" +
+	"\aservice\x18\x02 \x01(\tR\aservice\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x12\n" +
+	"\x04then\x18\x04 \x01(\tR\x04then\x12#\n" +
+	"\x02at\x18\x05 \x01(\v2\x13.extactor.v1.MomentR\x02at\x12\x18\n" +
+	"\alasting\x18\x06 \x01(\bR\alasting\x12,\n" +
+	"\abecause\x18\a \x03(\v2\x12.extactor.v1.CauseR\abecause\"\xc6\x02\n" +
 	"\rEventsRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
 	"\x04tail\x18\x02 \x01(\x05R\x04tail\x12\x14\n" +
@@ -3987,11 +4227,12 @@ const file_extactor_proto_rawDesc = "" +
 	"\x06before\x18\x01 \x01(\v2\x12.extactor.v1.PointR\x06before\"B\n" +
 	"\x14PruneJournalResponse\x12\x14\n" +
 	"\x05floor\x18\x01 \x01(\x04R\x05floor\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\x03R\x05bytes2\xba\v\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes2\xf4\v\n" +
 	"\bExtactor\x12A\n" +
 	"\x06Status\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse\x12H\n" +
 	"\vWatchStatus\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse0\x01\x12D\n" +
-	"\aExplain\x12\x1b.extactor.v1.ExplainRequest\x1a\x1c.extactor.v1.ExplainResponse\x12@\n" +
+	"\aExplain\x12\x1b.extactor.v1.ExplainRequest\x1a\x1c.extactor.v1.ExplainResponse\x128\n" +
+	"\x03Why\x12\x17.extactor.v1.WhyRequest\x1a\x18.extactor.v1.WhyResponse\x12@\n" +
 	"\x06Events\x12\x1a.extactor.v1.EventsRequest\x1a\x18.extactor.v1.EventRecord0\x01\x12G\n" +
 	"\bStatusAt\x12\x1c.extactor.v1.StatusAtRequest\x1a\x1d.extactor.v1.StatusAtResponse\x12E\n" +
 	"\x06Replay\x12\x1a.extactor.v1.ReplayRequest\x1a\x1d.extactor.v1.StatusAtResponse0\x01\x12V\n" +
@@ -4023,7 +4264,7 @@ func file_extactor_proto_rawDescGZIP() []byte {
 	return file_extactor_proto_rawDescData
 }
 
-var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_extactor_proto_goTypes = []any{
 	(*Moment)(nil),                // 0: extactor.v1.Moment
 	(*StatusRequest)(nil),         // 1: extactor.v1.StatusRequest
@@ -4037,48 +4278,51 @@ var file_extactor_proto_goTypes = []any{
 	(*ExplainRequest)(nil),        // 9: extactor.v1.ExplainRequest
 	(*ExplainResponse)(nil),       // 10: extactor.v1.ExplainResponse
 	(*Reason)(nil),                // 11: extactor.v1.Reason
-	(*EventsRequest)(nil),         // 12: extactor.v1.EventsRequest
-	(*Point)(nil),                 // 13: extactor.v1.Point
-	(*EventRecord)(nil),           // 14: extactor.v1.EventRecord
-	(*Origin)(nil),                // 15: extactor.v1.Origin
-	(*ServiceRequest)(nil),        // 16: extactor.v1.ServiceRequest
-	(*ServiceResponse)(nil),       // 17: extactor.v1.ServiceResponse
-	(*ApplyConfigRequest)(nil),    // 18: extactor.v1.ApplyConfigRequest
-	(*ApplyConfigResponse)(nil),   // 19: extactor.v1.ApplyConfigResponse
-	(*AppliedConfig)(nil),         // 20: extactor.v1.AppliedConfig
-	(*Problem)(nil),               // 21: extactor.v1.Problem
-	(*ServiceChange)(nil),         // 22: extactor.v1.ServiceChange
-	(*ListConfigsRequest)(nil),    // 23: extactor.v1.ListConfigsRequest
-	(*ListConfigsResponse)(nil),   // 24: extactor.v1.ListConfigsResponse
-	(*ShowConfigRequest)(nil),     // 25: extactor.v1.ShowConfigRequest
-	(*Config)(nil),                // 26: extactor.v1.Config
-	(*ConfigFile)(nil),            // 27: extactor.v1.ConfigFile
-	(*ConfigVariable)(nil),        // 28: extactor.v1.ConfigVariable
-	(*DeleteConfigRequest)(nil),   // 29: extactor.v1.DeleteConfigRequest
-	(*DeleteConfigResponse)(nil),  // 30: extactor.v1.DeleteConfigResponse
-	(*ReloadRequest)(nil),         // 31: extactor.v1.ReloadRequest
-	(*ReloadResponse)(nil),        // 32: extactor.v1.ReloadResponse
-	(*ExecInput)(nil),             // 33: extactor.v1.ExecInput
-	(*ExecStart)(nil),             // 34: extactor.v1.ExecStart
-	(*TerminalSize)(nil),          // 35: extactor.v1.TerminalSize
-	(*ExecOutput)(nil),            // 36: extactor.v1.ExecOutput
-	(*ExecExit)(nil),              // 37: extactor.v1.ExecExit
-	(*InfoRequest)(nil),           // 38: extactor.v1.InfoRequest
-	(*InfoResponse)(nil),          // 39: extactor.v1.InfoResponse
-	(*Places)(nil),                // 40: extactor.v1.Places
-	(*Usage)(nil),                 // 41: extactor.v1.Usage
-	(*StatsRequest)(nil),          // 42: extactor.v1.StatsRequest
-	(*StatsResponse)(nil),         // 43: extactor.v1.StatsResponse
-	(*ServiceStat)(nil),           // 44: extactor.v1.ServiceStat
-	(*StatusAtRequest)(nil),       // 45: extactor.v1.StatusAtRequest
-	(*StatusAtResponse)(nil),      // 46: extactor.v1.StatusAtResponse
-	(*ReplayRequest)(nil),         // 47: extactor.v1.ReplayRequest
-	(*JournalStatusRequest)(nil),  // 48: extactor.v1.JournalStatusRequest
-	(*JournalStatusResponse)(nil), // 49: extactor.v1.JournalStatusResponse
-	(*BackupJournalRequest)(nil),  // 50: extactor.v1.BackupJournalRequest
-	(*BackupJournalResponse)(nil), // 51: extactor.v1.BackupJournalResponse
-	(*PruneJournalRequest)(nil),   // 52: extactor.v1.PruneJournalRequest
-	(*PruneJournalResponse)(nil),  // 53: extactor.v1.PruneJournalResponse
+	(*WhyRequest)(nil),            // 12: extactor.v1.WhyRequest
+	(*WhyResponse)(nil),           // 13: extactor.v1.WhyResponse
+	(*Cause)(nil),                 // 14: extactor.v1.Cause
+	(*EventsRequest)(nil),         // 15: extactor.v1.EventsRequest
+	(*Point)(nil),                 // 16: extactor.v1.Point
+	(*EventRecord)(nil),           // 17: extactor.v1.EventRecord
+	(*Origin)(nil),                // 18: extactor.v1.Origin
+	(*ServiceRequest)(nil),        // 19: extactor.v1.ServiceRequest
+	(*ServiceResponse)(nil),       // 20: extactor.v1.ServiceResponse
+	(*ApplyConfigRequest)(nil),    // 21: extactor.v1.ApplyConfigRequest
+	(*ApplyConfigResponse)(nil),   // 22: extactor.v1.ApplyConfigResponse
+	(*AppliedConfig)(nil),         // 23: extactor.v1.AppliedConfig
+	(*Problem)(nil),               // 24: extactor.v1.Problem
+	(*ServiceChange)(nil),         // 25: extactor.v1.ServiceChange
+	(*ListConfigsRequest)(nil),    // 26: extactor.v1.ListConfigsRequest
+	(*ListConfigsResponse)(nil),   // 27: extactor.v1.ListConfigsResponse
+	(*ShowConfigRequest)(nil),     // 28: extactor.v1.ShowConfigRequest
+	(*Config)(nil),                // 29: extactor.v1.Config
+	(*ConfigFile)(nil),            // 30: extactor.v1.ConfigFile
+	(*ConfigVariable)(nil),        // 31: extactor.v1.ConfigVariable
+	(*DeleteConfigRequest)(nil),   // 32: extactor.v1.DeleteConfigRequest
+	(*DeleteConfigResponse)(nil),  // 33: extactor.v1.DeleteConfigResponse
+	(*ReloadRequest)(nil),         // 34: extactor.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 35: extactor.v1.ReloadResponse
+	(*ExecInput)(nil),             // 36: extactor.v1.ExecInput
+	(*ExecStart)(nil),             // 37: extactor.v1.ExecStart
+	(*TerminalSize)(nil),          // 38: extactor.v1.TerminalSize
+	(*ExecOutput)(nil),            // 39: extactor.v1.ExecOutput
+	(*ExecExit)(nil),              // 40: extactor.v1.ExecExit
+	(*InfoRequest)(nil),           // 41: extactor.v1.InfoRequest
+	(*InfoResponse)(nil),          // 42: extactor.v1.InfoResponse
+	(*Places)(nil),                // 43: extactor.v1.Places
+	(*Usage)(nil),                 // 44: extactor.v1.Usage
+	(*StatsRequest)(nil),          // 45: extactor.v1.StatsRequest
+	(*StatsResponse)(nil),         // 46: extactor.v1.StatsResponse
+	(*ServiceStat)(nil),           // 47: extactor.v1.ServiceStat
+	(*StatusAtRequest)(nil),       // 48: extactor.v1.StatusAtRequest
+	(*StatusAtResponse)(nil),      // 49: extactor.v1.StatusAtResponse
+	(*ReplayRequest)(nil),         // 50: extactor.v1.ReplayRequest
+	(*JournalStatusRequest)(nil),  // 51: extactor.v1.JournalStatusRequest
+	(*JournalStatusResponse)(nil), // 52: extactor.v1.JournalStatusResponse
+	(*BackupJournalRequest)(nil),  // 53: extactor.v1.BackupJournalRequest
+	(*BackupJournalResponse)(nil), // 54: extactor.v1.BackupJournalResponse
+	(*PruneJournalRequest)(nil),   // 55: extactor.v1.PruneJournalRequest
+	(*PruneJournalResponse)(nil),  // 56: extactor.v1.PruneJournalResponse
 }
 var file_extactor_proto_depIdxs = []int32{
 	0,  // 0: extactor.v1.StatusResponse.now:type_name -> extactor.v1.Moment
@@ -4097,81 +4341,88 @@ var file_extactor_proto_depIdxs = []int32{
 	11, // 13: extactor.v1.ExplainResponse.reason:type_name -> extactor.v1.Reason
 	0,  // 14: extactor.v1.Reason.since:type_name -> extactor.v1.Moment
 	11, // 15: extactor.v1.Reason.because:type_name -> extactor.v1.Reason
-	13, // 16: extactor.v1.EventsRequest.from:type_name -> extactor.v1.Point
-	13, // 17: extactor.v1.EventsRequest.until:type_name -> extactor.v1.Point
-	0,  // 18: extactor.v1.EventRecord.at:type_name -> extactor.v1.Moment
-	15, // 19: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
-	20, // 20: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
-	21, // 21: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
-	22, // 22: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	26, // 23: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
-	21, // 24: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
-	27, // 25: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
-	28, // 26: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
-	22, // 27: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	22, // 28: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
-	21, // 29: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
-	34, // 30: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
-	35, // 31: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
-	35, // 32: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
-	37, // 33: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
-	0,  // 34: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
-	0,  // 35: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
-	40, // 36: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
-	41, // 37: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
-	0,  // 38: extactor.v1.StatsResponse.now:type_name -> extactor.v1.Moment
-	44, // 39: extactor.v1.StatsResponse.stats:type_name -> extactor.v1.ServiceStat
-	13, // 40: extactor.v1.StatusAtRequest.at:type_name -> extactor.v1.Point
-	2,  // 41: extactor.v1.StatusAtResponse.status:type_name -> extactor.v1.StatusResponse
-	13, // 42: extactor.v1.ReplayRequest.from:type_name -> extactor.v1.Point
-	13, // 43: extactor.v1.ReplayRequest.until:type_name -> extactor.v1.Point
-	0,  // 44: extactor.v1.JournalStatusResponse.since:type_name -> extactor.v1.Moment
-	13, // 45: extactor.v1.PruneJournalRequest.before:type_name -> extactor.v1.Point
-	1,  // 46: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
-	1,  // 47: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
-	9,  // 48: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
-	12, // 49: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
-	45, // 50: extactor.v1.Extactor.StatusAt:input_type -> extactor.v1.StatusAtRequest
-	47, // 51: extactor.v1.Extactor.Replay:input_type -> extactor.v1.ReplayRequest
-	48, // 52: extactor.v1.Extactor.JournalStatus:input_type -> extactor.v1.JournalStatusRequest
-	50, // 53: extactor.v1.Extactor.BackupJournal:input_type -> extactor.v1.BackupJournalRequest
-	52, // 54: extactor.v1.Extactor.PruneJournal:input_type -> extactor.v1.PruneJournalRequest
-	16, // 55: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
-	16, // 56: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
-	16, // 57: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
-	18, // 58: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
-	23, // 59: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
-	25, // 60: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
-	29, // 61: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
-	31, // 62: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
-	33, // 63: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
-	38, // 64: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
-	42, // 65: extactor.v1.Extactor.Stats:input_type -> extactor.v1.StatsRequest
-	2,  // 66: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
-	2,  // 67: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
-	10, // 68: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
-	14, // 69: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
-	46, // 70: extactor.v1.Extactor.StatusAt:output_type -> extactor.v1.StatusAtResponse
-	46, // 71: extactor.v1.Extactor.Replay:output_type -> extactor.v1.StatusAtResponse
-	49, // 72: extactor.v1.Extactor.JournalStatus:output_type -> extactor.v1.JournalStatusResponse
-	51, // 73: extactor.v1.Extactor.BackupJournal:output_type -> extactor.v1.BackupJournalResponse
-	53, // 74: extactor.v1.Extactor.PruneJournal:output_type -> extactor.v1.PruneJournalResponse
-	17, // 75: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
-	17, // 76: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
-	17, // 77: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
-	19, // 78: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
-	24, // 79: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
-	26, // 80: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
-	30, // 81: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
-	32, // 82: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
-	36, // 83: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
-	39, // 84: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
-	43, // 85: extactor.v1.Extactor.Stats:output_type -> extactor.v1.StatsResponse
-	66, // [66:86] is the sub-list for method output_type
-	46, // [46:66] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	16, // 16: extactor.v1.WhyRequest.at:type_name -> extactor.v1.Point
+	0,  // 17: extactor.v1.WhyResponse.at:type_name -> extactor.v1.Moment
+	14, // 18: extactor.v1.WhyResponse.cause:type_name -> extactor.v1.Cause
+	0,  // 19: extactor.v1.Cause.at:type_name -> extactor.v1.Moment
+	14, // 20: extactor.v1.Cause.because:type_name -> extactor.v1.Cause
+	16, // 21: extactor.v1.EventsRequest.from:type_name -> extactor.v1.Point
+	16, // 22: extactor.v1.EventsRequest.until:type_name -> extactor.v1.Point
+	0,  // 23: extactor.v1.EventRecord.at:type_name -> extactor.v1.Moment
+	18, // 24: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
+	23, // 25: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
+	24, // 26: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
+	25, // 27: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	29, // 28: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
+	24, // 29: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
+	30, // 30: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
+	31, // 31: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
+	25, // 32: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	25, // 33: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
+	24, // 34: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
+	37, // 35: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
+	38, // 36: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
+	38, // 37: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
+	40, // 38: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
+	0,  // 39: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
+	0,  // 40: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
+	43, // 41: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
+	44, // 42: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
+	0,  // 43: extactor.v1.StatsResponse.now:type_name -> extactor.v1.Moment
+	47, // 44: extactor.v1.StatsResponse.stats:type_name -> extactor.v1.ServiceStat
+	16, // 45: extactor.v1.StatusAtRequest.at:type_name -> extactor.v1.Point
+	2,  // 46: extactor.v1.StatusAtResponse.status:type_name -> extactor.v1.StatusResponse
+	16, // 47: extactor.v1.ReplayRequest.from:type_name -> extactor.v1.Point
+	16, // 48: extactor.v1.ReplayRequest.until:type_name -> extactor.v1.Point
+	0,  // 49: extactor.v1.JournalStatusResponse.since:type_name -> extactor.v1.Moment
+	16, // 50: extactor.v1.PruneJournalRequest.before:type_name -> extactor.v1.Point
+	1,  // 51: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
+	1,  // 52: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
+	9,  // 53: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
+	12, // 54: extactor.v1.Extactor.Why:input_type -> extactor.v1.WhyRequest
+	15, // 55: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
+	48, // 56: extactor.v1.Extactor.StatusAt:input_type -> extactor.v1.StatusAtRequest
+	50, // 57: extactor.v1.Extactor.Replay:input_type -> extactor.v1.ReplayRequest
+	51, // 58: extactor.v1.Extactor.JournalStatus:input_type -> extactor.v1.JournalStatusRequest
+	53, // 59: extactor.v1.Extactor.BackupJournal:input_type -> extactor.v1.BackupJournalRequest
+	55, // 60: extactor.v1.Extactor.PruneJournal:input_type -> extactor.v1.PruneJournalRequest
+	19, // 61: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
+	19, // 62: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
+	19, // 63: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
+	21, // 64: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
+	26, // 65: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
+	28, // 66: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
+	32, // 67: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
+	34, // 68: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
+	36, // 69: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
+	41, // 70: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
+	45, // 71: extactor.v1.Extactor.Stats:input_type -> extactor.v1.StatsRequest
+	2,  // 72: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
+	2,  // 73: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
+	10, // 74: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
+	13, // 75: extactor.v1.Extactor.Why:output_type -> extactor.v1.WhyResponse
+	17, // 76: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
+	49, // 77: extactor.v1.Extactor.StatusAt:output_type -> extactor.v1.StatusAtResponse
+	49, // 78: extactor.v1.Extactor.Replay:output_type -> extactor.v1.StatusAtResponse
+	52, // 79: extactor.v1.Extactor.JournalStatus:output_type -> extactor.v1.JournalStatusResponse
+	54, // 80: extactor.v1.Extactor.BackupJournal:output_type -> extactor.v1.BackupJournalResponse
+	56, // 81: extactor.v1.Extactor.PruneJournal:output_type -> extactor.v1.PruneJournalResponse
+	20, // 82: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
+	20, // 83: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
+	20, // 84: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
+	22, // 85: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
+	27, // 86: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
+	29, // 87: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
+	33, // 88: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
+	35, // 89: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
+	39, // 90: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
+	42, // 91: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
+	46, // 92: extactor.v1.Extactor.Stats:output_type -> extactor.v1.StatsResponse
+	72, // [72:93] is the sub-list for method output_type
+	51, // [51:72] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_extactor_proto_init() }
@@ -4179,19 +4430,19 @@ func file_extactor_proto_init() {
 	if File_extactor_proto != nil {
 		return
 	}
-	file_extactor_proto_msgTypes[13].OneofWrappers = []any{
+	file_extactor_proto_msgTypes[16].OneofWrappers = []any{
 		(*Point_Seq)(nil),
 		(*Point_WallNs)(nil),
 		(*Point_AgoNs)(nil),
 		(*Point_Boot)(nil),
 	}
-	file_extactor_proto_msgTypes[33].OneofWrappers = []any{
+	file_extactor_proto_msgTypes[36].OneofWrappers = []any{
 		(*ExecInput_Start)(nil),
 		(*ExecInput_Stdin)(nil),
 		(*ExecInput_StdinEnd)(nil),
 		(*ExecInput_Resize)(nil),
 	}
-	file_extactor_proto_msgTypes[36].OneofWrappers = []any{
+	file_extactor_proto_msgTypes[39].OneofWrappers = []any{
 		(*ExecOutput_Stdout)(nil),
 		(*ExecOutput_Stderr)(nil),
 		(*ExecOutput_Exit)(nil),
@@ -4202,7 +4453,7 @@ func file_extactor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_extactor_proto_rawDesc), len(file_extactor_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   54,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	Extactor_Status_FullMethodName        = "/extactor.v1.Extactor/Status"
 	Extactor_WatchStatus_FullMethodName   = "/extactor.v1.Extactor/WatchStatus"
 	Extactor_Explain_FullMethodName       = "/extactor.v1.Extactor/Explain"
+	Extactor_Why_FullMethodName           = "/extactor.v1.Extactor/Why"
 	Extactor_Events_FullMethodName        = "/extactor.v1.Extactor/Events"
 	Extactor_StatusAt_FullMethodName      = "/extactor.v1.Extactor/StatusAt"
 	Extactor_Replay_FullMethodName        = "/extactor.v1.Extactor/Replay"
@@ -55,6 +56,8 @@ type ExtactorClient interface {
 	WatchStatus(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StatusResponse], error)
 	// Explain tells why a service is not up, down to the root cause.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
+	// Why tells why a service is, or was, as it is: what is recorded to have led there.
+	Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOption) (*WhyResponse, error)
 	// Events reads the journal, oldest record first.
 	Events(ctx context.Context, in *EventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EventRecord], error)
 	// StatusAt tells how the services were at a moment of the past.
@@ -132,6 +135,16 @@ func (c *extactorClient) Explain(ctx context.Context, in *ExplainRequest, opts .
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ExplainResponse)
 	err := c.cc.Invoke(ctx, Extactor_Explain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *extactorClient) Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOption) (*WhyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WhyResponse)
+	err := c.cc.Invoke(ctx, Extactor_Why_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -340,6 +353,8 @@ type ExtactorServer interface {
 	WatchStatus(*StatusRequest, grpc.ServerStreamingServer[StatusResponse]) error
 	// Explain tells why a service is not up, down to the root cause.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
+	// Why tells why a service is, or was, as it is: what is recorded to have led there.
+	Why(context.Context, *WhyRequest) (*WhyResponse, error)
 	// Events reads the journal, oldest record first.
 	Events(*EventsRequest, grpc.ServerStreamingServer[EventRecord]) error
 	// StatusAt tells how the services were at a moment of the past.
@@ -392,6 +407,9 @@ func (UnimplementedExtactorServer) WatchStatus(*StatusRequest, grpc.ServerStream
 }
 func (UnimplementedExtactorServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
+}
+func (UnimplementedExtactorServer) Why(context.Context, *WhyRequest) (*WhyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Why not implemented")
 }
 func (UnimplementedExtactorServer) Events(*EventsRequest, grpc.ServerStreamingServer[EventRecord]) error {
 	return status.Error(codes.Unimplemented, "method Events not implemented")
@@ -508,6 +526,24 @@ func _Extactor_Explain_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ExtactorServer).Explain(ctx, req.(*ExplainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Extactor_Why_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WhyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).Why(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_Why_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).Why(ctx, req.(*WhyRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -807,6 +843,10 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Explain",
 			Handler:    _Extactor_Explain_Handler,
+		},
+		{
+			MethodName: "Why",
+			Handler:    _Extactor_Why_Handler,
 		},
 		{
 			MethodName: "StatusAt",
