@@ -19,7 +19,6 @@ import (
 
 	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/exits"
-	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/service"
 )
 
@@ -123,7 +122,8 @@ func hasEnded(err error) bool {
 }
 
 // Delete kills what is left of the task and removes it with all that belongs to it; a task that is gone is no error. A
-// container with another attempt's label, or of another instance, is left alone.
+// container with another attempt's label, or of another instance, is left alone. A containerd that is away is waited for,
+// not for long, once all that ran has ended.
 func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, patient)
 	if err != nil {
@@ -131,6 +131,21 @@ func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 	}
 	defer leave()
 
+	for repeats := 0; ; repeats++ {
+		err = r.delete(ctx, task)
+		if !errdefs.IsUnavailable(err) || repeats == mostRepeats || !r.awaitReturn(ctx) {
+			break
+		}
+	}
+
+	if err != nil {
+		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
+	}
+
+	return nil
+}
+
+func (r *Runtime) delete(ctx context.Context, task service.Task) error {
 	container, err := r.find(ctx, task.ID)
 	if err != nil {
 		// What runs can be ended nevertheless.
@@ -138,7 +153,7 @@ func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 			err = errors.Join(err, r.killClaimed(ctx, task, record))
 		}
 
-		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
+		return err
 	}
 
 	if container != nil {
@@ -147,21 +162,19 @@ func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 		}
 
 		if err := r.remove(ctx, *container); err != nil {
-			return fmt.Errorf("cannot delete %q: %w", task.ID, err)
+			return err
 		}
 	} else if !r.heldForLater(task) {
 		r.letGo(ctx, task.ID) // it was prepared, or somebody else has removed the container
 	}
 
 	if err := r.removeStrays(ctx, task.ID); err != nil {
-		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
+		return err
 	}
 
-	if err := r.sweep(task.ID, func(attempt uint64) bool { return attempt == task.Attempt }); err != nil {
-		return fmt.Errorf("cannot delete %q: %w", task.ID, err)
-	}
+	r.warnOfLoss(task)
 
-	return nil
+	return r.sweep(task.ID, func(attempt uint64) bool { return attempt == task.Attempt })
 }
 
 // remove kills and deletes a container's task and then the container itself. The log is kept open until the last: what
@@ -171,11 +184,15 @@ func (r *Runtime) remove(ctx context.Context, container containers.Container) er
 		return err
 	}
 
-	r.letGo(ctx, container.ID)
+	released := r.letGo(ctx, container.ID)
 
 	err := r.client.ContainerService().Delete(ctx, container.ID)
 	if err != nil && !errdefs.IsNotFound(err) {
 		return err
+	}
+
+	if released { // a listing may have shown the container until now
+		r.releaseListed(container.ID)
 	}
 
 	// What a daemon left that died during a command.
@@ -183,9 +200,7 @@ func (r *Runtime) remove(ctx context.Context, container containers.Container) er
 }
 
 func (r *Runtime) removeTask(ctx context.Context, id string) error {
-	response, err := r.client.TaskService().Get(ctx, &tasks.GetRequest{ContainerID: id})
-
-	err = errgrpc.ToNative(err)
+	response, err := r.state(ctx, id)
 	if err != nil && !errdefs.IsNotFound(err) {
 		return err
 	}
@@ -211,6 +226,23 @@ func (r *Runtime) removeTask(ctx context.Context, id string) error {
 	return r.deleteTask(ctx, id)
 }
 
+// stateTries is how often a shim is asked for the state of its task. containerd gives it two seconds to answer, which are
+// not enough where hundreds of services end at once.
+const stateTries = 5
+
+func (r *Runtime) state(ctx context.Context, id string) (response *tasks.GetResponse, err error) {
+	for range stateTries {
+		response, err = r.client.TaskService().Get(ctx, &tasks.GetRequest{ContainerID: id})
+
+		err = errgrpc.ToNative(err)
+		if !errdefs.IsDeadlineExceeded(err) || ctx.Err() != nil {
+			break
+		}
+	}
+
+	return response, err
+}
+
 // deleteTask deletes a task that has ended, also one that containerd says not to know: where its shim was killed there
 // is a bundle left, with a mount in it, until it is deleted. That first call then fails for want of a shim, and has
 // cleaned up nevertheless, as the second one tells.
@@ -229,33 +261,6 @@ func (r *Runtime) deleteTask(ctx context.Context, id string) error {
 	}
 
 	return problem
-}
-
-// letGo removes the log FIFO once nothing is left in it.
-func (r *Runtime) letGo(ctx context.Context, id string) {
-	drain, cancel := context.WithTimeout(ctx, drainTimeout)
-	defer cancel()
-
-	if err := logs.Drained(drain, r.logs, id); err != nil {
-		r.config.Logger.Warn().Err(err).Msg("log not drained; it is kept open")
-	} else {
-		r.release(id)
-	}
-}
-
-// release lets go of the log FIFO and removes it.
-func (r *Runtime) release(id string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	if held, ok := r.holds[id]; ok {
-		_ = held.Close()
-		delete(r.holds, id)
-	}
-
-	if err := logs.Remove(r.logs, id); err != nil {
-		r.config.Logger.Warn().Err(err).Msg("log FIFO not removed")
-	}
 }
 
 // sweep removes what attempts of an id left in the run directory.
