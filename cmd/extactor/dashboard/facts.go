@@ -37,11 +37,6 @@ func (m *Model) facts() []fact {
 		}
 	}
 
-	health := healthWord(service)
-	if message := service.GetHealth().GetLastMessage(); message != "" {
-		health += ": " + message
-	}
-
 	add("PROBLEM", service.GetProblem(), badStyle)
 	add("CYCLE", strings.Join(service.GetCycle(), " -> "), badStyle)
 
@@ -53,7 +48,9 @@ func (m *Model) facts() []fact {
 		add("RETRY", "in "+short(time.Duration(max(retry.GetBootNs()-now.BootNS, 0))), busyStyle)
 	}
 
-	add("HEALTH", health, healthStyle(healthWord(service)))
+	if health, message := healthWord(service), service.GetHealth().GetLastMessage(); health != "?" || message != "" {
+		add("HEALTH", strings.TrimSuffix(health+": "+message, ": "), healthStyle(health))
+	}
 
 	if cpu, memory := m.usageWords(service); memory != "-" {
 		add("USES", fmt.Sprintf("CPU %s, memory %s", cpu, memory), plainStyle)
@@ -61,15 +58,15 @@ func (m *Model) facts() []fact {
 
 	add("STARTS", startsText(service), plainStyle)
 
-	if problem := service.GetFileProblem(); problem != "" {
-		add("FILE", problem+"; it goes on as it was", badStyle)
-	}
-
 	if service.GetRestartPending() {
 		add("CONFIG", "has changed; it takes effect at the next start", busyStyle)
 	}
 
-	add("FILE", service.GetSource(), plainStyle)
+	if problem := service.GetFileProblem(); problem != "" {
+		add("FILE", service.GetSource()+": "+problem+"; it goes on as it was", badStyle)
+	} else {
+		add("FILE", service.GetSource(), plainStyle)
+	}
 
 	return facts
 }

@@ -16,6 +16,7 @@ const (
 // pane is a window on lines of which there are more and more.
 type pane struct {
 	back    int    // how many lines the lowest one in sight is above the newest; 0: the newest are followed
+	told    bool   // the daemon has said which lines there are
 	problem string // why there are no more
 }
 

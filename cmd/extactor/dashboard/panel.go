@@ -50,7 +50,7 @@ func (m *Model) scroll(up int) {
 // panel is a rule with the names of the tabs, and below it the lines of the present one. In the overview long lines are
 // cut; alone they are wrapped.
 func (m *Model) panel(height int) []string {
-	if height <= 0 {
+	if height <= 0 || m.selected == "" {
 		return nil
 	}
 
@@ -77,13 +77,11 @@ func (m *Model) panel(height int) []string {
 	}
 
 	switch {
-	case m.selected == "":
-		shown = nil
 	case pane.problem != "":
 		shown = append(shown[min(len(shown), 1):], paint(badStyle, m.glyphs.cut(pane.problem, m.width)))
 	case m.tab == logTab && !m.wanted.printed:
 		shown = []string{paint(faintStyle, m.glyphs.cut("it has no log here: it is built in, or the host's", m.width))}
-	case len(shown) == 0:
+	case len(shown) == 0 && pane.told:
 		shown = []string{paint(faintStyle, m.glyphs.cut(empty, m.width))}
 	}
 
