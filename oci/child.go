@@ -40,6 +40,7 @@ type child struct {
 	done     chan struct{} // closed when nobody keeps the server alive any more
 	compared chan struct{} // closed once a server was looked for, and compared where it was found
 	replaces chan replacement
+	hurry    chan struct{} // room for one: the next pause before a start is cut short
 
 	previous atomic.Pointer[program.Program] // of a server that is another program; nil: there is none
 
@@ -53,6 +54,7 @@ func startChild(config Config, conn *grpc.ClientConn) *child {
 	c := &child{
 		config: config, conn: conn, cancel: cancel,
 		done: make(chan struct{}), compared: make(chan struct{}), replaces: make(chan replacement),
+		hurry: make(chan struct{}, 1),
 	}
 
 	go c.keep(ctx)
@@ -91,10 +93,19 @@ func (c *child) keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-c.hurry:
 		case <-time.After(delay):
 		}
 
 		delay = min(2*delay, childRetryMax)
+	}
+}
+
+// hasten has a server that ended started again at once.
+func (c *child) hasten() {
+	select {
+	case c.hurry <- struct{}{}:
+	default:
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
@@ -63,7 +64,10 @@ type Runtime struct {
 	looks  looks
 	logs   logs.Dir
 	asked  asked
-	swept  sync.Once // what earlier daemons left was removed
+	swept  sync.Once   // what earlier daemons left was removed
+	absent atomic.Bool // containerd was waited for long enough: see awaitReturn
+
+	claims sync.Mutex // held while a record of a process is written
 
 	mu         sync.Mutex
 	holds      map[string]held // log FIFOs, by id
@@ -130,13 +134,13 @@ func (r *Runtime) Close() error {
 	return r.client.Close()
 }
 
-// Shutdown disconnects and ends the embedded containerd, by SIGKILL once the context ends. A containerd of the host is
-// left alone. Containers that still run go on without it.
+// Shutdown disconnects and ends the embedded containerd, by SIGKILL once the context ends, with all that could not be
+// deleted before because that containerd was away. A containerd of the host, and what runs there, is left alone.
 func (r *Runtime) Shutdown(ctx context.Context) error {
 	var err error
 
 	if r.child != nil {
-		err = r.child.stop(ctx)
+		err = errors.Join(r.child.stop(ctx), r.removeRemains(ctx))
 		_ = os.Remove(r.choicePath())
 	}
 

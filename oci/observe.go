@@ -14,7 +14,6 @@ import (
 
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/oci/exits"
-	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/service"
 )
 
@@ -47,7 +46,7 @@ func (r *Runtime) Observe(ctx context.Context) (map[string]*service.Observed, er
 
 	for index, container := range ours {
 		group.Go(func() {
-			if err := r.holdAgain(service.Task{ID: container.ID, Attempt: number(container, labelAttempt)}); err != nil {
+			if err := r.holdListed(ctx, service.Task{ID: container.ID, Attempt: number(container, labelAttempt)}); err != nil {
 				r.config.Logger.Warn().Err(err).Msg("log not held open")
 			}
 
@@ -63,14 +62,6 @@ func (r *Runtime) Observe(ctx context.Context) (map[string]*service.Observed, er
 	}
 
 	return seen, nil
-}
-
-func (r *Runtime) holdAgain(task service.Task) error {
-	if err := logs.Create(r.logs, task.ID); err != nil {
-		return err
-	}
-
-	return r.hold(task)
 }
 
 func (r *Runtime) observed(ctx context.Context, container containers.Container, process *tasktypes.Process) *service.Observed {

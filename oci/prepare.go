@@ -3,11 +3,9 @@ package oci
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/containerd/errdefs"
 
-	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/service"
 )
 
@@ -60,11 +58,7 @@ func (r *Runtime) prepare(ctx context.Context, request service.StartRequest) err
 		return fmt.Errorf("cannot prepare %q: %w", request.ID, err)
 	}
 
-	if err := logs.Create(r.logs, request.ID); err != nil {
-		return err
-	}
-
-	return r.hold(service.Task{ID: request.ID, Attempt: request.Attempt})
+	return r.holdAgain(service.Task{ID: request.ID, Attempt: request.Attempt})
 }
 
 // removeEarlier deletes what earlier attempts left.
@@ -89,39 +83,4 @@ func (r *Runtime) removeEarlier(ctx context.Context, request service.StartReques
 	}
 
 	return r.sweep(request.ID, func(attempt uint64) bool { return attempt <= request.Attempt })
-}
-
-// held is a log FIFO that is kept open for a task.
-type held struct {
-	io.Closer
-	attempt uint64 // the newest that was prepared
-}
-
-// hold keeps the log FIFO of an id open until its task is deleted.
-func (r *Runtime) hold(task service.Task) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	open, ok := r.holds[task.ID]
-	if !ok {
-		fifo, err := logs.Hold(r.logs, task.ID)
-		if err != nil {
-			return err
-		}
-
-		open.Closer = fifo
-	}
-
-	open.attempt = max(open.attempt, task.Attempt)
-	r.holds[task.ID] = open
-
-	return nil
-}
-
-// heldForLater tells whether a later attempt has been prepared, whose log must stay.
-func (r *Runtime) heldForLater(task service.Task) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-
-	return r.holds[task.ID].attempt > task.Attempt
 }

@@ -32,6 +32,13 @@ func (r *Runtime) processPath(id string) string {
 
 // claim writes down that the cgroup of the id is the task's from now on.
 func (r *Runtime) claim(task service.Task, pid uint32) error {
+	r.claims.Lock()
+	defer r.claims.Unlock()
+
+	return r.writeClaim(task, pid)
+}
+
+func (r *Runtime) writeClaim(task service.Task, pid uint32) error {
 	record := processRecord{Instance: r.config.Instance, Attempt: task.Attempt, PID: int(pid)}
 	if pid != 0 {
 		record.Started = startTicks(int(pid))
@@ -59,26 +66,45 @@ func (r *Runtime) claim(task service.Task, pid uint32) error {
 	return nil
 }
 
-// claimAgain writes down what an earlier daemon started, where it did not.
+// claimAgain writes down what an earlier daemon started, where it did not. The listing that shows the task may be old: a
+// task that has ended, or has made room for a later one, has no record any more.
 func (r *Runtime) claimAgain(task service.Task, pid uint32) {
-	if record := r.claimed(task); record != nil && record.PID == int(pid) {
+	r.claims.Lock()
+	defer r.claims.Unlock()
+
+	record := r.anyClaim(task.ID)
+	if record != nil && (record.Attempt > task.Attempt || record.Attempt == task.Attempt && record.PID == int(pid)) {
 		return
 	}
 
-	if err := r.claim(task, pid); err != nil {
+	if err := r.writeClaim(task, pid); err != nil {
 		r.config.Logger.Warn().Err(err).Msg("the task cannot be stopped without containerd")
+	}
+
+	if startTicks(int(pid)) == 0 { // looked at last: whoever deletes the task ends it before it removes the record
+		_ = os.Remove(r.processPath(task.ID))
 	}
 }
 
 // claimed returns the record of exactly this attempt, nil where there is none.
 func (r *Runtime) claimed(task service.Task) *processRecord {
-	data, err := os.ReadFile(r.processPath(task.ID))
+	record := r.anyClaim(task.ID)
+	if record == nil || record.Attempt != task.Attempt {
+		return nil
+	}
+
+	return record
+}
+
+// anyClaim returns the record of whichever attempt has the cgroup of the id, nil where there is none.
+func (r *Runtime) anyClaim(id string) *processRecord {
+	data, err := os.ReadFile(r.processPath(id))
 	if err != nil {
 		return nil
 	}
 
 	record := new(processRecord)
-	if json.Unmarshal(data, record) != nil || record.Instance != r.config.Instance || record.Attempt != task.Attempt {
+	if json.Unmarshal(data, record) != nil || record.Instance != r.config.Instance {
 		return nil
 	}
 
@@ -87,6 +113,9 @@ func (r *Runtime) claimed(task service.Task) *processRecord {
 
 // unclaim removes the record of an id where drop is true for its attempt.
 func (r *Runtime) unclaim(id string, drop func(attempt uint64) bool) error {
+	r.claims.Lock()
+	defer r.claims.Unlock()
+
 	path := r.processPath(id)
 
 	var record processRecord

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 )
 
+// RemoveSockets removes the sockets of the shims of a run directory, after a server that was killed did not.
+func RemoveSockets(runDir string) { removeSockets(socketDir(runDir)) }
+
 // removeSockets removes the directory of the shims' sockets, and the socket that a shim left which was killed. Where a
 // shim lives on, its socket stays, and the directory with it.
 func removeSockets(directory string) {
