@@ -97,7 +97,12 @@ func newPlot(boot Boot, options PlotOptions) *plot {
 		}
 
 		for _, mark := range row.Marks {
-			p.shown[markShown] = p.shown[markShown] || mark.Bad && mark.At < p.until
+			shown := markEnded
+			if mark.Bad {
+				shown = markFailed
+			}
+
+			p.shown[shown] = p.shown[shown] || mark.At < p.until
 		}
 	}
 
@@ -269,8 +274,12 @@ func (p *plot) legend(draw bool) float64 {
 		}
 	}
 
-	if p.shown[markShown] {
+	if p.shown[markFailed] {
 		entry(8, "task failed", func() { p.mark(x+4, 82, true) })
+	}
+
+	if p.shown[markEnded] {
+		entry(8, "task ended", func() { p.mark(x+4, 82, false) })
 	}
 
 	if len(p.chain) > 0 {
@@ -280,8 +289,11 @@ func (p *plot) legend(draw bool) float64 {
 	return x
 }
 
-// markShown stands for marks among the phases of the legend.
-const markShown Phase = "mark"
+// Marks among the phases of the legend.
+const (
+	markFailed Phase = "mark of a failure"
+	markEnded  Phase = "mark of an end"
+)
 
 func (p *plot) heading() {
 	p.text(margin, 38, "ink title", "", shorten(p.title(), p.width-2*margin, 18))
