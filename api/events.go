@@ -24,6 +24,10 @@ type reading struct {
 
 // Events implements extactor.v1.
 func (e *extactorService) Events(request *apiv1.EventsRequest, stream grpc.ServerStreamingServer[apiv1.EventRecord]) error {
+	if filtered(request) {
+		return e.server.filter(stream.Context(), request, func(record events.Record) error { return stream.Send(eventRecord(record)) })
+	}
+
 	service, err := e.server.recorded(request.GetService())
 	if err != nil {
 		return err

@@ -126,10 +126,12 @@ type Usage struct {
 	Memory uint64        // bytes in use, without page cache that can be dropped at once
 }
 
-// Options are what a server needs; all but Version must be set.
+// Options are what a server needs; all but Past, Keeper and Version must be set.
 type Options struct {
 	Services Services
 	Journal  Journal
+	Past     History // what is not set cannot be asked
+	Keeper   Keeper
 	Logs     Logs
 	Configs  Configs
 	Files    Files

@@ -2,6 +2,7 @@ package events
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -90,15 +91,20 @@ func (f *Fold) End(last Record) {
 
 // Past returns how everything is after the last record: the services that the last run of the daemon has, or had.
 func (f *Fold) Past() Past {
-	past := f.past
+	past := f.Last()
 
-	for _, service := range f.services {
-		if service.run == past.RunID && !service.removed {
-			past.Views = append(past.Views, service.now())
-		}
+	for id := range f.Present() {
+		past.Views = append(past.Views, f.services[id].now())
 	}
 
 	slices.SortFunc(past.Views, func(a, b View) int { return cmp.Compare(a.ID, b.ID) })
+
+	return past
+}
+
+// Last is Past without the views, which takes no time worth mentioning.
+func (f *Fold) Last() Past {
+	past := f.past
 
 	for _, rejected := range f.rejected {
 		past.Rejected = append(past.Rejected, rejected)
@@ -107,6 +113,17 @@ func (f *Fold) Past() Past {
 	slices.SortFunc(past.Rejected, func(a, b *SpecRejected) int { return cmp.Compare(a.GetFile(), b.GetFile()) })
 
 	return past
+}
+
+// Present yields the ids of the views of Past, in no order, each with the sequence of its last record.
+func (f *Fold) Present() iter.Seq2[string, uint64] {
+	return func(yield func(string, uint64) bool) {
+		for id, service := range f.services {
+			if service.run == f.past.RunID && !service.removed && !yield(id, service.view.Revision) {
+				return
+			}
+		}
+	}
 }
 
 // View returns one service as it is after the last record, also one that is not there any more.

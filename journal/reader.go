@@ -94,28 +94,7 @@ func (r *Reader) openCopy(path string) error {
 
 	r.store = &store{path: path, readers: pool}
 
-	var tables int
-	if err := pool.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
-		return err
-	}
-
-	if tables == 0 {
-		return errors.New("it is empty")
-	}
-
-	if r.schema == 0 {
-		if err := pool.QueryRow("PRAGMA user_version").Scan(&r.schema); err != nil {
-			return err
-		}
-	}
-
-	conn, err := pool.Conn(context.Background())
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-
-	if err := ensureSchema(context.Background(), conn); err != nil {
+	if err := r.modernize(); err != nil {
 		return err
 	}
 
@@ -134,6 +113,37 @@ func (r *Reader) openCopy(path string) error {
 	}
 
 	return nil
+}
+
+// modernize makes the present format of an older one. A newer one is read as far as it is known: columns are only added.
+func (r *Reader) modernize() error {
+	ctx, from := context.Background(), r.store.readers
+
+	var application, tables int64
+
+	err := from.QueryRow("SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version").
+		Scan(&application, &r.schema, &tables)
+
+	switch {
+	case err != nil:
+		return err
+	case tables == 0:
+		return errors.New("it is empty")
+	case application != applicationID:
+		return &foreignError{"it is something else than a journal"}
+	case r.schema > schemaVersion:
+		r.problems = append(r.problems, fmt.Sprintf("it is of a newer version (schema %d; known is %d): what that added is not shown", r.schema, schemaVersion))
+
+		return nil
+	}
+
+	conn, err := from.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+
+	return ensureSchema(ctx, conn)
 }
 
 // survey finds out what is missing.

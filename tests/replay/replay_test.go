@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,15 @@ import (
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/service"
 )
+
+// TestMain takes fewer lives than usual, where nobody says how many: each of them opens files and looks at every moment.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "20"); err != nil {
+		panic(err)
+	}
+
+	m.Run()
+}
 
 // life is a journal with everything that was live after each of its records.
 type life struct {

@@ -224,7 +224,7 @@ func (d *daemon) serve() error {
 	}
 
 	server := api.New(api.Options{
-		Services: d.system, Journal: apiJournal{d.journal}, Logs: apiLogs{logs.In(d.options.RunDir)},
+		Services: d.system, Journal: apiJournal{d.journal}, Past: d.journal, Keeper: apiKeeper{d.journal}, Logs: apiLogs{logs.In(d.options.RunDir)},
 		Configs: apiConfigs{store: config.Store{Dir: d.options.ConfigDir}, reloads: d.reloads},
 		Files:   apiFiles{d.reloads}, Commands: apiCommands{d.runtime}, Meters: apiMeters{d.cgroupParent()},
 		Now: kernelClock{}.Now, BootID: d.bootID, Version: d.options.Version,

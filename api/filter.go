@@ -1,0 +1,226 @@
+package api
+
+import (
+	"context"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
+	"github.com/extactor/extactor/events"
+)
+
+// filtered tells whether a request asks for more than the last records of one service.
+func filtered(request *apiv1.EventsRequest) bool {
+	return len(request.GetServices())+len(request.GetKinds()) > 0 || request.GetFrom() != nil || request.GetUntil() != nil ||
+		request.GetBoot() != "" || request.GetGrep() != ""
+}
+
+// filter sends the last of the records that are asked for, which the journal finds without reading them all, and then, where
+// asked for, those that follow.
+func (s *Server) filter(ctx context.Context, request *apiv1.EventsRequest, send func(events.Record) error) error {
+	past, err := s.past()
+	if err != nil {
+		return err
+	}
+
+	wanted, err := s.selection(ctx, past, request)
+	if err != nil {
+		return err
+	}
+
+	end, err := past.Newest(ctx, 1<<63-1)
+	if err != nil {
+		return failure(codes.Internal, err)
+	}
+
+	if err := tail(ctx, past, wanted, int(request.GetTail()), end, send); err != nil || !request.GetFollow() {
+		return err
+	}
+
+	subscription := s.options.Journal.Subscribe(end)
+	defer subscription.Close()
+
+	for {
+		record, err := subscription.Next(ctx)
+		if err != nil {
+			return failure(codes.Internal, err)
+		}
+
+		if wanted.Until != 0 && record.Seq > wanted.Until {
+			return nil
+		}
+
+		if wanted.Wants(record) {
+			if err := send(record); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// tail sends the last of the wanted records, oldest first; all of them for a negative count.
+func tail(ctx context.Context, past History, wanted events.Selection, count int, end uint64, send func(events.Record) error) error {
+	if wanted.Until == 0 || wanted.Until > end {
+		wanted.Until = end
+	}
+
+	if count == 0 || wanted.Until <= wanted.After {
+		return nil
+	}
+
+	if count < 0 { // in the order in which they stand
+		var failed error
+
+		err := past.Each(ctx, wanted.After, wanted.Until, func(record events.Record) bool {
+			if wanted.Wants(record) {
+				failed = send(record)
+			}
+
+			return failed == nil
+		})
+		if failed != nil {
+			return failed
+		}
+
+		return failure(codes.Internal, err)
+	}
+
+	var found []events.Record
+
+	err := past.Select(ctx, wanted, func(record events.Record) bool {
+		found = append(found, record)
+
+		return len(found) < count
+	})
+	if err != nil {
+		return failure(codes.Internal, err)
+	}
+
+	for _, record := range slices.Backward(found) {
+		if err := send(record); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// selection is what a request asks for.
+func (s *Server) selection(ctx context.Context, past History, request *apiv1.EventsRequest) (wanted events.Selection, err error) {
+	wanted.After = request.GetSince()
+
+	for _, id := range append(request.GetServices(), request.GetService()) {
+		if id == "" {
+			continue
+		}
+
+		service, err := s.recorded(id)
+		if err != nil {
+			return wanted, err
+		}
+
+		wanted.Services = append(wanted.Services, service)
+	}
+
+	if wanted.Kinds, err = kinds(request.GetKinds()); err != nil {
+		return wanted, err
+	}
+
+	if pattern := request.GetGrep(); pattern != "" {
+		if wanted.Text, err = regexp.Compile(pattern); err != nil {
+			return wanted, status.Errorf(codes.InvalidArgument, "%q is no regular expression: %v", pattern, err)
+		}
+	}
+
+	if name := request.GetBoot(); name != "" {
+		boot, err := s.boot(ctx, past, name)
+		if err != nil {
+			return wanted, err
+		}
+
+		wanted.Boot, wanted.After, wanted.Until = boot.ID, max(wanted.After, boot.First-1), boot.Last
+		if boots, err := past.Boots(ctx); err == nil && boots[len(boots)-1].ID == boot.ID {
+			wanted.Until = 0 // it goes on
+		}
+	}
+
+	return s.between(ctx, past, wanted, request)
+}
+
+// between adds the time that is asked for.
+func (s *Server) between(ctx context.Context, past History, wanted events.Selection, request *apiv1.EventsRequest) (events.Selection, error) {
+	if from := request.GetFrom(); from != nil {
+		before := from
+
+		if wall, ok := from.GetKind().(*apiv1.Point_WallNs); ok { // what was written at that very time counts
+			before = &apiv1.Point{Kind: &apiv1.Point_WallNs{WallNs: wall.WallNs - 1}}
+		}
+
+		after, err := s.locate(ctx, past, before)
+		if err != nil {
+			return wanted, err
+		}
+
+		switch from.GetKind().(type) {
+		case *apiv1.Point_Seq, *apiv1.Point_Boot: // that record, too
+			after = max(after, 1) - 1
+		}
+
+		wanted.After = max(wanted.After, after)
+	}
+
+	if request.GetUntil() != nil {
+		until, err := s.locate(ctx, past, request.GetUntil())
+		if err != nil {
+			return wanted, err
+		}
+
+		if until == 0 { // nothing was written by then
+			wanted.After, until = 1<<62, 1
+		}
+
+		if wanted.Until == 0 || until < wanted.Until {
+			wanted.Until = until
+		}
+	}
+
+	return wanted, nil
+}
+
+// kinds finds the names of kinds, whatever their case.
+func kinds(asked []string) (found []string, err error) {
+	known := Kinds()
+
+	for _, name := range asked {
+		index := slices.IndexFunc(known, func(kind string) bool { return strings.EqualFold(kind, name) })
+		if index < 0 {
+			return nil, status.Errorf(codes.InvalidArgument, "kind %q is not known; kinds are: %s", name, strings.Join(known, ", "))
+		}
+
+		found = append(found, known[index])
+	}
+
+	return found, nil
+}
+
+// Kinds lists the kinds of records: events by name, then commands ("command.StopService").
+func Kinds() []string {
+	names := func(message protoreflect.ProtoMessage, prefix string) []string {
+		found := map[string]bool{}
+
+		fields := message.ProtoReflect().Descriptor().Oneofs().ByName("kind").Fields()
+		for i := range fields.Len() {
+			found[prefix+string(fields.Get(i).Message().Name())] = true
+		}
+
+		return slices.Sorted(maps.Keys(found))
+	}
+
+	return append(names(&events.Event{}, ""), names(&events.Command{}, "command.")...)
+}

@@ -1,0 +1,290 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
+	"github.com/extactor/extactor/events"
+)
+
+// History is the past as the journal tells it.
+type History interface {
+	// Select yields the records that are wanted, newest first, until yield returns false.
+	Select(ctx context.Context, wanted events.Selection, yield func(events.Record) bool) error
+	// Each yields every record after a sequence, up to another, oldest first, until yield returns false.
+	Each(ctx context.Context, after, until uint64, yield func(events.Record) bool) error
+	// At folds everything up to a record.
+	At(ctx context.Context, seq uint64) (*events.Fold, error)
+	// Boots lists the boots of which there are records, oldest first.
+	Boots(ctx context.Context) ([]events.Boot, error)
+	// Newest returns the newest record that was written up to a time of the wall clock, 0 if there is none.
+	Newest(ctx context.Context, wallNS int64) (uint64, error)
+	// Before returns the newest record that was written up to so long before a moment of a boot, 0 if there is none.
+	Before(ctx context.Context, now events.Moment, bootID string, ago time.Duration) (uint64, error)
+}
+
+// past is where the past is asked for.
+func (s *Server) past() (History, error) {
+	if s.options.Past == nil {
+		return nil, status.Error(codes.Unimplemented, "no journal of the past is served here")
+	}
+
+	return s.options.Past, nil
+}
+
+// StatusAt implements extactor.v1.
+func (e *extactorService) StatusAt(ctx context.Context, request *apiv1.StatusAtRequest) (*apiv1.StatusAtResponse, error) {
+	past, err := e.server.past()
+	if err != nil {
+		return nil, err
+	}
+
+	seq, err := e.server.locate(ctx, past, request.GetAt())
+	if err != nil {
+		return nil, err
+	}
+
+	if seq == 0 {
+		return nil, status.Error(codes.OutOfRange, e.server.beginning(ctx, past))
+	}
+
+	fold, err := past.At(ctx, seq)
+	if err != nil {
+		return nil, failure(codes.Internal, err)
+	}
+
+	was := fold.Past()
+
+	ids, err := pastIDs(request.GetIds(), was.Views)
+	if err != nil {
+		return nil, err
+	}
+
+	return pastResponse(was, func(view events.View) bool { return len(ids) == 0 || slices.Contains(ids, view.ID) }), nil
+}
+
+// locate returns the record that a point means: the newest one up to then, 0 where the journal begins later.
+func (s *Server) locate(ctx context.Context, past History, point *apiv1.Point) (seq uint64, err error) {
+	switch kind := point.GetKind().(type) {
+	case *apiv1.Point_Seq:
+		return kind.Seq, nil
+	case *apiv1.Point_WallNs:
+		seq, err = past.Newest(ctx, kind.WallNs)
+	case *apiv1.Point_AgoNs:
+		now := s.options.Now()
+		seq, err = past.Before(ctx, events.Moment{WallNS: now.GetWallNs(), BootNS: now.GetBootNs()}, s.options.BootID, time.Duration(kind.AgoNs))
+	case *apiv1.Point_Boot:
+		boot, err := s.boot(ctx, past, kind.Boot)
+
+		return boot.First, err
+	default:
+		return math.MaxInt64, nil
+	}
+
+	return seq, failure(codes.Internal, err)
+}
+
+// beginning says why a moment cannot be told.
+func (s *Server) beginning(ctx context.Context, past History) string {
+	boots, err := past.Boots(ctx)
+	if err != nil || len(boots) == 0 {
+		return "the journal is empty"
+	}
+
+	began := time.Unix(0, boots[0].Began.WallNS).UTC().Format(time.RFC3339Nano)
+
+	return fmt.Sprintf("the journal begins later, with record %d at %s", boots[0].First, began)
+}
+
+// boot finds a boot by its id, or by how many there were since.
+func (s *Server) boot(ctx context.Context, past History, name string) (events.Boot, error) {
+	boots, err := past.Boots(ctx)
+	if err != nil {
+		return events.Boot{}, failure(codes.Internal, err)
+	}
+
+	for _, boot := range boots {
+		if boot.ID == name {
+			return boot, nil
+		}
+	}
+
+	back, err := strconv.Atoi(name)
+	if err != nil || back > 0 {
+		return events.Boot{}, status.Errorf(codes.InvalidArgument,
+			"boot %q is not known; it is 0 for the newest, -1 for the one before, and so on, or a kernel boot id", name)
+	}
+
+	if -back >= len(boots) {
+		return events.Boot{}, status.Errorf(codes.OutOfRange, "boot %s is not known; the journal has %d (0 to -%d)", name, len(boots), max(len(boots)-1, 0))
+	}
+
+	return boots[len(boots)-1+back], nil
+}
+
+// pastIDs resolves what the client asked for among the services there were.
+func pastIDs(asked []string, views []events.View) (ids []string, err error) {
+	for _, id := range asked {
+		found := ""
+
+		for _, candidate := range candidates(id) {
+			if found == "" && slices.ContainsFunc(views, func(view events.View) bool { return view.ID == candidate }) {
+				found = candidate
+			}
+		}
+
+		if found == "" {
+			known := make([]string, 0, len(views))
+			for _, view := range views {
+				known = append(known, view.ID)
+			}
+
+			return nil, status.Errorf(codes.NotFound, "service %q was not known then; known were: %s", id, strings.Join(known, ", "))
+		}
+
+		ids = append(ids, found)
+	}
+
+	return ids, nil
+}
+
+// pastResponse is a status as it was answered then.
+func pastResponse(was events.Past, wanted func(events.View) bool) *apiv1.StatusAtResponse {
+	clocks := pastClocks(was)
+	response := &apiv1.StatusResponse{Now: moment(was.At, was.BootID), Revision: was.Seq}
+
+	for _, view := range was.Views {
+		if wanted(view) {
+			response.Services = append(response.Services, clocks.service(view))
+		}
+	}
+
+	for _, file := range was.Rejected {
+		response.Rejected = append(response.Rejected, &apiv1.RejectedFile{File: file.GetFile(), Positions: file.GetProblems()})
+	}
+
+	return &apiv1.StatusAtResponse{Status: response, Stopped: was.Stopped, Before: was.Before}
+}
+
+func pastClocks(was events.Past) clocks {
+	return clocks{now: &events.Instant{WallNs: was.At.WallNS, BootNs: was.At.BootNS}, bootID: was.BootID}
+}
+
+// Replay implements extactor.v1. What one decision changed is one answer.
+func (e *extactorService) Replay(request *apiv1.ReplayRequest, stream grpc.ServerStreamingServer[apiv1.StatusAtResponse]) error {
+	ctx := stream.Context()
+
+	past, err := e.server.past()
+	if err != nil {
+		return err
+	}
+
+	from := uint64(0)
+	if request.GetFrom() != nil {
+		if from, err = e.server.locate(ctx, past, request.GetFrom()); err != nil {
+			return err
+		}
+	}
+
+	until, err := e.server.locate(ctx, past, request.GetUntil())
+	if err != nil {
+		return err
+	}
+
+	fold, err := past.At(ctx, from)
+	if err != nil {
+		return failure(codes.Internal, err)
+	}
+
+	player := &player{fold: fold, ids: request.GetIds(), send: stream.Send, shown: map[string]uint64{}}
+
+	if from > 0 {
+		if err := player.show(); err != nil {
+			return err
+		}
+	}
+
+	err = past.Each(ctx, fold.Last().Seq, until, player.take)
+	if player.failed == nil && err == nil {
+		err = player.show()
+	}
+
+	if player.failed != nil {
+		return player.failed
+	}
+
+	return failure(codes.Internal, err)
+}
+
+// player tells what each decision changed.
+type player struct {
+	fold   *events.Fold
+	ids    []string
+	shown  map[string]uint64 // revision of each service that the client has
+	send   func(*apiv1.StatusAtResponse) error
+	last   uint64 // the decision that is being folded
+	failed error
+}
+
+func (p *player) take(record events.Record) bool {
+	if p.last != 0 && record.Decision != p.last {
+		if p.failed = p.show(); p.failed != nil {
+			return false
+		}
+	}
+
+	p.last = record.Decision
+	p.fold.Apply(record)
+
+	return true
+}
+
+// show sends what is new.
+func (p *player) show() error {
+	was := p.fold.Last()
+	present := make(map[string]bool, len(p.shown))
+
+	for id, revision := range p.fold.Present() {
+		if !p.wants(id) {
+			continue
+		}
+
+		present[id] = true
+
+		if p.shown[id] != revision {
+			view, _ := p.fold.View(id)
+			was.Views = append(was.Views, view)
+			p.shown[id] = revision
+		}
+	}
+
+	slices.SortFunc(was.Views, func(a, b events.View) int { return cmp.Compare(a.ID, b.ID) })
+
+	response := pastResponse(was, func(events.View) bool { return true })
+
+	for id := range p.shown {
+		if !present[id] {
+			delete(p.shown, id)
+			response.Status.Removed = append(response.Status.Removed, id)
+		}
+	}
+
+	slices.Sort(response.Status.Removed)
+
+	return p.send(response)
+}
+
+func (p *player) wants(id string) bool {
+	return len(p.ids) == 0 || slices.ContainsFunc(p.ids, func(asked string) bool { return slices.Contains(candidates(asked), id) })
+}
