@@ -25,12 +25,12 @@ func (a *app) boot(ctx context.Context, number int) (found boot, err error) {
 		asking, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 
-		info, err := client.Extactor.Info(asking, &apiv1.InfoRequest{})
+		status, err := client.Extactor.Status(asking, &apiv1.StatusRequest{})
 		if err != nil {
 			return err
 		}
 
-		current := info.GetNow().GetBootId()
+		current := status.GetNow().GetBootId()
 		request := &apiv1.EventsRequest{Facts: true}
 
 		if number == 0 {
@@ -48,7 +48,7 @@ func (a *app) boot(ctx context.Context, number int) (found boot, err error) {
 		}
 
 		if found, err = boots.pick(number); err == nil && found.id == current {
-			found.now = info.GetNow().GetBootNs()
+			found.now = status.GetNow().GetBootNs()
 		}
 
 		return err

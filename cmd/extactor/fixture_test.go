@@ -136,15 +136,27 @@ func (h *house) Tail(service string, n int) ([]events.Record, error) {
 	return found[max(0, len(found)-n):], nil
 }
 
-func (h *house) Subscribe(uint64) api.Subscription { return h }
-
-func (h *house) Next(ctx context.Context) (events.Record, error) {
-	<-ctx.Done()
-
-	return events.Record{}, ctx.Err()
+func (h *house) Subscribe(after uint64) api.Subscription {
+	return &reader{records: slices.DeleteFunc(slices.Clone(h.records), func(record events.Record) bool { return record.Seq <= after })}
 }
 
-func (h *house) Close() {}
+// reader reads what is recorded; nothing follows.
+type reader struct{ records []events.Record }
+
+func (r *reader) Next(ctx context.Context) (events.Record, error) {
+	if len(r.records) == 0 {
+		<-ctx.Done()
+
+		return events.Record{}, ctx.Err()
+	}
+
+	record := r.records[0]
+	r.records = r.records[1:]
+
+	return record, nil
+}
+
+func (r *reader) Close() {}
 
 func (h *house) Open(_ context.Context, _ string, tail int, _ bool) (io.ReadCloser, error) {
 	lines := strings.SplitAfter(h.log, "\n")

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/extactor/extactor/events"
+)
+
+// remember gives a house a journal of two boots.
+func (h *house) remember() {
+	told := func(seq uint64, boot string, seconds int64, id, state string, fact events.Fact) events.Record {
+		event := events.New(fact)
+
+		return events.Record{
+			Seq: seq, BootID: boot, Service: id, State: state, Event: event, Message: events.Text(id, event), BootNS: seconds * second, WallNS: 1_767_000_000*second + seconds*second,
+		}
+	}
+
+	h.records = []events.Record{
+		told(1, otherBoot, 5, "", "", &events.DaemonStarted{Version: "v1"}),
+		told(2, otherBoot, 6, "ext-before", events.StatePreparing, &events.PreparationStarted{}),
+		told(3, otherBoot, 7, "ext-before", events.StateRunning, &events.TaskStarted{Pid: 5}),
+		told(4, testBoot, 900, "", "", &events.DaemonStarted{Version: "v1"}),
+		told(5, testBoot, 901, "ext-now", events.StateWaiting, &events.SpecLoaded{Lifecycle: &events.Lifecycle{Depends: []string{"path:/dev/<zfs>"}}}),
+		told(6, testBoot, 901, "ext-now", events.StateWaiting, &events.ConditionChanged{Key: "path:/dev/<zfs>"}),
+		told(7, testBoot, 905, "ext-now", events.StateWaiting, &events.ConditionChanged{Key: "path:/dev/<zfs>", Met: true}),
+		told(8, testBoot, 905, "ext-now", events.StatePreparing, &events.PreparationStarted{}),
+		told(9, testBoot, 907, "ext-now", events.StateRunning, &events.TaskStarted{Pid: 5}),
+	}
+}
+
+// texts are those of an SVG document.
+func texts(t *testing.T, document []byte) string {
+	t.Helper()
+
+	var all strings.Builder
+
+	decoder := xml.NewDecoder(bytes.NewReader(document))
+
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return all.String()
+		}
+
+		if err != nil {
+			t.Fatalf("no XML: %v in %s", err, document)
+		}
+
+		if text, ok := token.(xml.CharData); ok {
+			all.Write(text)
+			all.WriteByte('\n')
+		}
+	}
+}
+
+func TestPlotShowsTheBootThatWasAskedFor(t *testing.T) {
+	house := furnished()
+	house.remember()
+	socket := house.open(t)
+	file := filepath.Join(t.TempDir(), "boot.svg")
+
+	for _, row := range []struct {
+		words, want, not string
+		file             bool
+	}{
+		{"plot", "Critical path to ext-now: up after 7 s", "ext-before", false},
+		{"plot --boot 0 --dependencies --service now", "file /dev/<zfs>", "ext-before", false},
+		{"plot --boot -1", "Critical path to ext-before: up after 2 s", "ext-now", false},
+		{"plot -o " + file, "Critical path to ext-now", "ext-before", true},
+		{"plot --for 3s", "2.5 s", "3.5 s", false},
+		{"graph", "network addresses", "Finished", false},
+	} {
+		application, stdout, stderr := testApp()
+		if code := application.run(t.Context(), append(strings.Fields(row.words), "--socket", socket)); code != exitDone {
+			t.Fatalf("%s: exit %d: %s", row.words, code, stderr)
+		}
+
+		document := stdout.Bytes()
+
+		if row.file {
+			if len(document) > 0 {
+				t.Errorf("%s wrote to stdout", row.words)
+			}
+
+			var err error
+			if document, err = os.ReadFile(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		if got := texts(t, document); !strings.Contains(got, row.want) || strings.Contains(got, row.not) {
+			t.Errorf("%s: want %q and not %q in\n%s", row.words, row.want, row.not, got)
+		}
+	}
+}
