@@ -30,7 +30,7 @@ func why(w *actorstest.World, id string, until uint64) history.Explanation {
 		return nil
 	}
 
-	explanation, err := history.Explain(read, id, until)
+	explanation, err := history.Explain(read, until, id)
 	if err != nil {
 		w.Fatalf("%v", err)
 	}

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/extactor/extactor/events"
@@ -38,8 +39,8 @@ func (e ErrUnknown) Error() string {
 }
 
 // Explain tells why a service was as it was after a record: the chain of causes back to the facts that nothing recorded led
-// to. What a service waits for is explained in turn.
-func Explain(read Records, id string, until uint64) (Explanation, error) {
+// to. What a service waits for is explained in turn. It is the first one of these ids of which anything is recorded.
+func Explain(read Records, until uint64, ids ...string) (Explanation, error) {
 	then := past{stories: make(map[string]*story)}
 
 	err := read(0, until, func(record events.Record) bool {
@@ -51,14 +52,16 @@ func Explain(read Records, id string, until uint64) (Explanation, error) {
 		return Explanation{}, err
 	}
 
-	known := then.stories[id]
-	if known == nil {
-		return Explanation{}, ErrUnknown{Service: id}
+	at := slices.IndexFunc(ids, func(id string) bool { return then.stories[id] != nil })
+	if at < 0 {
+		return Explanation{}, ErrUnknown{Service: ids[0]}
 	}
+
+	id := ids[at]
 
 	teller := &teller{past: &then, pages: pages{read: read}, told: make(map[string]bool)}
 	explanation := Explanation{
-		Service: id, State: known.view.State, Seq: then.at.Seq, At: moment(then.at), BootID: then.at.BootID, Cause: teller.service(id),
+		Service: id, State: then.stories[id].view.State, Seq: then.at.Seq, At: moment(then.at), BootID: then.at.BootID, Cause: teller.service(id),
 	}
 
 	if then.stopped.Seq != 0 {

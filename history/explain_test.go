@@ -61,7 +61,7 @@ func TestACircleIsToldOnce(t *testing.T) {
 		decided("ext-b", events.StateWaiting, 1, unmet("ext-a")),
 	)
 
-	explanation, err := history.Explain(reader(records), "ext-a", 100)
+	explanation, err := history.Explain(reader(records), 100, "ext-a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestWhatIsGoneEndsAChain(t *testing.T) {
 		0: "ext-a is running\n  Started task ext-a (PID 7) for container ext-a\n    the daemon took over ext-a\n      extactor  started (PID 0)\n",
 		3: "ext-a is running\n  Started task ext-a (PID 7) for container ext-a\n",
 	} {
-		explanation, err := history.Explain(reader(records[from:]), "ext-a", 100)
+		explanation, err := history.Explain(reader(records[from:]), 100, "ext-a")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestTheEndOfTheDaemonIsTold(t *testing.T) {
 		decided("", "", 0, &events.DaemonStopped{Reason: "because"}),
 	)
 
-	explanation, err := history.Explain(reader(records), "ext-a", 100)
+	explanation, err := history.Explain(reader(records), 100, "ext-a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,12 +117,12 @@ func TestTheEndOfTheDaemonIsTold(t *testing.T) {
 	}
 
 	var unknown history.ErrUnknown
-	if _, err := history.Explain(reader(records), "ext-b", 100); !errors.As(err, &unknown) || unknown.Service != "ext-b" {
+	if _, err := history.Explain(reader(records), 100, "ext-b"); !errors.As(err, &unknown) || unknown.Service != "ext-b" {
 		t.Errorf("what is not recorded: %v", err)
 	}
 
 	broken := errors.New("broken")
-	if _, err := history.Explain(func(uint64, uint64, func(events.Record) bool) error { return broken }, "ext-a", 1); !errors.Is(err, broken) {
+	if _, err := history.Explain(func(uint64, uint64, func(events.Record) bool) error { return broken }, 1, "ext-a"); !errors.Is(err, broken) {
 		t.Errorf("a journal that cannot be read: %v", err)
 	}
 }
