@@ -25,7 +25,8 @@ const (
 
 // daemonFeed is the feed of a real daemon. Each session with it is one connection; when that ends, another is made.
 type daemonFeed struct {
-	socket string
+	socket   string
+	patience time.Duration
 
 	mu      sync.Mutex
 	wanted  wants
@@ -39,10 +40,12 @@ type session struct {
 	end    context.CancelCauseFunc
 	client *api.Client
 	send   func(tea.Msg)
+
+	patience time.Duration
 }
 
 func newDaemonFeed(socket string) *daemonFeed {
-	return &daemonFeed{socket: socket, changed: make(chan struct{})}
+	return &daemonFeed{socket: socket, patience: patience, changed: make(chan struct{})}
 }
 
 // want implements feed.
@@ -137,19 +140,11 @@ func (f *daemonFeed) talk(ctx context.Context, send func(tea.Msg)) (told bool, e
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 
-	session := &session{ctx: ctx, end: end, client: client, send: send}
+	session := &session{ctx: ctx, end: end, client: client, send: send, patience: f.patience}
 
-	stream, err := client.Extactor.WatchStatus(ctx, &apiv1.StatusRequest{})
+	stream, response, err := session.watch()
 	if err != nil {
 		return false, err
-	}
-
-	late := time.AfterFunc(patience, func() { end(errSilent) })
-	response, err := stream.Recv()
-	late.Stop()
-
-	if err != nil {
-		return false, errors.Join(context.Cause(ctx), err)
 	}
 
 	f.setSession(session)
@@ -172,6 +167,24 @@ func (f *daemonFeed) talk(ctx context.Context, send func(tea.Msg)) (told bool, e
 
 		send(pictureMsg{response: response})
 	}
+}
+
+// watch begins to follow how services are, and returns how they are now.
+func (s *session) watch() (apiv1.Extactor_WatchStatusClient, *apiv1.StatusResponse, error) {
+	late := time.AfterFunc(s.patience, func() { s.end(errSilent) })
+	defer late.Stop()
+
+	stream, err := s.client.Extactor.WatchStatus(s.ctx, &apiv1.StatusRequest{})
+	if err != nil {
+		return nil, nil, errors.Join(context.Cause(s.ctx), err)
+	}
+
+	response, err := stream.Recv()
+	if err != nil {
+		return nil, nil, errors.Join(context.Cause(s.ctx), err)
+	}
+
+	return stream, response, nil
 }
 
 // give implements feed.

@@ -23,12 +23,18 @@ func (f *daemonFeed) measure(session *session) {
 	for {
 		wanted, _ := f.wants()
 
-		if len(wanted.measured) > 0 {
-			response, err := session.stats(wanted.measured)
+		// Where nothing is to be measured it is asked all the same, for what is selected: is the daemon still there?
+		ids := wanted.measured
+		if len(ids) == 0 && wanted.followed != "" {
+			ids = []string{wanted.followed}
+		}
+
+		if len(ids) > 0 {
+			response, err := session.stats(ids)
 
 			switch {
 			case err == nil:
-				session.send(usageMsg{ids: wanted.measured, response: response})
+				session.send(usageMsg{ids: ids, response: response})
 			case errors.Is(err, context.DeadlineExceeded):
 				session.end(errSilent)
 
@@ -46,7 +52,7 @@ func (f *daemonFeed) measure(session *session) {
 
 // stats reads counters; context.DeadlineExceeded is wrapped where there is no answer in time.
 func (s *session) stats(ids []string) (*apiv1.StatsResponse, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	ctx, cancel := context.WithTimeout(s.ctx, s.patience)
 	defer cancel()
 
 	response, err := s.client.Extactor.Stats(ctx, &apiv1.StatsRequest{Ids: ids})
