@@ -81,6 +81,10 @@ func (r *Runtime) Link(ctx context.Context, up func(address, version string), do
 			if err := r.sweepUnowned(ctx); err != nil {
 				r.config.Logger.Warn().Err(err).Msg("files are left behind")
 			}
+
+			if err := r.endEarlier(ctx); err != nil {
+				r.config.Logger.Warn().Err(err).Msg("containers are left behind")
+			}
 		})
 
 		r.asked.forget()

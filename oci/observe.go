@@ -22,9 +22,7 @@ import (
 func (r *Runtime) Observe(ctx context.Context) (map[string]*service.Observed, error) {
 	ctx = r.namespaced(ctx)
 
-	filter := fmt.Sprintf("labels.%q==%q", labelInstance, r.config.Instance)
-
-	ours, err := r.client.ContainerService().List(ctx, filter)
+	ours, err := r.client.ContainerService().List(ctx, r.ourLabel())
 	if err != nil {
 		return nil, fmt.Errorf("cannot list containers: %w", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/oci"
 )
 
 // The lock of a daemon that was killed is held by a child of it for as long as the child has not executed its own program.
@@ -20,7 +22,7 @@ const (
 
 // lock makes this process the only daemon of a directory until the file is closed.
 func lock(dir string) (*os.File, error) {
-	path := filepath.Join(dir, "daemon.lock")
+	path := filepath.Join(dir, oci.LockName)
 
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

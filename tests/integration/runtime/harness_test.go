@@ -44,6 +44,13 @@ type harness struct {
 func newHarness(t testing.TB, address string) *harness {
 	t.Helper()
 
+	return newHarnessOf(t, address, uuid.NewString())
+}
+
+// newHarnessOf is a harness of a given instance. Its namespace is that of its run directory.
+func newHarnessOf(t testing.TB, address, instance string) *harness {
+	t.Helper()
+
 	id := uuid.NewString()
 	run := newRunDir(t)
 
@@ -52,7 +59,7 @@ func newHarness(t testing.TB, address string) *harness {
 		RootfsDir:  filepath.Join(run, "services"),
 		Address:    address,
 		Namespace:  "extactor-" + id[:8],
-		Instance:   id,
+		Instance:   instance,
 		Version:    "test",
 		OCIRuntime: "runc",
 		Logger:     zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel),
