@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,57 +15,123 @@ import (
 // defaultTail is how many records are shown when nobody says: as many as a service's EVENTS has lines.
 const defaultTail = 64
 
-func (a *app) eventsCommand() *cobra.Command {
-	var output string
+// eventsFlags are what of the events is asked for, as it is written.
+type eventsFlags struct {
+	output       string
+	since, until string
+	request      apiv1.EventsRequest
+}
 
-	request := &apiv1.EventsRequest{}
+func (a *app) eventsCommand() *cobra.Command {
+	flags := &eventsFlags{}
 	command := &cobra.Command{
-		Use:               "events [ID]",
-		Short:             "Show what happened, from the journal",
+		Use:   "events [ID]",
+		Short: "Show what happened, from the journal",
+		Long: "Show what happened, from the journal: that of the daemon, or, with --journal, a file of one.\n\n" +
+			"A time is " + momentHelp + ".",
+		Example: "  extactor events --service hello-world --since 10m -f\n" +
+			"  extactor events --boot -1 --kind TaskExited,StartFailed -o json\n" +
+			"  extactor events --journal /mnt/var/lib/extactor --grep 'exit code [1-9]'",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeIDs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if output != outputTable && output != outputJSON {
-				return usageError{fmt.Errorf("-o %q is not known; it is table or json", output)}
+			request, err := flags.asked(args, command.Flags().Changed("tail"))
+			if err != nil {
+				return err
 			}
 
-			if request.GetTail() < -1 {
-				return usageError{fmt.Errorf("--tail %d is not a number of events; -1 means all", request.GetTail())}
-			}
-
-			if len(args) == 1 {
-				request.Service = args[0]
-			}
-
-			show, flush := a.printRecords(request.GetFollow(), a.widestID(command.Context(), request))
-			if output == outputJSON {
-				show = func(record *apiv1.EventRecord) error { return writeJSON(a.stdout, recordDocumentOf(record), "") }
-				flush = func() {}
-			}
-
-			return a.ask(func(client *api.Client) error {
-				stream, err := client.Extactor.Events(command.Context(), request)
-				if err != nil {
-					return err
-				}
-
-				if err := receive(stream.Recv, show); err != nil {
-					return err
-				}
-
-				flush()
-
-				return nil
-			})
+			return a.showEvents(command.Context(), request, flags.output)
 		},
 	}
-	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what happens from now on")
-	command.Flags().Int32Var(&request.Tail, "tail", defaultTail, "begin with the last events, so many; -1: all")
-	command.Flags().Uint64Var(&request.Since, "since", 0, "only events after this sequence (seq in -o json, revision in status -o json)")
-	command.Flags().StringVarP(&output, "output", "o", outputTable, "table, or json: one object a line")
-	completeOutput(command, outputTable, outputJSON)
 
-	return a.asks(command)
+	request := &flags.request
+	command.Flags().StringSliceVar(&request.Services, "service", nil, "only events of this service; may be repeated")
+	command.Flags().StringSliceVar(&request.Kinds, "kind", nil, "only events of this kind, such as TaskExited or command.StopService; may be repeated")
+	command.Flags().StringVar(&flags.since, "since", "", "only events from this time on; of a sequence only what follows it")
+	command.Flags().StringVar(&flags.until, "until", "", "only events up to this time")
+	command.Flags().StringVar(&request.Boot, "boot", "", "only events of one boot: 0 is the newest, -1 the one before, or a kernel boot id")
+	command.Flags().StringVar(&request.Grep, "grep", "", "only events whose text matches this regular expression")
+	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what happens from now on")
+	command.Flags().Int32VarP(&request.Tail, "tail", "n", defaultTail, "the last events, so many; -1: all, as with --since and --boot")
+	command.Flags().StringVarP(&flags.output, "output", "o", outputTable, "table; json: one object a line; or yaml: one document each")
+	completeOutput(command, outputTable, outputJSON, outputYAML)
+	complete(command, "kind", cobra.ShellCompDirectiveNoFileComp, api.Kinds()...)
+
+	_ = command.RegisterFlagCompletionFunc("service", a.completeIDs(-1)) // only for a flag that does not exist
+
+	return a.asksPast(command)
+}
+
+// asked is the request that the flags mean.
+func (f *eventsFlags) asked(args []string, tail bool) (*apiv1.EventsRequest, error) {
+	if !slices.Contains([]string{outputTable, outputJSON, outputYAML}, f.output) {
+		return nil, usageError{fmt.Errorf("-o %q is not known; it is table, json or yaml", f.output)}
+	}
+
+	if f.request.GetTail() < -1 {
+		return nil, usageError{fmt.Errorf("--tail %d is not a number of events; -1 means all", f.request.GetTail())}
+	}
+
+	request := &f.request
+	if len(args) == 1 {
+		request.Service = args[0]
+	}
+
+	if f.since != "" {
+		point, err := pointOf("--since", f.since)
+		if err != nil {
+			return nil, err
+		}
+
+		if seq, ok := point.GetKind().(*apiv1.Point_Seq); ok {
+			request.Since = seq.Seq
+		} else {
+			request.From = point
+		}
+	}
+
+	if f.until != "" {
+		point, err := pointOf("--until", f.until)
+		if err != nil {
+			return nil, err
+		}
+
+		request.Until = point
+	}
+
+	if !tail && (request.GetFrom() != nil || request.GetBoot() != "") {
+		request.Tail = -1
+	}
+
+	return request, nil
+}
+
+func (a *app) showEvents(ctx context.Context, request *apiv1.EventsRequest, output string) error {
+	show, flush := a.printRecords(request.GetFollow(), a.widestID(ctx, request))
+
+	switch output {
+	case outputJSON:
+		show = func(record *apiv1.EventRecord) error { return writeJSON(a.stdout, recordDocumentOf(record), "") }
+		flush = func() {}
+	case outputYAML:
+		show = func(record *apiv1.EventRecord) error { return writeYAML(a.stdout, recordDocumentOf(record)) }
+		flush = func() {}
+	}
+
+	return a.ask(func(client *api.Client) error {
+		stream, err := client.Extactor.Events(ctx, request)
+		if err != nil {
+			return err
+		}
+
+		if err := receive(stream.Recv, show); err != nil {
+			return err
+		}
+
+		flush()
+
+		return nil
+	})
 }
 
 // widestID is the room that the column of services needs, where rows come one by one. Without an answer it begins narrow:
@@ -73,9 +141,9 @@ func (a *app) widestID(ctx context.Context, request *apiv1.EventsRequest) int {
 		return 0
 	}
 
-	var ids []string
+	ids := slices.Clone(request.GetServices())
 	if request.GetService() != "" {
-		ids = []string{request.GetService()}
+		ids = append(ids, request.GetService())
 	}
 
 	response, err := a.status(ctx, ids)
@@ -110,7 +178,7 @@ func (a *app) printRecords(follow bool, widest int) (show func(*apiv1.EventRecor
 			service, state = "-", "-"
 		}
 
-		row := plain(timestamp(record.GetAt()), service, state, record.GetMessage())
+		row := plain(timestamp(record.GetAt()), service, cmp.Or(state, "-"), cmp.Or(record.GetMessage(), record.GetKind()))
 		row[2].style = palette.state(state)
 		rows = append(rows, row)
 
