@@ -156,7 +156,12 @@ func TestExitIsSeenWithoutContainerd(t *testing.T) {
 				}
 			}
 
-			if err := command.Process.Kill(); err != nil {
+			// The host's containerd may know what nobody has written down, and is waited for unless the task was to end.
+			if record == nil {
+				if err := r.Kill(t.Context(), task); err != nil {
+					t.Error(err)
+				}
+			} else if err := command.Process.Kill(); err != nil {
 				t.Error(err)
 			}
 
