@@ -7,19 +7,21 @@ import (
 
 	"github.com/charmbracelet/lipgloss/tree"
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/extactor/extactor/api"
 	apiv1 "github.com/extactor/extactor/api/v1"
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	var output string
+	var output, at string
 
 	command := &cobra.Command{
 		Use:   "explain ID",
-		Short: "Tell why a service is not up",
+		Short: "Tell why a service is not up, or was not",
 		Long: "Tell why a service is not up: everything that it depends on, met or not, since when, and what would " +
-			"satisfy it, down to the root cause.",
+			"satisfy it, down to the root cause; and what led there, as it is recorded. With --at: why it was as it was then.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeIDs(1),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -27,29 +29,83 @@ func (a *app) explainCommand() *cobra.Command {
 				return usageError{fmt.Errorf("-o %q is not known; it is table or json", output)}
 			}
 
-			return a.ask(func(client *api.Client) error {
-				ctx, cancel := context.WithTimeout(command.Context(), patience)
-				defer cancel()
+			request := &apiv1.WhyRequest{Id: args[0]}
+			if at == "" {
+				return a.explainNow(command.Context(), request, output)
+			}
 
-				response, err := client.Extactor.Explain(ctx, &apiv1.ExplainRequest{Id: args[0]})
-				if err != nil {
-					return err
-				}
+			var err error
+			if request.At, err = pointOf("--at", at); err != nil {
+				return err
+			}
 
-				if output == outputJSON {
-					return writeJSON(a.stdout, explanationOf(response), "  ")
-				}
-
-				a.showReasons(response)
-
-				return nil
-			})
+			return a.explainThen(command.Context(), request, output)
 		},
 	}
 	command.Flags().StringVarP(&output, "output", "o", outputTable, "table, or json")
+	command.Flags().StringVar(&at, "at", "", "explain how it was at this time, or after the event of this sequence")
 	completeOutput(command, outputTable, outputJSON)
 
-	return a.asks(command)
+	return a.asksPast(command)
+}
+
+// explainNow tells what keeps a service from being up, and then how that came to be.
+func (a *app) explainNow(ctx context.Context, request *apiv1.WhyRequest, output string) error {
+	return a.ask(func(client *api.Client) error {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+
+		response, err := client.Extactor.Explain(ctx, &apiv1.ExplainRequest{Id: request.GetId()})
+		if err != nil {
+			return err
+		}
+
+		why, err := client.Extactor.Why(ctx, request)
+		if status.Code(err) == codes.Unimplemented || status.Code(err) == codes.NotFound {
+			why, err = nil, nil // an older daemon, or a service of which nothing is recorded yet
+		}
+
+		if err != nil {
+			return err
+		}
+
+		if output == outputJSON {
+			document := explanationOf(response)
+			if why != nil {
+				led := whyOf(why)
+				document.Why = &led
+			}
+
+			return writeJSON(a.stdout, document, "  ")
+		}
+
+		a.showReasons(response)
+
+		if why != nil {
+			fmt.Fprintf(a.stdout, "how it came to be: %s\n", oneLine(paragraph(why)))
+		}
+
+		return nil
+	})
+}
+
+// explainThen tells why a service was as it was.
+func (a *app) explainThen(ctx context.Context, request *apiv1.WhyRequest, output string) error {
+	return a.ask(func(client *api.Client) error {
+		why, err := client.Extactor.Why(ctx, request)
+		if err != nil {
+			return err
+		}
+
+		if output == outputJSON {
+			return writeJSON(a.stdout, whyOf(why), "  ")
+		}
+
+		fmt.Fprintln(a.stdout, oneLine(paragraph(why)))
+		fmt.Fprintln(a.stdout, causeTree(api.Explanation(why).Cause, wordMoment(why)))
+
+		return nil
+	})
 }
 
 func (a *app) showReasons(response *apiv1.ExplainResponse) {
@@ -107,6 +163,7 @@ type explanationDocument struct {
 	APIVersion string         `json:"apiVersion"`
 	RootCauses []string       `json:"rootCauses"`
 	Reason     reasonDocument `json:"reason"`
+	Why        *whyDocument   `json:"why,omitempty"` // what led there, where that is recorded
 }
 
 type reasonDocument struct {

@@ -48,7 +48,7 @@ func (a *app) replayCommand() *cobra.Command {
 	command.Flags().StringVarP(&flags.output, "output", "o", outputTable, "table, json or yaml")
 	completeOutput(command, outputTable, outputJSON, outputYAML)
 
-	return a.asksPast(command)
+	return a.checks(a.asksPast(command))
 }
 
 // replay shows what the flags ask for.
