@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -106,12 +107,29 @@ func main() {
 			}
 
 			fmt.Println(len(memory))
+		case "burden": // have a child allocate MiB, and go on however it ends
+			_ = exec.Command(os.Args[0], "allocate", next()).Run()
+		case "detach": // leave a grandchild in a session of its own that holds the output and ignores SIGTERM
+			child := process(os.Args[0], "beget")
+			must(child.Run())
+		case "beget": // a child, and end before it
+			must(process(os.Args[0], "print", "detached", "stubborn").Start())
+			os.Exit(0)
 		case "crash":
 			crash()
 		default:
 			must(fmt.Errorf("unknown word %q in %s", word, strings.Join(os.Args, " ")))
 		}
 	}
+}
+
+// process is one in a session of its own with the same output.
+func process(path string, words ...string) *exec.Cmd {
+	command := exec.Command(path, words...)
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+
+	return command
 }
 
 func numbers(terminate <-chan os.Signal) {
