@@ -71,7 +71,32 @@ func (e *extactorService) StatusAt(ctx context.Context, request *apiv1.StatusAtR
 		return nil, err
 	}
 
+	was.At = e.server.moment(request.GetAt(), was)
+
 	return pastResponse(was, func(view events.View) bool { return len(ids) == 0 || slices.Contains(ids, view.ID) }), nil
+}
+
+// moment is the time that a point means, on the clocks of the newest record up to then: ages are those of then. It is never
+// before that record, nor after now.
+func (s *Server) moment(point *apiv1.Point, was events.Past) events.Moment {
+	now := s.options.Now()
+
+	var after int64 // the record
+
+	switch kind := point.GetKind().(type) {
+	case *apiv1.Point_Seq, *apiv1.Point_Boot:
+	case *apiv1.Point_WallNs:
+		after = min(kind.WallNs, now.GetWallNs()) - was.At.WallNS
+	default: // the end, or so long ago
+		after = now.GetWallNs() - point.GetAgoNs() - was.At.WallNS
+		if was.BootID == s.options.BootID {
+			after = now.GetBootNs() - point.GetAgoNs() - was.At.BootNS
+		}
+	}
+
+	after = max(after, 0)
+
+	return events.Moment{WallNS: was.At.WallNS + after, BootNS: was.At.BootNS + after}
 }
 
 // locate returns the record that a point means: the newest one up to then, 0 where the journal begins later.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"path/filepath"
 	"sync"
@@ -128,7 +127,7 @@ func (s *fileSubscription) Next(ctx context.Context) (events.Record, error) {
 	}
 
 	if len(s.page) == 0 {
-		return events.Record{}, fmt.Errorf("nothing follows: it is a file, not a running daemon's journal: %w", io.EOF)
+		return events.Record{}, errors.New("nothing follows: it is a file, not a running daemon's journal")
 	}
 
 	record := s.page[0]
