@@ -29,6 +29,7 @@ func (h *host) close() {
 	defer cancel()
 
 	h.stop(ctx)
+	h.judgeJournal(ctx)
 
 	if left := h.leftovers(); len(left) > 0 {
 		h.t.Errorf("left behind:\n%s", list(left))
