@@ -116,7 +116,7 @@ func noteOf(view events.View) string {
 		}
 
 		return "for " + strings.Join(texts, ", ")
-	case view.Problem != "":
+	case view.Problem != "" && view.State != events.StatePreparing: // then it is why the last try failed
 		return view.Problem
 	case view.State == events.StateRunning && !view.Health.Unknown && !view.Health.Healthy:
 		return view.Health.LastMessage

@@ -10,8 +10,9 @@ import (
 
 // MapOptions say how a graph is drawn.
 type MapOptions struct {
-	Host  string // name of the machine; may be empty
-	Every bool   // draw every dependency and every service by itself, also where others say the same
+	Host   string // name of the machine; may be empty
+	WallNS int64  // when it was so, for a moment of the past; 0: it is not said
+	Every  bool   // draw every dependency and every service by itself, also where others say the same
 }
 
 // Map draws a graph as SVG. Dependencies that are met and follow from others are left out, and services that depend on
@@ -101,11 +102,18 @@ func phaseText(phase Phase) string {
 }
 
 func (m *mapping) title() string {
-	if m.options.Host == "" {
-		return "Services and what they depend on"
+	title := "Services"
+	if m.options.Host != "" {
+		title += " of " + m.options.Host
 	}
 
-	return "Services of " + m.options.Host + " and what they depend on"
+	title += " and what they depend on"
+
+	if m.options.WallNS != 0 {
+		title += ", at " + wallText(m.options.WallNS)
+	}
+
+	return title
 }
 
 func (m *mapping) summary() string {

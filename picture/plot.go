@@ -190,7 +190,7 @@ func (p *plot) title() string {
 	}
 
 	if p.boot.WallNS != 0 {
-		title += " at " + time.Unix(0, p.boot.WallNS).UTC().Format("2006-01-02 15:04:05 UTC")
+		title += " at " + wallText(p.boot.WallNS)
 	}
 
 	return title
@@ -326,12 +326,7 @@ func (p *plot) axis() {
 		p.text(x, p.bottom+20, "muted small", anchorMiddle, span(at))
 	}
 
-	for i, at := range p.boot.Daemon {
-		if i > 0 && at <= p.until {
-			p.line(p.x(at), p.top-6, p.x(at), p.bottom+6, "calm-line dashed")
-			p.text(p.x(at), p.top-26, "muted tiny", anchorMiddle, "daemon restarted")
-		}
-	}
+	p.daemons()
 
 	y := p.top - 12
 	p.text(margin, y, "muted small", "", "Service or condition")
@@ -340,6 +335,27 @@ func (p *plot) axis() {
 
 	if p.restarts {
 		p.text(p.right+2*column+smallColumn, y, "muted small", anchorEnd, "restarts")
+	}
+}
+
+// daemons draws where the daemon began again; words that would run into each other are left out.
+func (p *plot) daemons() {
+	const words = "daemon restarted"
+
+	free := p.left
+
+	for i, at := range p.boot.Daemon {
+		if i == 0 || at > p.until {
+			continue
+		}
+
+		x := p.x(at)
+		p.line(x, p.top-6, x, p.bottom+6, "calm-line dashed")
+
+		if half := widthOf(words, 10) / 2; x-half >= free {
+			p.text(x, p.top-26, "muted tiny", anchorMiddle, words)
+			free = x + half
+		}
 	}
 }
 

@@ -55,6 +55,11 @@ func pair(length, large time.Duration, largeName string, small time.Duration, sm
 	return text
 }
 
+// wallText is a moment of the wall clock, in UTC.
+func wallText(wallNS int64) string {
+	return time.Unix(0, wallNS).UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
 // mostTicks is how many marks an axis has at most, besides its beginning.
 const mostTicks = 10
 

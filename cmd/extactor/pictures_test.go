@@ -101,3 +101,24 @@ func TestPlotShowsTheBootThatWasAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// The example that the README shows is valid, and its pictures are ones.
+func TestExampleOfThePictures(t *testing.T) {
+	const example = "../../examples/storage-node"
+
+	application, stdout, stderr := testApp()
+	if code := application.run(t.Context(), []string{"validate", "--strict", example}); code != exitDone {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+
+	for name, want := range map[string]string{"boot.svg": "Critical path to ext-agent", "graph.svg": "configuration backup"} {
+		content, err := os.ReadFile(filepath.Join(example, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if got := texts(t, content); !strings.Contains(got, want) {
+			t.Errorf("%s does not have %q", name, want)
+		}
+	}
+}

@@ -24,6 +24,8 @@ func (a *app) plotCommand() *cobra.Command {
 		Long: "Draw a boot as SVG, from the journal: a bar for each service and for each condition that was waited for, in the " +
 			"colour of its state, with its retries. The critical path is marked: the chain of dependencies that determined when " +
 			"the last service, or the one of --service, came up, and how much of the time each of them took.",
+		Example: "  extactor plot -o boot.svg\n  extactor plot --boot -1 --dependencies >before.svg\n" +
+			"  extactor plot --service storage --for 10m --journal /mnt/var/lib/extactor -o storage.svg",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if number > 0 {
@@ -47,7 +49,7 @@ func (a *app) plotCommand() *cobra.Command {
 				}
 			}
 
-			options.Host = a.node
+			options.Host = a.drawnHost(command)
 
 			return a.writePicture(file, picture.Plot(course, options))
 		},
@@ -65,11 +67,20 @@ func (a *app) plotCommand() *cobra.Command {
 		panic(err) // only for a flag that does not exist
 	}
 
-	return a.asks(command)
+	return a.asksPast(command)
 }
 
 func (a *app) pictureFile(command *cobra.Command, file *string) {
 	command.Flags().StringVarP(file, "output", "o", "-", "file to write; -: standard output")
+}
+
+// drawnHost is the name of the machine that a picture is of: this one, but a journal's file may be of any.
+func (a *app) drawnHost(command *cobra.Command) string {
+	if command.Flags().Changed("journal") {
+		return ""
+	}
+
+	return a.node
 }
 
 // writePicture writes into a file, or to stdout. A picture on a terminal helps nobody, but it is what was asked for.
