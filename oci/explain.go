@@ -27,7 +27,10 @@ func ExplainStartError(err error, service *spec.Service) error {
 	if err == nil {
 		return nil
 	}
-	why := explainExec(err.Error(), service)
+	why := explainKilled(err.Error())
+	if why == "" {
+		why = explainExec(err.Error(), service)
+	}
 	if why == "" {
 		why = explainLookup(err.Error(), service)
 	}
@@ -106,6 +109,17 @@ func explainLookup(text string, service *spec.Service) string {
 	}
 	return fmt.Sprintf("entrypoint %q not found in the container's root file system or its mounts "+
 		"(a symbolic link must lead to a file inside)", entrypoint)
+}
+
+var killedRuntime = regexp.MustCompile(`OCI runtime (\w+) failed: (?:.* )?(\S+) did not terminate successfully: (?:exit status 137|signal: killed)`)
+
+// explainKilled explains a start during which the OCI runtime itself was killed: by a person, or for lack of memory.
+func explainKilled(text string) string {
+	match := killedRuntime.FindStringSubmatch(text)
+	if match == nil {
+		return ""
+	}
+	return fmt.Sprintf("the OCI runtime %s was killed (SIGKILL) in the middle of %q", match[2], match[1])
 }
 
 func notExecutable(entrypoint string) string {

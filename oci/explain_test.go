@@ -116,6 +116,8 @@ func TestExplainStartErrorOfUnknownKind(t *testing.T) {
 		t.Errorf("nil became %v", err)
 	}
 	for said, want := range map[string]string{
+		"failed to create shim task: OCI runtime create failed: /usr/sbin/runc did not terminate successfully: exit status 137":                                                       `cannot start "ext-x": the OCI runtime /usr/sbin/runc was killed (SIGKILL) in the middle of "create"`,
+		"OCI runtime start failed: unable to retrieve OCI runtime error (open /log.json: no such file or directory): /usr/bin/crun did not terminate successfully: exit status 137: ": `cannot start "ext-x": the OCI runtime /usr/bin/crun was killed (SIGKILL) in the middle of "start"`,
 		"connection refused": `cannot start "ext-x": connection refused`,
 		"OCI runtime create failed: runc create failed: unable to start container process: error during container init: odd: unknown"://
 		`cannot start "ext-x": odd`,

@@ -25,12 +25,35 @@ const strayGrace = 2 * time.Second
 // removeStrays ends the shims of an id that has no task, and removes what containerd, a shim or the OCI runtime left of
 // the task when they were killed. Our containerd forgets a shim when it is killed, or the call that
 // it answers is broken off, between starting the shim and writing down where it listens. The next task of the id would
-// get that same shim, and where there is none, it would stay for ever.
+// get that same shim, and where there is none, it would stay for ever. Shims and bundles of the host's containerd are its
+// own affair.
 func (r *Runtime) removeStrays(ctx context.Context, id string) error {
-	if _, err := os.Stat(r.processPath(id)); r.child == nil || errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(r.processPath(id)); errors.Is(err, fs.ErrNotExist) {
 		return nil // no task was ever asked for
 	}
 
+	if r.child != nil {
+		if err := r.endStrays(ctx, id); err != nil {
+			return err
+		}
+	}
+
+	// What was being made when its shim, or the OCI runtime, was killed.
+	err := errors.Join(cgroup.Kill(ctx, r.cgroupPath(id)), cgroup.Remove(r.cgroupPath(id)),
+		os.RemoveAll(filepath.Join(r.ociRuntimeRoot(), r.config.Namespace, id)))
+	if r.child != nil {
+		err = errors.Join(err, server.RemoveBundles(r.config.RunDir, r.config.Namespace, id))
+	}
+
+	if err != nil {
+		return fmt.Errorf("cannot remove what is left of %q: %w", id, err)
+	}
+
+	return nil
+}
+
+// endStrays ends the shims of an id.
+func (r *Runtime) endStrays(ctx context.Context, id string) error {
 	pids, err := cgroup.Processes(path.Join(r.config.CgroupParent, DaemonCgroup))
 	if err != nil {
 		return fmt.Errorf("cannot look for shims of %q: %w", id, err)
@@ -44,14 +67,6 @@ func (r *Runtime) removeStrays(ctx context.Context, id string) error {
 		if err := r.endStray(ctx, pid, id); err != nil {
 			return fmt.Errorf("cannot end a shim of %q (PID %d): %w", id, pid, err)
 		}
-	}
-
-	// What was being made when its shim was killed.
-	err = errors.Join(cgroup.Kill(ctx, r.cgroupPath(id)), cgroup.Remove(r.cgroupPath(id)),
-		os.RemoveAll(filepath.Join(r.ociRuntimeRoot(), r.config.Namespace, id)),
-		server.RemoveBundles(r.config.RunDir, r.config.Namespace, id))
-	if err != nil {
-		return fmt.Errorf("cannot remove what is left of %q: %w", id, err)
 	}
 
 	return nil
