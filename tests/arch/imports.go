@@ -20,6 +20,8 @@ var mayImport = map[string][]string{
 	"config":          {"spec"},
 	"journal/...":     {"journal/...", "events"},
 	"actors/...":      {"actors/...", "service", "events", "spec", "condition"},
+	// A life that went wrong is printed as a script for the machine.
+	"actors/actorstest": {"actors/...", "service/...", "events", "spec", "condition"},
 	// service only for its values, and through it what they are made of.
 	"oci/...":      {"oci/...", "spec", "service", "events", "condition"},
 	"api/...":      {"api/...", "spec", "events", "history"},
