@@ -60,13 +60,17 @@ func (a *app) explainNow(ctx context.Context, request *apiv1.WhyRequest, output 
 			return err
 		}
 
+		// What keeps it from being up is told also where the journal cannot be asked.
 		why, err := client.Extactor.Why(ctx, request)
-		if status.Code(err) == codes.Unimplemented || status.Code(err) == codes.NotFound {
-			why, err = nil, nil // an older daemon, or a service of which nothing is recorded yet
-		}
 
-		if err != nil {
-			return err
+		switch status.Code(err) {
+		case codes.OK:
+		case codes.Unimplemented, codes.NotFound: // an older daemon, or a service of which nothing is recorded yet
+			why = nil
+		default:
+			why = nil
+
+			fmt.Fprintf(a.stderr, "extactor: how it came to be is not known: %v\n", client.Explain(err))
 		}
 
 		if output == outputJSON {
