@@ -182,6 +182,7 @@ func (r *Row) enter(phase Phase, at int64, note string) {
 
 func (h *history) add(record events.Record) {
 	h.view = h.view.Apply(record)
+	h.view.Recent = nil // EVENTS are not drawn, and keeping them costs most of the time
 	h.fact(record)
 	h.row.enter(h.phase(), record.BootNS, record.Message)
 

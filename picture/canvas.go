@@ -43,8 +43,13 @@ func (c *canvas) content(name, text string, attributes ...attribute) {
 	c.out.WriteString(">" + escape(clean(text)) + "</" + name + ">\n")
 }
 
-// text writes one line whose baseline begins, has its middle or ends at x, as the anchor says.
+// text writes one line whose baseline begins, has its middle or ends at x, as the anchor says; an empty
+// one is left out.
 func (c *canvas) text(x, y float64, class, anchor, text string) {
+	if text == "" {
+		return
+	}
+
 	c.content("text", text, attribute{"class", class}, attribute{"x", number(x)}, attribute{"y", number(y)}, attribute{"text-anchor", anchor})
 }
 

@@ -373,27 +373,59 @@ func (p *plot) row(index int) {
 		class = "bad"
 	}
 
-	p.open("g")
+	p.open("g", attribute{"class", "row"})
 	p.content("title", rowText(p.boot, row))
 	p.text(margin, y+4, class, "", shorten(label(row), p.names/1.02, 12))
 
-	for _, span := range row.Spans {
+	p.bars(row, y)
+	p.marks(row, y)
+	p.figures(row, y, class)
+	p.close("g")
+}
+
+// thin is how wide a part of a bar is drawn at least. A service that crashes for days has more parts than can be seen:
+// those within so much are drawn as one, in the colour of the longest of them.
+const thin = 1.2
+
+func (p *plot) bars(row Row, y float64) {
+	begin, longest := 0.0, Span{}
+
+	for i, span := range row.Spans {
 		if span.From >= p.until {
 			break
 		}
 
-		x := p.x(span.From)
-		p.box(x, y-p.bar/2, max(p.x(span.To)-x, 1.2), p.bar, 0, phaseClass(span.Phase))
-	}
+		switch {
+		case longest.Phase == "":
+			begin, longest = p.x(span.From), span
+		case span.To-span.From > longest.To-longest.From:
+			longest = span
+		}
 
-	for _, mark := range row.Marks {
-		if mark.At < p.until {
-			p.mark(p.x(mark.At), y, mark.Bad)
+		last := i+1 == len(row.Spans) || row.Spans[i+1].From >= p.until
+		wide := !last && p.x(row.Spans[i+1].To)-p.x(row.Spans[i+1].From) >= thin
+
+		if end := p.x(span.To); end-begin >= thin || wide || last {
+			p.box(min(begin, p.right-thin), y-p.bar/2, max(end-begin, thin), p.bar, 0, phaseClass(longest.Phase))
+
+			longest = Span{}
 		}
 	}
+}
 
-	p.figures(row, y, class)
-	p.close("g")
+// marks draws the ends of tasks, as far as they do not cover each other.
+func (p *plot) marks(row Row, y float64) {
+	const apart = 4
+
+	free := map[bool]float64{}
+
+	for _, mark := range row.Marks {
+		if x := p.x(mark.At); mark.At < p.until && x >= free[mark.Bad] {
+			p.mark(x, y, mark.Bad)
+
+			free[mark.Bad] = x + apart
+		}
+	}
 }
 
 // figures fills the columns at the right.

@@ -1,7 +1,6 @@
 package picture
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -231,6 +230,50 @@ func TestBootEndsWithTheLastServiceBeforeAPause(t *testing.T) {
 	}
 }
 
+// crashing is a service that crashes so many times, and is up in the end.
+func crashing(times int64) []events.Record {
+	s := newStory()
+	s.load(1, "ext-crash", false)
+
+	for i := range times {
+		s.start(2+i*100, 10, "ext-crash", uint64(i+1))
+		s.fail(2+i*100+50, 50, "ext-crash", uint64(i+1))
+	}
+
+	s.start(2+times*100, 10, "ext-crash", uint64(times+1))
+
+	return s.records
+}
+
+// A service that crashed all the time does not make the picture grow without bound, and its bar has no holes.
+func TestPlotOfManyRetriesIsSmall(t *testing.T) {
+	boot := NewBoot(crashing(4_000), testBoot, 0)
+	if len(boot.service("ext-crash").Spans) < 12_000 {
+		t.Fatalf("%d spans", len(boot.service("ext-crash").Spans))
+	}
+
+	picture := Plot(boot, PlotOptions{Length: 1 << 60})
+	if len(picture) > 200_000 {
+		t.Errorf("%d bytes", len(picture))
+	}
+
+	var end float64
+
+	for _, element := range parse(t, picture) {
+		if x := element.length("x"); element.parent == "row" && element.name == "rect" && element.length("height") == 14 && element.attributes["y"] == "153" {
+			if end != 0 && x > end+0.2 {
+				t.Fatalf("a hole: a part begins at %v, the one before ended at %v", x, end)
+			}
+
+			end = x + element.length("width")
+		}
+	}
+
+	if want := 200 + timeWidth; end < want {
+		t.Errorf("the bar ends at %v", end)
+	}
+}
+
 func TestSpan(t *testing.T) {
 	for length, want := range map[time.Duration]string{
 		0: "0", -5: "0", 900: "0.9 µs", 1500 * time.Microsecond: "1.5 ms", 34 * time.Millisecond: "34 ms", 820400 * time.Microsecond: "820 ms",
@@ -262,9 +305,8 @@ func TestTicksAreRoundAndFew(t *testing.T) {
 }
 
 func BenchmarkPlot(b *testing.B) {
-	for _, services := range []int{5, 200} {
-		b.Run(fmt.Sprint(services, "services"), func(b *testing.B) {
-			records := many(services, 1)
+	for name, records := range map[string][]events.Record{"5 services": many(5, 1), "200 services": many(200, 1), "100000 records": crashing(16_600)} {
+		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				Plot(NewBoot(records, testBoot, 0), PlotOptions{Dependencies: true})
 			}
