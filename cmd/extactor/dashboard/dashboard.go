@@ -26,6 +26,9 @@ type Clock struct {
 	BootID         string // kernel boot id
 }
 
+// framesPerSecond is how often the terminal is drawn at most.
+const framesPerSecond = 30
+
 // Run shows the dashboard until somebody quits or the context ends. A daemon that goes away, or is not there yet, is no
 // error: it is waited for.
 func Run(ctx context.Context, options Options) error {
@@ -33,7 +36,8 @@ func Run(ctx context.Context, options Options) error {
 	defer cancel()
 
 	feed := newDaemonFeed(options.Socket)
-	program := tea.NewProgram(newModel(options, feed), tea.WithContext(ctx), tea.WithInput(options.Input), tea.WithOutput(options.Output))
+	program := tea.NewProgram(newModel(options, feed),
+		tea.WithContext(ctx), tea.WithInput(options.Input), tea.WithOutput(options.Output), tea.WithFPS(framesPerSecond))
 	ended := make(chan struct{})
 
 	go func() {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
 )
@@ -103,6 +104,8 @@ func (m *Model) take(message tea.Msg) tea.Cmd {
 	switch message := message.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = message.Width, message.Height
+
+		return redraw
 	case tea.KeyPressMsg:
 		return m.press(message)
 	case tickMsg:
@@ -155,6 +158,10 @@ func (m *Model) settle() {
 		m.feed.want(next)
 	}
 }
+
+// redraw draws all of a screen whose size has changed. What was drawn for the size before may have come after the terminal
+// took the new one, and then has left scrolling margins of the size before.
+var redraw = tea.Sequence(tea.Raw(ansi.SetTopBottomMargins(0, 0)), tea.ClearScreen)
 
 // command lets the feed give an order, and says so.
 func (m *Model) command(order order) tea.Cmd {

@@ -52,7 +52,12 @@ func newScreen(width, height int, ascii bool) *screen {
 func (s *screen) send(messages ...tea.Msg) {
 	for _, message := range messages {
 		_, command := s.model.Update(message)
-		if _, ticked := message.(tickMsg); ticked || command == nil {
+		if command == nil {
+			continue
+		}
+
+		switch message.(type) {
+		case tickMsg, tea.WindowSizeMsg: // what follows is for the terminal, or later
 			continue
 		}
 
