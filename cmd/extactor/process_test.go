@@ -52,6 +52,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"status", "--socket", "/nowhere/s"}, 1, "extactor: no extactor daemon answers at /nowhere/s; start one with: extactor daemon\n"},
 		{[]string{"status", "x", "--socket", socket}, 1, `extactor: service "x" is not known; known services: containerd, ext-hello-world, ext-new, ext-retry, ext-waiting` + "\n"},
 		{[]string{"status", "--bad"}, 2, "extactor: unknown flag: --bad; see: extactor status --help\n"},
+		{[]string{"dashboard", "--socket", socket}, 1, "extactor: the dashboard needs a terminal; without one there is: extactor status --watch\n"},
 		{[]string{"nonsense"}, 2, "extactor: unknown command \"nonsense\"; see: extactor --help\n"},
 	} {
 		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
