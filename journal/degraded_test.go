@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -298,7 +299,7 @@ func TestReadOnly(t *testing.T) {
 				}
 			}
 
-			if err := unix.Mount("", point, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+			if err := remountReadOnly(point); err != nil {
 				t.Fatal(err)
 			}
 
@@ -571,5 +572,16 @@ func TestUseAfterClose(t *testing.T) {
 
 	if _, err := stream.Next(t.Context()); err == nil || !slices.Equal(seqs, count(1, 3)) {
 		t.Fatalf("the subscription showed %v and ended with %v", seqs, err)
+	}
+}
+
+// remountReadOnly tries again for a while: the kernel lets go of a file that was closed a moment ago only when the thread
+// that closed it runs again.
+func remountReadOnly(point string) error {
+	for deadline := time.Now().Add(30 * time.Second); ; runtime.Gosched() {
+		err := unix.Mount("", point, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
 	}
 }

@@ -2,10 +2,12 @@ package journal
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/extactor/extactor/events"
 )
@@ -88,6 +90,21 @@ func (s *store) between(after, until uint64) (first, last uint64, err error) {
 	return first, last, nil
 }
 
+// partQuery leaves out what is the same in nearly every row: who wrote it.
+var partQuery = "SELECT " + strings.Replace(columns, "instance, boot, run",
+	"nullif(instance, ?3), nullif(boot, ?4), nullif(run, ?5)", 1) + " FROM records WHERE seq > ?1 AND seq <= ?2 ORDER BY seq"
+
+// sameIdentity is who wrote the first row after a sequence.
+func sameIdentity(ctx context.Context, conn *sql.Conn, after uint64) (same Identity, err error) {
+	err = conn.QueryRowContext(ctx, "SELECT instance, boot, run FROM records WHERE seq > ? ORDER BY seq LIMIT 1", signed(after)).
+		Scan(&same.Instance, &same.BootID, &same.RunID)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return same, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	return same, nil
+}
+
 // part reads all rows after a sequence, up to another. It asks the driver itself: a journal is read as a whole often enough
 // for what database/sql does with each column of each row to be felt.
 func (s *store) part(ctx context.Context, after, until uint64) (found page, err error) {
@@ -97,14 +114,21 @@ func (s *store) part(ctx context.Context, after, until uint64) (found page, err 
 	}
 	defer conn.Close()
 
+	same, err := sameIdentity(ctx, conn, after)
+	if err != nil {
+		return found, err
+	}
+
 	err = conn.Raw(func(connection any) error {
 		asked, ok := connection.(driver.QueryerContext)
 		if !ok {
 			return errors.New("the driver cannot do that")
 		}
 
-		rows, err := asked.QueryContext(ctx, "SELECT "+columns+" FROM records WHERE seq > ? AND seq <= ? ORDER BY seq",
-			[]driver.NamedValue{{Ordinal: 1, Value: signed(after)}, {Ordinal: 2, Value: signed(until)}})
+		rows, err := asked.QueryContext(ctx, partQuery, []driver.NamedValue{
+			{Ordinal: 1, Value: signed(after)}, {Ordinal: 2, Value: signed(until)},
+			{Ordinal: 3, Value: same.Instance}, {Ordinal: 4, Value: same.BootID}, {Ordinal: 5, Value: same.RunID},
+		})
 		if err != nil {
 			return err
 		}
@@ -112,7 +136,7 @@ func (s *store) part(ctx context.Context, after, until uint64) (found page, err 
 
 		found.records = make([]events.Record, 0, until-after)
 
-		return found.take(rows)
+		return found.take(rows, same)
 	})
 	if err != nil {
 		return found, fmt.Errorf("cannot read the journal: %w", err)
@@ -122,10 +146,11 @@ func (s *store) part(ctx context.Context, after, until uint64) (found page, err 
 }
 
 // take reads rows to the end.
-func (p *page) take(rows driver.Rows) error {
+func (p *page) take(rows driver.Rows, same Identity) error {
 	var (
-		scan   scanner
-		values = make([]driver.Value, len(rows.Columns()))
+		scan    = scanner{last: same}
+		values  = make([]driver.Value, len(rows.Columns()))
+		written = [...]driver.Value{same.Instance, same.BootID, same.RunID}
 	)
 
 	for {
@@ -136,6 +161,12 @@ func (p *page) take(rows driver.Rows) error {
 
 		if err != nil {
 			return err
+		}
+
+		for i := range written {
+			if values[1+i] == nil {
+				values[1+i] = written[i]
+			}
 		}
 
 		record, payload, err := scan.values(values)
