@@ -70,6 +70,29 @@ func (s *taskService) Start(ctx context.Context, request *taskapi.StartRequest) 
 	return response, err
 }
 
+// exitGrace is how long this process may take to notice that PID 1 has ended.
+const exitGrace = 2 * time.Second
+
+// Pids says that there are no processes only once the end of PID 1 is written down. A containerd that starts deletes a task
+// without processes, which fails where its end was not noticed yet, and then forgets it.
+func (s *taskService) Pids(ctx context.Context, request *taskapi.PidsRequest) (*taskapi.PidsResponse, error) {
+	response, err := s.TTRPCTaskService.Pids(ctx, request)
+	if err != nil || len(response.Processes) > 0 {
+		return response, err
+	}
+
+	grace := time.NewTimer(exitGrace)
+	defer grace.Stop()
+
+	select {
+	case <-s.recorder.end():
+	case <-grace.C:
+	case <-ctx.Done():
+	}
+
+	return response, nil
+}
+
 // Shutdown comes after a Create or a Delete that was broken off, too, and waits for it: a task that is made after all must
 // not stay without anybody who knows of it, and a log may still be emptied.
 func (s *taskService) Shutdown(ctx context.Context, request *taskapi.ShutdownRequest) (*emptypb.Empty, error) {
@@ -180,6 +203,7 @@ type recorder struct {
 	mu      sync.Mutex
 	path    string        // of the exit record; empty where the container is not extactor's
 	written *exits.Record // nil until it is
+	ended   chan struct{} // closed once the task has; nil before there is one
 	started bool          // the program was executed
 	cgroup  string
 }
@@ -205,7 +229,7 @@ func (r *recorder) learn(ctx context.Context, bundle string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	r.path, r.written, r.started = container.Annotations[exits.Annotation], nil, false
+	r.path, r.written, r.started, r.ended = container.Annotations[exits.Annotation], nil, false, make(chan struct{})
 	r.cgroup = container.Linux.CgroupsPath
 }
 
@@ -258,6 +282,15 @@ func (r *recorder) record(ctx context.Context, status uint32, at time.Time) {
 	}
 
 	r.written = &record
+	close(r.ended)
+}
+
+// end returns a channel that is closed once the end of the task is written down.
+func (r *recorder) end() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return r.ended
 }
 
 // delivered adds to the exit record that nothing of what the task printed depends on this process any more.
