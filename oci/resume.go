@@ -110,12 +110,11 @@ func (r *Runtime) wasItStarted(ctx context.Context, task service.Task) (pid uint
 
 // clear removes what was made of a task that was not started, so that it can be made again.
 func (r *Runtime) clear(ctx context.Context, task service.Task, container containers.Container) error {
-	err := errors.Join(r.remove(ctx, container), r.removeStrays(ctx, task.ID))
-	if err != nil {
+	if err := r.clean(ctx, container); err != nil {
 		return err
 	}
 
-	err = exits.Remove(r.config.RunDir, task.ID, func(attempt uint64) bool { return attempt == task.Attempt })
+	err := exits.Remove(r.config.RunDir, task.ID, func(attempt uint64) bool { return attempt == task.Attempt })
 
 	return errors.Join(err, r.holdAgain(task))
 }

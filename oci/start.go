@@ -105,7 +105,7 @@ func (r *Runtime) startOnce(ctx context.Context, request service.StartRequest) (
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 
-	if problem := errors.Join(r.remove(cleanup, container), r.removeStrays(cleanup, request.ID)); problem != nil {
+	if problem := r.clean(cleanup, container); problem != nil {
 		err = errors.Join(err, fmt.Errorf("what was made of it cannot be deleted: %w", problem))
 	} else {
 		_ = r.unclaim(request.ID, func(attempt uint64) bool { return attempt == request.Attempt })
@@ -269,4 +269,14 @@ func (r *Runtime) selectOCIRuntime(ctx context.Context) (string, error) {
 	}
 
 	return r.ociRuntime, nil
+}
+
+// clean removes a container and what is left beside it. Where containerd cannot be asked, nothing is touched: what was made
+// may run, and is for the next daemon to adopt.
+func (r *Runtime) clean(ctx context.Context, container containers.Container) error {
+	if err := r.remove(ctx, container); err != nil {
+		return err
+	}
+
+	return r.removeStrays(ctx, container.ID)
 }
