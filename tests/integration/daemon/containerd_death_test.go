@@ -124,7 +124,7 @@ func (d *daemon) neverLost(t *testing.T) {
 
 	records, _, _ := d.records.all()
 	for _, one := range records {
-		if one.GetService() != "" && one.GetService() != "ext-unwanted" && (strings.Contains(one.GetMessage(), "255") || strings.Contains(one.GetMessage(), "unknown") || strings.Contains(one.GetMessage(), "nobody knows")) {
+		if one.GetService() != "" && one.GetService() != "ext-unwanted" && (strings.Contains(one.GetMessage(), "code 255") || strings.Contains(one.GetMessage(), "unknown") || strings.Contains(one.GetMessage(), "nobody knows")) {
 			t.Errorf("%v", one)
 		}
 	}
