@@ -26,7 +26,7 @@ type audit struct {
 	facts      map[string]map[string]bool // by service and condition: the last fact that was delivered
 	happened   map[happening]int          // in this run, acknowledged by the journal
 	open       map[string]int             // calls under way, by what they are
-	appending  bool
+	appending  *events.Decision           // what is being appended; nil between two appends
 	next       uint64
 	orphans    map[string]bool // ids that have no file in this run
 	expected   map[string]*expectation
@@ -47,7 +47,7 @@ func (a *audit) boot(run int, records []events.Record, files []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 
-	a.run, a.appending, a.next = run, false, 1
+	a.run, a.appending, a.next = run, nil, 1
 	a.states, a.expected = make(map[string]service.State), make(map[string]*expectation)
 	a.facts, a.happened = make(map[string]map[string]bool), make(map[happening]int)
 
@@ -112,16 +112,18 @@ func (a *audit) effect(what string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 
-	if a.appending {
+	if a.appending != nil {
 		a.violate("%s before Append returned", what)
 	}
 }
 
-func (a *audit) before() {
+func (a *audit) before(decision events.Decision) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 
-	a.appending = a.run >= 0
+	if a.run >= 0 {
+		a.appending = &decision
+	}
 }
 
 // after judges a decision: it must follow from the fold of the journal and nothing else.
@@ -129,7 +131,7 @@ func (a *audit) after(decision events.Decision, receipt events.Receipt, degraded
 	a.mu.Lock()
 	defer a.mu.Unlock()
 
-	a.appending = false
+	a.appending = nil
 
 	if a.run < 0 { // it has crashed: nothing is written any more
 		return
@@ -281,7 +283,7 @@ func (a *audit) call(call Call, run int) {
 
 	// The signal that tells of a changed configuration is sent by the call that delivered it, whenever that returns.
 	follows := call.Method == "Signal" && a.happened[happening{call.ID, call.Attempt, "ConfigDelivered"}] > 0
-	if a.appending && !follows {
+	if a.appending != nil && !follows && asksFor(*a.appending, call) {
 		a.violate("%s before Append returned", call)
 	}
 
@@ -305,6 +307,13 @@ func (a *audit) call(call Call, run int) {
 	if call.Method == "Start" {
 		a.judgeStart(call)
 	}
+}
+
+// asksFor tells whether the decision leads to the call. Calls of earlier decisions may begin while a later one is appended.
+func asksFor(decision events.Decision, call Call) bool {
+	return decision.Service == call.ID && slices.ContainsFunc(decision.Entries, func(entry events.Entry) bool {
+		return entry.Attempt == call.Attempt && slices.Contains(allows[call.Method], entry.Event.KindName())
+	})
 }
 
 func (a *audit) judgeStart(call Call) {

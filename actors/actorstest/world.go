@@ -74,8 +74,8 @@ func NewWorld(t testing.TB, seed uint64) *World {
 	w.audit.runtime = w.Runtime
 
 	w.Journal.hooks.died = func() { w.die("in an append, " + string(w.Journal.boundary)) }
-	w.Journal.hooks.before = func(events.Decision) {
-		w.audit.before()
+	w.Journal.hooks.before = func(decision events.Decision) {
+		w.audit.before(decision)
 		w.commit()
 	}
 	w.Journal.hooks.after = func(decision events.Decision, receipt events.Receipt) {
@@ -294,7 +294,7 @@ func (w *World) die(moment string) {
 	w.audit.mu.Lock()
 	defer w.audit.mu.Unlock()
 
-	w.audit.run, w.audit.appending = -1, false
+	w.audit.run, w.audit.appending = -1, nil
 }
 
 // dead tells whether a run of the daemon is over.
