@@ -17,7 +17,7 @@ const (
 	settled = 6 * time.Second
 	window  = 5 * time.Second
 	// mostMemory is what an idle daemon with that fleet may use.
-	mostMemory = 40 << 20
+	mostMemory = 50 << 20
 )
 
 // Fifty services run, and cost nothing while nothing happens. Nothing else runs meanwhile: the figures are printed.
@@ -56,8 +56,9 @@ func TestFleet(t *testing.T) {
 		t.Errorf("RSS is %d bytes, more than %d", memory, mostMemory)
 	}
 
-	// One tick is 10 ms: at most 1 % of one processor.
-	if most := int(window / time.Second); used > most {
+	// One tick is 10 ms. A process that polls takes more than 5 % of one processor where others keep it busy; one whose pages
+	// come back from the disk takes less.
+	if most := 5 * int(window/time.Second); used > most {
 		t.Errorf("%d ticks of processor time, more than %d", used, most)
 	}
 }

@@ -392,6 +392,7 @@ func TestLoudServices(t *testing.T) {
 	}
 
 	// Whoever reads fast enough misses nothing; what the slow one missed costs nobody anything.
+	quiet.awaitLines(t, 2)
 	quiet.interrupt()
 	fast.interrupt()
 
