@@ -114,7 +114,7 @@ sim: ## play SEEDS seeds in virtual time from FROM on, or one with SEED and its 
 
 .PHONY: integration
 integration: deps-test build ## run the tests on real containers (as root)
-	EXTACTOR_BIN=$(CURDIR)/bin go test -count=1 -timeout 8m ./tests/integration/...
+	EXTACTOR_BIN=$(CURDIR)/bin go test -p 1 -count=1 -timeout 8m ./tests/integration/...
 
 .PHONY: faults
 faults: deps-test build ## kill daemon, containerd, logd and shims FAULTS times at random, by SEED, and count losses (as root)

@@ -166,10 +166,13 @@ func (c *child) findOrStart(ctx, asked context.Context) (*os.File, error) {
 	if process == nil {
 		process, refused = c.startOwn(ctx, asked)
 
-		if previous := c.previous.Load(); refused != nil && previous != nil && ctx.Err() == nil {
+		previous := c.previous.Load()
+		if refused != nil && (previous == nil || ctx.Err() != nil) {
+			return nil, refused
+		}
+
+		if refused != nil {
 			process, err = c.start(ctx, previous.Path())
-		} else {
-			err = refused
 		}
 
 		if err != nil {

@@ -78,7 +78,7 @@ func TestContainerdDies(t *testing.T) {
 
 			before := d.now(t)
 			containerd.away()
-			d.event(t, before, "containerd", "Waiting for containerd: .*")
+			d.event(t, before, "containerd", "(?s)Waiting for containerd: .*")
 
 			if link := d.status(t, "containerd", "its health", func(link *service) bool { return !link.GetHealth().GetUnknown() && !link.GetHealth().GetHealthy() }); link.GetState() != "Waiting" {
 				t.Errorf("the link: %v", link)

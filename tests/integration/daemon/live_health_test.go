@@ -249,7 +249,9 @@ func TestHealthChecksGoWrong(t *testing.T) {
 
 	d.state(t, "ext-holding", "Finished")
 
-	if history := list(d.history("ext-holding")); strings.Contains(history, "Health") || strings.Contains(history, "Sending SIGKILL") {
+	// A check that begins while the container dies finds none, and says so.
+	history := strings.ReplaceAll(list(d.history("ext-holding")), `Health check failed: cannot run`, "")
+	if strings.Contains(history, "Health") || strings.Contains(history, "Sending SIGKILL") {
 		t.Errorf("the check had its say:\n%s", history)
 	}
 
