@@ -9,10 +9,12 @@ import (
 
 var draw = flag.String("draw", "", "write the pictures of these tests into this directory, to be looked at")
 
-// TestDraw writes pictures for people to look at: go test ./picture -run TestDraw -draw /tmp/pictures
+// TestDraw draws everything, also at a size that no golden file has; with -draw for people to look at:
+// go test ./picture -run TestDraw -draw /tmp/pictures
 func TestDraw(t *testing.T) {
-	if *draw == "" {
-		t.Skip("SKIPPED: needs -draw DIRECTORY")
+	directory := *draw
+	if directory == "" {
+		directory = t.TempDir()
 	}
 
 	for name, picture := range map[string]string{
@@ -25,7 +27,9 @@ func TestDraw(t *testing.T) {
 		"graph-200":   Map(NewGraph(viewsOf(many(200, 1))), MapOptions{Host: "node-1"}),
 		"graph-every": Map(NewGraph(viewsOf(many(200, 1))), MapOptions{Host: "node-1", Every: true}),
 	} {
-		if err := os.WriteFile(filepath.Join(*draw, name+".svg"), []byte(picture), 0o600); err != nil {
+		checkInside(t, parse(t, picture))
+
+		if err := os.WriteFile(filepath.Join(directory, name+".svg"), []byte(picture), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
