@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -25,6 +24,7 @@ import (
 	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/oci/server"
+	"github.com/extactor/extactor/tests/integration/setup"
 )
 
 // patience is how long a test waits for something that must come. It only limits how long a failure takes.
@@ -161,7 +161,7 @@ func newSite(t testing.TB, w *world, name string) *site {
 	}
 
 	must(t, os.Link(programPath, filepath.Join(w.rootfs, name, "program")))
-	s.startLogs()
+	setup.Logd(s.t, logs.In(s.runDir))
 	s.wrote = make(chan struct{})
 	s.watchBox()
 	t.Cleanup(s.close)
@@ -218,32 +218,6 @@ func (s *site) close() {
 			s.t.Errorf("left behind: %s/%s", directory, entry.Name())
 		}
 	}
-}
-
-func (s *site) startLogs() {
-	s.t.Helper()
-
-	ctx, cancel := context.WithCancel(context.Background())
-	reader, ready := io.Pipe()
-	done := make(chan error, 1)
-
-	go func() {
-		done <- logs.Run(ctx, logs.Options{Dir: logs.In(s.runDir), Ready: ready})
-		ready.Close()
-	}()
-
-	if _, err := reader.Read(make([]byte, 16)); err != nil {
-		cancel()
-		s.t.Fatalf("logd: %v, %v", err, <-done)
-	}
-
-	s.t.Cleanup(func() {
-		cancel()
-
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			s.t.Errorf("logd: %v", err)
-		}
-	})
 }
 
 // task is the task of the site's service as containerd has it.

@@ -5,10 +5,10 @@ package daemon_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
+
+	"github.com/extactor/extactor/tests/integration/setup"
 )
 
 // What is built once for all tests.
@@ -18,81 +18,41 @@ var (
 	helloPath   string // examples/hello-world
 )
 
-// binariesVariable names a directory with programs that are built already, as "make build" leaves them in bin.
-const binariesVariable = "EXTACTOR_BIN"
-
 const root = "../../.."
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+func TestMain(m *testing.M) {
+	var made string
 
-func runTests(m *testing.M) int {
-	if os.Getuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			fmt.Fprintln(os.Stderr, "these tests need root")
+	result := setup.Run(m, func(directory string) error {
+		made = directory
 
-			return 1
+		return build(directory)
+	})
+
+	if made != "" {
+		if left := processesNaming(made); len(left) > 0 {
+			fmt.Fprintf(os.Stderr, "processes are left: %v\n", left)
+
+			result = 1
 		}
-
-		fmt.Println("SKIPPED: needs root: the daemon makes containers, mounts and cgroups")
-
-		return 0
 	}
 
-	directory, err := os.MkdirTemp("/tmp", "extactor-build-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-
-		return 1
-	}
-	defer os.RemoveAll(directory)
-
-	if err := build(directory); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-
-		return 1
-	}
-
-	result := m.Run()
-
-	if left := processesNaming(directory); len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "processes are left: %v\n", left)
-
-		return 1
-	}
-
-	return result
+	os.Exit(result)
 }
 
-// build builds with the flags of the Makefile, so that what it compiled is not compiled again.
 func build(directory string) error {
-	binaries := os.Getenv(binariesVariable)
-	if binaries == "" {
-		binaries = directory
-		if err := goBuild(directory+"/", "../../../cmd/..."); err != nil {
-			return err
-		}
+	binaries, err := setup.Binaries(directory)
+	if err != nil {
+		return err
 	}
 
 	extactor = filepath.Join(binaries, "extactor")
 	programPath = filepath.Join(directory, "program")
 	helloPath = filepath.Join(directory, "hello-world")
 
-	if err := goBuild(programPath, "./testdata/program"); err != nil {
+	if err := setup.Build(programPath, "./testdata/program"); err != nil {
 		return err
 	}
 
-	return goBuild(helloPath, root+"/examples/hello-world")
-}
-
-// goBuild builds with more flags; of those that are given twice the last one counts.
-func goBuild(output, source string, flags ...string) error {
-	words := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}, flags, []string{"-o", output, source})
-	build := exec.Command("go", words...)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-
-	if text, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot build %s: %w\n%s", source, err, text)
-	}
-
-	return nil
+	return setup.Build(helloPath, root+"/examples/hello-world")
 }

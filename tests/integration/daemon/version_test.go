@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/oci/cgroup"
+	"github.com/extactor/extactor/tests/integration/setup"
 )
 
 // The builds between which these tests change.
@@ -54,7 +55,7 @@ func buildVersion(version string) (string, error) {
 		flags = append(flags, "-overlay="+overlay)
 	}
 
-	return directory, goBuild(directory+"/", root+"/cmd/...", append(flags, "-ldflags=-s -w -X main.version="+version)...)
+	return directory, setup.Build(directory+"/", root+"/cmd/...", append(flags, "-ldflags=-s -w -X main.version="+version)...)
 }
 
 // overlayOf writes what the compiler is to read instead of a file.

@@ -12,12 +12,11 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/extactor/extactor/tests/integration/setup"
 )
 
 const root = "../../.."
-
-// binariesVariable names a directory with programs that are built already, as "make build" leaves them in bin.
-const binariesVariable = "EXTACTOR_BIN"
 
 func TestPackage(t *testing.T) {
 	need(t)
@@ -90,7 +89,7 @@ func makePackage(t *testing.T) (deb, tarball string) {
 	directory := t.TempDir()
 	words := []string{"-C", root, "package", "PACKAGE=" + directory}
 
-	if os.Getenv(binariesVariable) != "" {
+	if os.Getenv(setup.BinariesVariable) != "" {
 		words = append(words, "--old-file=build") // what is tested at this moment is not built again
 	}
 

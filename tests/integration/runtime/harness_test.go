@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -24,6 +23,7 @@ import (
 	"github.com/extactor/extactor/oci/cgroup"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/spec"
+	"github.com/extactor/extactor/tests/integration/setup"
 )
 
 var (
@@ -73,7 +73,7 @@ func newHarnessOf(t testing.TB, address, instance string) *harness {
 		h.config.Server = []string{executable, "containerd", run}
 	}
 
-	h.startLogs()
+	setup.Logd(t, logs.In(h.config.RunDir))
 	h.open()
 	t.Cleanup(h.close)
 
@@ -101,30 +101,6 @@ func newRunDir(t testing.TB) string {
 	})
 
 	return run
-}
-
-func (h *harness) startLogs() {
-	ctx, cancel := context.WithCancel(context.Background())
-	reader, ready := io.Pipe()
-	done := make(chan error, 1)
-
-	go func() {
-		done <- logs.Run(ctx, logs.Options{Dir: logs.In(h.config.RunDir), Ready: ready})
-		ready.Close()
-	}()
-
-	if _, err := reader.Read(make([]byte, 16)); err != nil {
-		cancel()
-		h.t.Fatalf("logd: %v, %v", err, <-done)
-	}
-
-	h.t.Cleanup(func() {
-		cancel()
-
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			h.t.Errorf("logd: %v", err)
-		}
-	})
 }
 
 // open makes a new client and waits until it is connected.

@@ -2,15 +2,12 @@
 package runtime_test
 
 import (
-	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/extactor/extactor/oci"
-	"github.com/extactor/extactor/oci/server"
+	"github.com/extactor/extactor/tests/integration/setup"
 )
 
 // What is built once for all tests.
@@ -21,55 +18,18 @@ var (
 
 // TestMain is also the embedded containerd: the runtime starts this very executable again.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "containerd" {
-		if err := server.Run(context.Background(), server.Config{RunDir: os.Args[2]}); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-
-		return
-	}
-
-	os.Exit(runTests(m))
+	setup.ServeContainerd()
+	os.Exit(setup.Run(m, build))
 }
 
-func runTests(m *testing.M) int {
-	if os.Getuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			fmt.Fprintln(os.Stderr, "these tests need root")
-
-			return 1
-		}
-
-		fmt.Println("SKIPPED: needs root: containers cannot be started")
-
-		return 0
-	}
-
-	directory, err := os.MkdirTemp("", "extactor-build-")
+func build(directory string) error {
+	binaries, err := setup.Binaries(directory)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-
-		return 1
+		return err
 	}
-	defer os.RemoveAll(directory)
 
 	programPath = filepath.Join(directory, "program")
-	shimPath = filepath.Join(directory, oci.ShimName)
+	shimPath = filepath.Join(binaries, oci.ShimName)
 
-	for output, source := range map[string]string{
-		programPath: "./testdata/program",
-		shimPath:    "../../../cmd/" + oci.ShimName,
-	} {
-		build := exec.Command("go", "build", "-ldflags=-s -w", "-o", output, source)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-
-		if text, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "cannot build %s: %v\n%s", source, err, text)
-
-			return 1
-		}
-	}
-
-	return m.Run()
+	return setup.Build(programPath, "./testdata/program")
 }
