@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"service/...":     {"service/...", "spec", "events", "condition"},
 	"history":         {"events"},
 	"config":          {"spec"},
+	"credentials":     {},
 	"journal/...":     {"journal/...", "events"},
 	"actors/...":      {"actors/...", "service", "events", "spec", "condition"},
 	// A life that went wrong is printed as a script for the machine.

@@ -1,0 +1,182 @@
+package credentials
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// largestFile is far more than any of the files has.
+const largestFile = 1 << 20
+
+// checkDirectory refuses a directory in which others could put a file.
+func checkDirectory(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("cannot read the credentials: %w", err)
+	}
+
+	if !info.IsDir() {
+		return fmt.Errorf("cannot read the credentials: %q is no directory", dir)
+	}
+
+	if whose := changeableBy(info); whose != "" {
+		return fmt.Errorf("cannot use the credentials in %q: it %s; who can write there can let in whom they like: chmod 700, and chown it", dir, whose)
+	}
+
+	return nil
+}
+
+// changeableBy says who but its owner, or root, can change a file or directory.
+func changeableBy(info fs.FileInfo) string {
+	var whose []string
+
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		whose = append(whose, fmt.Sprintf("belongs to user %d", owner.Uid))
+	}
+
+	if info.Mode()&0o022 != 0 {
+		whose = append(whose, fmt.Sprintf("may be written by others (mode %04o)", info.Mode().Perm()))
+	}
+
+	return strings.Join(whose, " and ")
+}
+
+// readFile reads one file of a directory; of a key it makes sure that nobody else can.
+func readFile(dir, name string) ([]byte, error) {
+	path := filepath.Join(dir, name)
+
+	// O_NONBLOCK: what is no file, a FIFO for instance, must not hold up the daemon.
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the credentials: %w", err)
+	}
+	defer file.Close()
+
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the credentials: %w", err)
+	}
+
+	whose := changeableBy(info)
+
+	switch {
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("cannot read the credentials: %q is no file", path)
+	case whose != "":
+		return nil, fmt.Errorf("cannot use %q: it %s", path, whose)
+	case strings.HasSuffix(name, ".key") && info.Mode()&0o077 != 0:
+		return nil, fmt.Errorf("cannot use %q: others may read this key (mode %04o): chmod 600", path, info.Mode().Perm())
+	}
+
+	content, err := io.ReadAll(io.LimitReader(file, largestFile+1))
+	if err == nil && len(content) > largestFile {
+		err = fmt.Errorf("%q has more than %d bytes", path, largestFile)
+	}
+
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the credentials: %w", err)
+	}
+
+	return content, nil
+}
+
+// lockDirectory makes the directory where it is missing, and keeps other writers out of it.
+func lockDirectory(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the directory of the credentials: %w", err)
+	}
+
+	if err := checkDirectory(dir); err != nil {
+		return nil, err
+	}
+
+	directory, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the directory of the credentials: %w", err)
+	}
+
+	for {
+		err = unix.Flock(int(directory.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+
+	if err != nil {
+		directory.Close()
+
+		return nil, fmt.Errorf("cannot lock the directory of the credentials %q: %w", dir, err)
+	}
+
+	return func() { directory.Close() }, nil
+}
+
+// WriteFile gives a file a new content at one moment, which survives the death of the machine too. Only its owner reads
+// it. Where the path is a link, the link is replaced, and what it leads to stays as it is.
+func WriteFile(path string, content []byte) (err error) {
+	directory := filepath.Dir(path)
+
+	file, err := os.CreateTemp(directory, "."+filepath.Base(path)+".*") // 0600, and never what is there already
+	if err != nil {
+		return fmt.Errorf("cannot write %q: %w", path, cause(err))
+	}
+
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot write %q: %w", path, cause(err))
+			_ = os.Remove(file.Name())
+		}
+	}()
+
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Sync()
+	}
+
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+
+	return syncDirectory(directory)
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot remove %q: %w", path, cause(err))
+	}
+
+	return syncDirectory(filepath.Dir(path))
+}
+
+// syncDirectory makes the names in a directory durable.
+func syncDirectory(path string) error {
+	directory, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer directory.Close()
+
+	return directory.Sync()
+}
+
+// cause strips the operation and the path, which the message has already.
+func cause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+
+	return err
+}

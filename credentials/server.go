@@ -1,0 +1,161 @@
+package credentials
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// lookEvery is how often the files are read at most, when somebody connects.
+	lookEvery = time.Second
+
+	// warnBefore is how long before the end of a certificate the daemon begins to say so.
+	warnBefore = 30 * 24 * time.Hour
+)
+
+// Server has the credentials of a directory for a server, always those that are there now.
+type Server struct {
+	dir    string
+	report func(error)
+	now    func() time.Time
+
+	mu      sync.Mutex
+	looked  time.Time
+	content contents // that of config
+	config  *tls.Config
+	problem string // with the files as they are now
+	told    bool   // and that it was reported
+}
+
+// OpenServer reads the credentials of a directory. report hears of what is wrong later: files that have changed and do not
+// fit together, for example, in whose place those from before go on being used. It is not called at the same time twice.
+func OpenServer(dir string, report func(error)) (*Server, error) {
+	server := &Server{dir: dir, report: report, now: time.Now}
+
+	content, set, err := server.read()
+	if err != nil {
+		return nil, err
+	}
+
+	server.use(content, set)
+
+	return server, nil
+}
+
+// TLSConfig returns a configuration that shows, and lets in by, what the directory holds at the moment somebody connects.
+func (s *Server) TLSConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{"h2"},
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			return s.current(), nil
+		},
+	}
+}
+
+// current is the configuration for who connects now.
+func (s *Server) current() *tls.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	now := s.now()
+	if now.Sub(s.looked).Abs() < lookEvery { // the clock may have been set back
+		return s.config
+	}
+
+	s.looked = now
+
+	content, set, err := s.read()
+
+	switch {
+	case err != nil:
+		s.tell(err)
+	case content.equal(s.content):
+		s.problem = ""
+	default:
+		s.use(content, set)
+	}
+
+	return s.config
+}
+
+func (s *Server) read() (contents, *Set, error) {
+	content, err := readFiles(s.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	set, err := content.parse()
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot use the credentials in %q: %w", s.dir, err)
+	}
+
+	return content, set, nil
+}
+
+// tell reports a problem once. A look that finds it for the first time may have been in the middle of a change.
+func (s *Server) tell(err error) {
+	if err.Error() != s.problem {
+		s.problem, s.told = err.Error(), false
+
+		return
+	}
+
+	if !s.told {
+		s.told = true
+		s.report(fmt.Errorf("%w; those from before go on being used", err))
+	}
+}
+
+// use takes over what was read.
+func (s *Server) use(content contents, set *Set) {
+	s.looked, s.content, s.problem = s.now(), content, ""
+	s.config = set.serverConfig(s.now)
+
+	if end := set.end(); s.now().Add(warnBefore).After(end) {
+		s.report(fmt.Errorf("the credentials in %q end at %s: nobody can connect from then on; see: extactor credentials rotate",
+			s.dir, end.Format(time.RFC3339)))
+	}
+}
+
+// serverConfig lets in who has a certificate for a client by one of the CAs.
+func (s *Set) serverConfig(now func() time.Time) *tls.Config {
+	clients := x509.NewCertPool()
+	for _, trusted := range s.Trusted() {
+		clients.AddCert(trusted)
+	}
+
+	var chain [][]byte
+	for _, certificate := range s.Server.Chain {
+		chain = append(chain, certificate.Raw)
+	}
+
+	beginning := s.beginning()
+
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		NextProtos:   []string{"h2"},
+		Certificates: []tls.Certificate{{Certificate: chain, PrivateKey: s.Server.Key, Leaf: s.Server.Chain[0]}},
+		ClientAuth:   tls.RequireAndVerifyClientCert, // which looks for clientAuth among the usages
+		ClientCAs:    clients,
+		// Who comes back is looked at anew: its CA may have been dropped since.
+		SessionTicketsDisabled: true,
+		// A device without a battery comes up decades ago. It cannot be earlier than its own certificates; that is good
+		// enough until the clock is set, because what a CA of ours signs is valid from the CA's beginning on.
+		Time: func() time.Time {
+			if at := now(); at.After(beginning) {
+				return at
+			}
+
+			return beginning
+		},
+	}
+}
+
+// end is the last moment at which a client that trusts the CA of the set will talk to its server.
+func (s *Set) end() time.Time {
+	return earlier(s.Server.Chain[0].NotAfter, s.Authority.Certificate.NotAfter)
+}
