@@ -3,6 +3,7 @@ package actors
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -67,7 +68,7 @@ func (s *serviceActor) perform(effect service.Effect, cause uint64) {
 	case service.MonitorHealth:
 		s.monitor(effect.Attempt, cause)
 	case service.DeleteTask:
-		s.enqueue(call{run: s.deleteCall(effect.Attempt)})
+		s.enqueue(call{run: s.deleteCall(effect.Attempt), cause: cause})
 	}
 }
 
@@ -287,7 +288,12 @@ func (s *serviceActor) deleteCall(attempt uint64) func(context.Context) events.O
 		ctx, cancel := context.WithTimeout(ctx, endTimeout)
 		defer cancel()
 
-		if err := s.world.runtime.Delete(ctx, task); err != nil {
+		err := s.world.runtime.Delete(ctx, task)
+		if errors.Is(err, service.ErrOutputLost) {
+			return &events.ReportOutputLost{Attempt: attempt}
+		}
+
+		if err != nil {
 			s.world.logger.Warn("cannot delete the container, the next start tries again", "service", task.ID, "attempt", attempt, "error", err)
 		}
 

@@ -300,3 +300,28 @@ func TestTheReasonWhyThereIsNoLinkIsShown(t *testing.T) {
 		wantCalls(w, "Start")
 	})
 }
+
+// What was not known when an exit was recorded is an event of its own, and keeps nothing from starting.
+func TestOutputThatIsLostAfterTheExitIsTold(t *testing.T) {
+	story(t, func(w *actorstest.World) {
+		w.Boot(serve("a"))
+		w.UntilState("ext-a", events.StateRunning)
+		w.Runtime.LoseOutput("ext-a")
+		w.Runtime.Exit("ext-a", 1)
+		w.Run(time.Minute)
+		wantCalls(w, "Start", "ext-a", "ext-a")
+		w.UntilState("ext-a", events.StateRunning)
+
+		var told []string
+
+		for _, line := range w.Events("ext-a") {
+			if strings.Contains(line, "output") {
+				told = append(told, line)
+			}
+		}
+
+		if want := []string{"[Waiting]: Some of the last output of attempt 1 is lost, because its shim was killed"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}

@@ -47,7 +47,8 @@ type Runtime interface {
 	// Kill sends SIGKILL to every process of the task's cgroup; a task that has ended is no error.
 	Kill(ctx context.Context, task service.Task) error
 	// Delete kills what is left of the task and removes it with all that belongs to it; a task that is gone is no
-	// error. A container with another attempt's label is left alone.
+	// error. A container with another attempt's label is left alone. service.ErrOutputLost tells that it was removed, and
+	// that not all of what it printed is in its log.
 	Delete(ctx context.Context, task service.Task) error
 }
 

@@ -337,6 +337,7 @@ type Command struct {
 	//	*Command_ReportHealth
 	//	*Command_ReportConfigRefused
 	//	*Command_ReportConfigDelivered
+	//	*Command_ReportOutputLost
 	Kind          isCommand_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -546,6 +547,15 @@ func (x *Command) GetReportConfigDelivered() *ReportConfigDelivered {
 	return nil
 }
 
+func (x *Command) GetReportOutputLost() *ReportOutputLost {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_ReportOutputLost); ok {
+			return x.ReportOutputLost
+		}
+	}
+	return nil
+}
+
 type isCommand_Kind interface {
 	isCommand_Kind()
 }
@@ -618,6 +628,10 @@ type Command_ReportConfigDelivered struct {
 	ReportConfigDelivered *ReportConfigDelivered `protobuf:"bytes,26,opt,name=report_config_delivered,json=reportConfigDelivered,proto3,oneof"`
 }
 
+type Command_ReportOutputLost struct {
+	ReportOutputLost *ReportOutputLost `protobuf:"bytes,27,opt,name=report_output_lost,json=reportOutputLost,proto3,oneof"`
+}
+
 func (*Command_LoadSpec) isCommand_Kind() {}
 
 func (*Command_StartService) isCommand_Kind() {}
@@ -651,6 +665,8 @@ func (*Command_ReportHealth) isCommand_Kind() {}
 func (*Command_ReportConfigRefused) isCommand_Kind() {}
 
 func (*Command_ReportConfigDelivered) isCommand_Kind() {}
+
+func (*Command_ReportOutputLost) isCommand_Kind() {}
 
 // Lifecycle is what of a service file decides how the service lives. It is kept in full. What only decides what runs in
 // the container is kept as spec_hash; values of the environment never enter the journal, only their keyed hashes.
@@ -1153,6 +1169,51 @@ func (x *ReportConfigDelivered) GetDelivery() uint64 {
 	return 0
 }
 
+// ReportOutputLost: a task was removed whose shim had died with some of its output, after its exit was reported.
+type ReportOutputLost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportOutputLost) Reset() {
+	*x = ReportOutputLost{}
+	mi := &file_events_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportOutputLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportOutputLost) ProtoMessage() {}
+
+func (x *ReportOutputLost) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportOutputLost.ProtoReflect.Descriptor instead.
+func (*ReportOutputLost) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReportOutputLost) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
 // LoadSpec gives a service its file. It is the first command of every run of the daemon.
 type LoadSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1164,7 +1225,7 @@ type LoadSpec struct {
 
 func (x *LoadSpec) Reset() {
 	*x = LoadSpec{}
-	mi := &file_events_proto_msgTypes[10]
+	mi := &file_events_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1237,7 @@ func (x *LoadSpec) String() string {
 func (*LoadSpec) ProtoMessage() {}
 
 func (x *LoadSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[10]
+	mi := &file_events_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1250,7 @@ func (x *LoadSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadSpec.ProtoReflect.Descriptor instead.
 func (*LoadSpec) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{10}
+	return file_events_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LoadSpec) GetLifecycle() *Lifecycle {
@@ -1214,7 +1275,7 @@ type StartService struct {
 
 func (x *StartService) Reset() {
 	*x = StartService{}
-	mi := &file_events_proto_msgTypes[11]
+	mi := &file_events_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1226,7 +1287,7 @@ func (x *StartService) String() string {
 func (*StartService) ProtoMessage() {}
 
 func (x *StartService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[11]
+	mi := &file_events_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1239,7 +1300,7 @@ func (x *StartService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartService.ProtoReflect.Descriptor instead.
 func (*StartService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{11}
+	return file_events_proto_rawDescGZIP(), []int{12}
 }
 
 type StopService struct {
@@ -1250,7 +1311,7 @@ type StopService struct {
 
 func (x *StopService) Reset() {
 	*x = StopService{}
-	mi := &file_events_proto_msgTypes[12]
+	mi := &file_events_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1262,7 +1323,7 @@ func (x *StopService) String() string {
 func (*StopService) ProtoMessage() {}
 
 func (x *StopService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[12]
+	mi := &file_events_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1275,7 +1336,7 @@ func (x *StopService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopService.ProtoReflect.Descriptor instead.
 func (*StopService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{12}
+	return file_events_proto_rawDescGZIP(), []int{13}
 }
 
 type RestartService struct {
@@ -1286,7 +1347,7 @@ type RestartService struct {
 
 func (x *RestartService) Reset() {
 	*x = RestartService{}
-	mi := &file_events_proto_msgTypes[13]
+	mi := &file_events_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1359,7 @@ func (x *RestartService) String() string {
 func (*RestartService) ProtoMessage() {}
 
 func (x *RestartService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[13]
+	mi := &file_events_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1311,7 +1372,7 @@ func (x *RestartService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartService.ProtoReflect.Descriptor instead.
 func (*RestartService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{13}
+	return file_events_proto_rawDescGZIP(), []int{14}
 }
 
 // ShutdownService stops the service because the daemon goes down; what the person desired is unchanged.
@@ -1324,7 +1385,7 @@ type ShutdownService struct {
 
 func (x *ShutdownService) Reset() {
 	*x = ShutdownService{}
-	mi := &file_events_proto_msgTypes[14]
+	mi := &file_events_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1336,7 +1397,7 @@ func (x *ShutdownService) String() string {
 func (*ShutdownService) ProtoMessage() {}
 
 func (x *ShutdownService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[14]
+	mi := &file_events_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1349,7 +1410,7 @@ func (x *ShutdownService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownService.ProtoReflect.Descriptor instead.
 func (*ShutdownService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{14}
+	return file_events_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ShutdownService) GetHurry() bool {
@@ -1371,7 +1432,7 @@ type ObserveCondition struct {
 
 func (x *ObserveCondition) Reset() {
 	*x = ObserveCondition{}
-	mi := &file_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1444,7 @@ func (x *ObserveCondition) String() string {
 func (*ObserveCondition) ProtoMessage() {}
 
 func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1457,7 @@ func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveCondition.ProtoReflect.Descriptor instead.
 func (*ObserveCondition) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{15}
+	return file_events_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ObserveCondition) GetKey() string {
@@ -1431,7 +1492,7 @@ type ElapseTimer struct {
 
 func (x *ElapseTimer) Reset() {
 	*x = ElapseTimer{}
-	mi := &file_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1504,7 @@ func (x *ElapseTimer) String() string {
 func (*ElapseTimer) ProtoMessage() {}
 
 func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1517,7 @@ func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ElapseTimer.ProtoReflect.Descriptor instead.
 func (*ElapseTimer) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{16}
+	return file_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ElapseTimer) GetAttempt() uint64 {
@@ -1490,7 +1551,7 @@ type ReportPrepared struct {
 
 func (x *ReportPrepared) Reset() {
 	*x = ReportPrepared{}
-	mi := &file_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1563,7 @@ func (x *ReportPrepared) String() string {
 func (*ReportPrepared) ProtoMessage() {}
 
 func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1576,7 @@ func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportPrepared.ProtoReflect.Descriptor instead.
 func (*ReportPrepared) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{17}
+	return file_events_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReportPrepared) GetAttempt() uint64 {
@@ -1537,7 +1598,7 @@ type ReportStarted struct {
 
 func (x *ReportStarted) Reset() {
 	*x = ReportStarted{}
-	mi := &file_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1610,7 @@ func (x *ReportStarted) String() string {
 func (*ReportStarted) ProtoMessage() {}
 
 func (x *ReportStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1623,7 @@ func (x *ReportStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStarted.ProtoReflect.Descriptor instead.
 func (*ReportStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{18}
+	return file_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReportStarted) GetAttempt() uint64 {
@@ -1603,7 +1664,7 @@ type ReportStartFailed struct {
 
 func (x *ReportStartFailed) Reset() {
 	*x = ReportStartFailed{}
-	mi := &file_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1676,7 @@ func (x *ReportStartFailed) String() string {
 func (*ReportStartFailed) ProtoMessage() {}
 
 func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1689,7 @@ func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStartFailed.ProtoReflect.Descriptor instead.
 func (*ReportStartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{19}
+	return file_events_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReportStartFailed) GetAttempt() uint64 {
@@ -1655,7 +1716,7 @@ type ReportExited struct {
 
 func (x *ReportExited) Reset() {
 	*x = ReportExited{}
-	mi := &file_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1728,7 @@ func (x *ReportExited) String() string {
 func (*ReportExited) ProtoMessage() {}
 
 func (x *ReportExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1741,7 @@ func (x *ReportExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportExited.ProtoReflect.Descriptor instead.
 func (*ReportExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{20}
+	return file_events_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReportExited) GetAttempt() uint64 {
@@ -1705,16 +1766,17 @@ type Exit struct {
 	Signal        int32                  `protobuf:"varint,3,opt,name=signal,proto3" json:"signal,omitempty"` // number of the signal that ended PID 1, 0 if none
 	Oom           bool                   `protobuf:"varint,4,opt,name=oom,proto3" json:"oom,omitempty"`       // the kernel killed a process of the cgroup for lack of memory
 	At            *Instant               `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
-	LogCursor     uint64                 `protobuf:"varint,6,opt,name=log_cursor,json=logCursor,proto3" json:"log_cursor,omitempty"` // offset in the service's log stream where the run ended
-	LastLines     string                 `protobuf:"bytes,7,opt,name=last_lines,json=lastLines,proto3" json:"last_lines,omitempty"`  // at most 4 KiB, values given to extactor replaced by [redacted]
-	Explanation   string                 `protobuf:"bytes,8,opt,name=explanation,proto3" json:"explanation,omitempty"`               // in plain words why the program could not be executed; empty where it was
+	LogCursor     uint64                 `protobuf:"varint,6,opt,name=log_cursor,json=logCursor,proto3" json:"log_cursor,omitempty"`    // offset in the service's log stream where the run ended
+	LastLines     string                 `protobuf:"bytes,7,opt,name=last_lines,json=lastLines,proto3" json:"last_lines,omitempty"`     // at most 4 KiB, values given to extactor replaced by [redacted]
+	Explanation   string                 `protobuf:"bytes,8,opt,name=explanation,proto3" json:"explanation,omitempty"`                  // in plain words why the program could not be executed; empty where it was
+	OutputLost    bool                   `protobuf:"varint,9,opt,name=output_lost,json=outputLost,proto3" json:"output_lost,omitempty"` // some of what it printed last is not in its log
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1788,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +1801,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{21}
+	return file_events_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Exit) GetKnown() bool {
@@ -1798,6 +1860,13 @@ func (x *Exit) GetExplanation() string {
 	return ""
 }
 
+func (x *Exit) GetOutputLost() bool {
+	if x != nil {
+		return x.OutputLost
+	}
+	return false
+}
+
 // Observed is what containerd shows for one service.
 type Observed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1816,7 +1885,7 @@ type Observed struct {
 
 func (x *Observed) Reset() {
 	*x = Observed{}
-	mi := &file_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +1897,7 @@ func (x *Observed) String() string {
 func (*Observed) ProtoMessage() {}
 
 func (x *Observed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +1910,7 @@ func (x *Observed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observed.ProtoReflect.Descriptor instead.
 func (*Observed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{22}
+	return file_events_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Observed) GetStatus() TaskStatus {
@@ -1917,7 +1986,7 @@ type RecoverService struct {
 
 func (x *RecoverService) Reset() {
 	*x = RecoverService{}
-	mi := &file_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +1998,7 @@ func (x *RecoverService) String() string {
 func (*RecoverService) ProtoMessage() {}
 
 func (x *RecoverService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +2011,7 @@ func (x *RecoverService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverService.ProtoReflect.Descriptor instead.
 func (*RecoverService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{23}
+	return file_events_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RecoverService) GetObserved() *Observed {
@@ -1998,6 +2067,7 @@ type Event struct {
 	//	*Event_JournalChanged
 	//	*Event_FilesRead
 	//	*Event_ShutdownBegan
+	//	*Event_OutputLost
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2005,7 +2075,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2087,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2100,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{24}
+	return file_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Event) GetKind() isEvent_Kind {
@@ -2409,6 +2479,15 @@ func (x *Event) GetShutdownBegan() *ShutdownBegan {
 	return nil
 }
 
+func (x *Event) GetOutputLost() *OutputLost {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_OutputLost); ok {
+			return x.OutputLost
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -2578,6 +2657,10 @@ type Event_ShutdownBegan struct {
 	ShutdownBegan *ShutdownBegan `protobuf:"bytes,48,opt,name=shutdown_began,json=shutdownBegan,proto3,oneof"`
 }
 
+type Event_OutputLost struct {
+	OutputLost *OutputLost `protobuf:"bytes,49,opt,name=output_lost,json=outputLost,proto3,oneof"`
+}
+
 func (*Event_SpecLoaded) isEvent_Kind() {}
 
 func (*Event_DesiredChanged) isEvent_Kind() {}
@@ -2660,6 +2743,8 @@ func (*Event_FilesRead) isEvent_Kind() {}
 
 func (*Event_ShutdownBegan) isEvent_Kind() {}
 
+func (*Event_OutputLost) isEvent_Kind() {}
+
 type SpecLoaded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lifecycle     *Lifecycle             `protobuf:"bytes,1,opt,name=lifecycle,proto3" json:"lifecycle,omitempty"`
@@ -2670,7 +2755,7 @@ type SpecLoaded struct {
 
 func (x *SpecLoaded) Reset() {
 	*x = SpecLoaded{}
-	mi := &file_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2767,7 @@ func (x *SpecLoaded) String() string {
 func (*SpecLoaded) ProtoMessage() {}
 
 func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2780,7 @@ func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecLoaded.ProtoReflect.Descriptor instead.
 func (*SpecLoaded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{25}
+	return file_events_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SpecLoaded) GetLifecycle() *Lifecycle {
@@ -2723,7 +2808,7 @@ type DesiredChanged struct {
 
 func (x *DesiredChanged) Reset() {
 	*x = DesiredChanged{}
-	mi := &file_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2735,7 +2820,7 @@ func (x *DesiredChanged) String() string {
 func (*DesiredChanged) ProtoMessage() {}
 
 func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2748,7 +2833,7 @@ func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DesiredChanged.ProtoReflect.Descriptor instead.
 func (*DesiredChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{26}
+	return file_events_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DesiredChanged) GetStarted() bool {
@@ -2776,7 +2861,7 @@ type AttemptBegan struct {
 
 func (x *AttemptBegan) Reset() {
 	*x = AttemptBegan{}
-	mi := &file_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2788,7 +2873,7 @@ func (x *AttemptBegan) String() string {
 func (*AttemptBegan) ProtoMessage() {}
 
 func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2801,7 +2886,7 @@ func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptBegan.ProtoReflect.Descriptor instead.
 func (*AttemptBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{27}
+	return file_events_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AttemptBegan) GetAttempt() uint64 {
@@ -2828,7 +2913,7 @@ type SpecChanged struct {
 
 func (x *SpecChanged) Reset() {
 	*x = SpecChanged{}
-	mi := &file_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2840,7 +2925,7 @@ func (x *SpecChanged) String() string {
 func (*SpecChanged) ProtoMessage() {}
 
 func (x *SpecChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2853,7 +2938,7 @@ func (x *SpecChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecChanged.ProtoReflect.Descriptor instead.
 func (*SpecChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{28}
+	return file_events_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SpecChanged) GetLifecycle() *Lifecycle {
@@ -2875,7 +2960,7 @@ type HealthChanged struct {
 
 func (x *HealthChanged) Reset() {
 	*x = HealthChanged{}
-	mi := &file_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2887,7 +2972,7 @@ func (x *HealthChanged) String() string {
 func (*HealthChanged) ProtoMessage() {}
 
 func (x *HealthChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2900,7 +2985,7 @@ func (x *HealthChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthChanged.ProtoReflect.Descriptor instead.
 func (*HealthChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{29}
+	return file_events_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *HealthChanged) GetHealthy() bool {
@@ -2937,7 +3022,7 @@ type ConfigDelivered struct {
 
 func (x *ConfigDelivered) Reset() {
 	*x = ConfigDelivered{}
-	mi := &file_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2949,7 +3034,7 @@ func (x *ConfigDelivered) String() string {
 func (*ConfigDelivered) ProtoMessage() {}
 
 func (x *ConfigDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2962,7 +3047,7 @@ func (x *ConfigDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigDelivered.ProtoReflect.Descriptor instead.
 func (*ConfigDelivered) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{30}
+	return file_events_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConfigDelivered) GetAttempt() uint64 {
@@ -3004,7 +3089,7 @@ type ConfigConfirmed struct {
 
 func (x *ConfigConfirmed) Reset() {
 	*x = ConfigConfirmed{}
-	mi := &file_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3016,7 +3101,7 @@ func (x *ConfigConfirmed) String() string {
 func (*ConfigConfirmed) ProtoMessage() {}
 
 func (x *ConfigConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3029,7 +3114,7 @@ func (x *ConfigConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigConfirmed.ProtoReflect.Descriptor instead.
 func (*ConfigConfirmed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{31}
+	return file_events_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ConfigConfirmed) GetAttempt() uint64 {
@@ -3057,7 +3142,7 @@ type FilesRead struct {
 
 func (x *FilesRead) Reset() {
 	*x = FilesRead{}
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3069,7 +3154,7 @@ func (x *FilesRead) String() string {
 func (*FilesRead) ProtoMessage() {}
 
 func (x *FilesRead) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3082,7 +3167,7 @@ func (x *FilesRead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilesRead.ProtoReflect.Descriptor instead.
 func (*FilesRead) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{32}
+	return file_events_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *FilesRead) GetFiles() []*FileRead {
@@ -3106,7 +3191,7 @@ type FileRead struct {
 
 func (x *FileRead) Reset() {
 	*x = FileRead{}
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3118,7 +3203,7 @@ func (x *FileRead) String() string {
 func (*FileRead) ProtoMessage() {}
 
 func (x *FileRead) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3131,7 +3216,7 @@ func (x *FileRead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileRead.ProtoReflect.Descriptor instead.
 func (*FileRead) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{33}
+	return file_events_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FileRead) GetAction() string {
@@ -3179,7 +3264,7 @@ type ShutdownBegan struct {
 
 func (x *ShutdownBegan) Reset() {
 	*x = ShutdownBegan{}
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3191,7 +3276,7 @@ func (x *ShutdownBegan) String() string {
 func (*ShutdownBegan) ProtoMessage() {}
 
 func (x *ShutdownBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3204,7 +3289,7 @@ func (x *ShutdownBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownBegan.ProtoReflect.Descriptor instead.
 func (*ShutdownBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{34}
+	return file_events_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ShutdownBegan) GetHurry() bool {
@@ -3225,7 +3310,7 @@ type JournalChanged struct {
 
 func (x *JournalChanged) Reset() {
 	*x = JournalChanged{}
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3237,7 +3322,7 @@ func (x *JournalChanged) String() string {
 func (*JournalChanged) ProtoMessage() {}
 
 func (x *JournalChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3250,7 +3335,7 @@ func (x *JournalChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalChanged.ProtoReflect.Descriptor instead.
 func (*JournalChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{35}
+	return file_events_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *JournalChanged) GetHealthy() bool {
@@ -3279,7 +3364,7 @@ type DependencyTimedOut struct {
 
 func (x *DependencyTimedOut) Reset() {
 	*x = DependencyTimedOut{}
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3291,7 +3376,7 @@ func (x *DependencyTimedOut) String() string {
 func (*DependencyTimedOut) ProtoMessage() {}
 
 func (x *DependencyTimedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3304,7 +3389,7 @@ func (x *DependencyTimedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DependencyTimedOut.ProtoReflect.Descriptor instead.
 func (*DependencyTimedOut) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{36}
+	return file_events_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DependencyTimedOut) GetKey() string {
@@ -3338,7 +3423,7 @@ type CycleFound struct {
 
 func (x *CycleFound) Reset() {
 	*x = CycleFound{}
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3435,7 @@ func (x *CycleFound) String() string {
 func (*CycleFound) ProtoMessage() {}
 
 func (x *CycleFound) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3448,7 @@ func (x *CycleFound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CycleFound.ProtoReflect.Descriptor instead.
 func (*CycleFound) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{37}
+	return file_events_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CycleFound) GetPath() []string {
@@ -3382,7 +3467,7 @@ type ServiceRemoved struct {
 
 func (x *ServiceRemoved) Reset() {
 	*x = ServiceRemoved{}
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3394,7 +3479,7 @@ func (x *ServiceRemoved) String() string {
 func (*ServiceRemoved) ProtoMessage() {}
 
 func (x *ServiceRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3407,7 +3492,7 @@ func (x *ServiceRemoved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRemoved.ProtoReflect.Descriptor instead.
 func (*ServiceRemoved) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{38}
+	return file_events_proto_rawDescGZIP(), []int{39}
 }
 
 // RootfsReplaced: the root file system, or the entrypoint in it, is another one than at the last start.
@@ -3421,7 +3506,7 @@ type RootfsReplaced struct {
 
 func (x *RootfsReplaced) Reset() {
 	*x = RootfsReplaced{}
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3433,7 +3518,7 @@ func (x *RootfsReplaced) String() string {
 func (*RootfsReplaced) ProtoMessage() {}
 
 func (x *RootfsReplaced) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3446,7 +3531,7 @@ func (x *RootfsReplaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RootfsReplaced.ProtoReflect.Descriptor instead.
 func (*RootfsReplaced) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{39}
+	return file_events_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RootfsReplaced) GetBefore() string {
@@ -3474,7 +3559,7 @@ type HostChanged struct {
 
 func (x *HostChanged) Reset() {
 	*x = HostChanged{}
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3486,7 +3571,7 @@ func (x *HostChanged) String() string {
 func (*HostChanged) ProtoMessage() {}
 
 func (x *HostChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3499,7 +3584,7 @@ func (x *HostChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostChanged.ProtoReflect.Descriptor instead.
 func (*HostChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{40}
+	return file_events_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *HostChanged) GetUp() bool {
@@ -3527,7 +3612,7 @@ type ConditionChanged struct {
 
 func (x *ConditionChanged) Reset() {
 	*x = ConditionChanged{}
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3539,7 +3624,7 @@ func (x *ConditionChanged) String() string {
 func (*ConditionChanged) ProtoMessage() {}
 
 func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3552,7 +3637,7 @@ func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionChanged.ProtoReflect.Descriptor instead.
 func (*ConditionChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{41}
+	return file_events_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ConditionChanged) GetKey() string {
@@ -3586,7 +3671,7 @@ type UnmetChanged struct {
 
 func (x *UnmetChanged) Reset() {
 	*x = UnmetChanged{}
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3598,7 +3683,7 @@ func (x *UnmetChanged) String() string {
 func (*UnmetChanged) ProtoMessage() {}
 
 func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3611,7 +3696,7 @@ func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnmetChanged.ProtoReflect.Descriptor instead.
 func (*UnmetChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{42}
+	return file_events_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UnmetChanged) GetUnmet() []string {
@@ -3630,7 +3715,7 @@ type PreparationStarted struct {
 
 func (x *PreparationStarted) Reset() {
 	*x = PreparationStarted{}
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3642,7 +3727,7 @@ func (x *PreparationStarted) String() string {
 func (*PreparationStarted) ProtoMessage() {}
 
 func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3655,7 +3740,7 @@ func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreparationStarted.ProtoReflect.Descriptor instead.
 func (*PreparationStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{43}
+	return file_events_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PreparationStarted) GetAttempt() uint64 {
@@ -3675,7 +3760,7 @@ type RunnerCreated struct {
 
 func (x *RunnerCreated) Reset() {
 	*x = RunnerCreated{}
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3687,7 +3772,7 @@ func (x *RunnerCreated) String() string {
 func (*RunnerCreated) ProtoMessage() {}
 
 func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3700,7 +3785,7 @@ func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerCreated.ProtoReflect.Descriptor instead.
 func (*RunnerCreated) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{44}
+	return file_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RunnerCreated) GetAttempt() uint64 {
@@ -3730,7 +3815,7 @@ type TaskStarted struct {
 
 func (x *TaskStarted) Reset() {
 	*x = TaskStarted{}
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3742,7 +3827,7 @@ func (x *TaskStarted) String() string {
 func (*TaskStarted) ProtoMessage() {}
 
 func (x *TaskStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3755,7 +3840,7 @@ func (x *TaskStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStarted.ProtoReflect.Descriptor instead.
 func (*TaskStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{45}
+	return file_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TaskStarted) GetAttempt() uint64 {
@@ -3804,7 +3889,7 @@ type StartFailed struct {
 
 func (x *StartFailed) Reset() {
 	*x = StartFailed{}
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3816,7 +3901,7 @@ func (x *StartFailed) String() string {
 func (*StartFailed) ProtoMessage() {}
 
 func (x *StartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3829,7 +3914,7 @@ func (x *StartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailed.ProtoReflect.Descriptor instead.
 func (*StartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{46}
+	return file_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *StartFailed) GetAttempt() uint64 {
@@ -3864,7 +3949,7 @@ type TaskExited struct {
 
 func (x *TaskExited) Reset() {
 	*x = TaskExited{}
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3876,7 +3961,7 @@ func (x *TaskExited) String() string {
 func (*TaskExited) ProtoMessage() {}
 
 func (x *TaskExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3889,7 +3974,7 @@ func (x *TaskExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExited.ProtoReflect.Descriptor instead.
 func (*TaskExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{47}
+	return file_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *TaskExited) GetAttempt() uint64 {
@@ -3927,7 +4012,7 @@ type RestartScheduled struct {
 
 func (x *RestartScheduled) Reset() {
 	*x = RestartScheduled{}
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3939,7 +4024,7 @@ func (x *RestartScheduled) String() string {
 func (*RestartScheduled) ProtoMessage() {}
 
 func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3952,7 +4037,7 @@ func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartScheduled.ProtoReflect.Descriptor instead.
 func (*RestartScheduled) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{48}
+	return file_events_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RestartScheduled) GetAttempt() uint64 {
@@ -4000,7 +4085,7 @@ type BackoffElapsed struct {
 
 func (x *BackoffElapsed) Reset() {
 	*x = BackoffElapsed{}
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4012,7 +4097,7 @@ func (x *BackoffElapsed) String() string {
 func (*BackoffElapsed) ProtoMessage() {}
 
 func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4025,7 +4110,7 @@ func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackoffElapsed.ProtoReflect.Descriptor instead.
 func (*BackoffElapsed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{49}
+	return file_events_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *BackoffElapsed) GetAttempt() uint64 {
@@ -4052,7 +4137,7 @@ type StopBegan struct {
 
 func (x *StopBegan) Reset() {
 	*x = StopBegan{}
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4064,7 +4149,7 @@ func (x *StopBegan) String() string {
 func (*StopBegan) ProtoMessage() {}
 
 func (x *StopBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4077,7 +4162,7 @@ func (x *StopBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopBegan.ProtoReflect.Descriptor instead.
 func (*StopBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{50}
+	return file_events_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *StopBegan) GetReason() StopReason {
@@ -4105,7 +4190,7 @@ type SignalSent struct {
 
 func (x *SignalSent) Reset() {
 	*x = SignalSent{}
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4117,7 +4202,7 @@ func (x *SignalSent) String() string {
 func (*SignalSent) ProtoMessage() {}
 
 func (x *SignalSent) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4130,7 +4215,7 @@ func (x *SignalSent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalSent.ProtoReflect.Descriptor instead.
 func (*SignalSent) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{51}
+	return file_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SignalSent) GetSignal() string {
@@ -4163,7 +4248,7 @@ type ServiceFinished struct {
 
 func (x *ServiceFinished) Reset() {
 	*x = ServiceFinished{}
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4175,7 +4260,7 @@ func (x *ServiceFinished) String() string {
 func (*ServiceFinished) ProtoMessage() {}
 
 func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4188,7 +4273,7 @@ func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFinished.ProtoReflect.Descriptor instead.
 func (*ServiceFinished) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{52}
+	return file_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ServiceFinished) GetStopped() StopReason {
@@ -4207,7 +4292,7 @@ type ServiceFailed struct {
 
 func (x *ServiceFailed) Reset() {
 	*x = ServiceFailed{}
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4219,7 +4304,7 @@ func (x *ServiceFailed) String() string {
 func (*ServiceFailed) ProtoMessage() {}
 
 func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4232,7 +4317,7 @@ func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFailed.ProtoReflect.Descriptor instead.
 func (*ServiceFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{53}
+	return file_events_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ServiceFailed) GetReason() string {
@@ -4251,7 +4336,7 @@ type ServiceSkipped struct {
 
 func (x *ServiceSkipped) Reset() {
 	*x = ServiceSkipped{}
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4263,7 +4348,7 @@ func (x *ServiceSkipped) String() string {
 func (*ServiceSkipped) ProtoMessage() {}
 
 func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4276,7 +4361,7 @@ func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceSkipped.ProtoReflect.Descriptor instead.
 func (*ServiceSkipped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{54}
+	return file_events_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ServiceSkipped) GetReason() string {
@@ -4300,7 +4385,7 @@ type TaskAdopted struct {
 
 func (x *TaskAdopted) Reset() {
 	*x = TaskAdopted{}
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4312,7 +4397,7 @@ func (x *TaskAdopted) String() string {
 func (*TaskAdopted) ProtoMessage() {}
 
 func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4325,7 +4410,7 @@ func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskAdopted.ProtoReflect.Descriptor instead.
 func (*TaskAdopted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{55}
+	return file_events_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *TaskAdopted) GetAttempt() uint64 {
@@ -4373,7 +4458,7 @@ type TaskLost struct {
 
 func (x *TaskLost) Reset() {
 	*x = TaskLost{}
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4385,7 +4470,7 @@ func (x *TaskLost) String() string {
 func (*TaskLost) ProtoMessage() {}
 
 func (x *TaskLost) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4398,10 +4483,55 @@ func (x *TaskLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLost.ProtoReflect.Descriptor instead.
 func (*TaskLost) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{56}
+	return file_events_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *TaskLost) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+// OutputLost: some of what a task printed last is not in its log, which was not known when its exit was recorded.
+type OutputLost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       uint64                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OutputLost) Reset() {
+	*x = OutputLost{}
+	mi := &file_events_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OutputLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OutputLost) ProtoMessage() {}
+
+func (x *OutputLost) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OutputLost.ProtoReflect.Descriptor instead.
+func (*OutputLost) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *OutputLost) GetAttempt() uint64 {
 	if x != nil {
 		return x.Attempt
 	}
@@ -4419,7 +4549,7 @@ type Recovered struct {
 
 func (x *Recovered) Reset() {
 	*x = Recovered{}
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +4561,7 @@ func (x *Recovered) String() string {
 func (*Recovered) ProtoMessage() {}
 
 func (x *Recovered) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +4574,7 @@ func (x *Recovered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recovered.ProtoReflect.Descriptor instead.
 func (*Recovered) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{57}
+	return file_events_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Recovered) GetRow() string {
@@ -4472,7 +4602,7 @@ type TaskDiscarded struct {
 
 func (x *TaskDiscarded) Reset() {
 	*x = TaskDiscarded{}
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4484,7 +4614,7 @@ func (x *TaskDiscarded) String() string {
 func (*TaskDiscarded) ProtoMessage() {}
 
 func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4497,7 +4627,7 @@ func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDiscarded.ProtoReflect.Descriptor instead.
 func (*TaskDiscarded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{58}
+	return file_events_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *TaskDiscarded) GetAttempt() uint64 {
@@ -4561,7 +4691,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4573,7 +4703,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4586,7 +4716,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{59}
+	return file_events_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Snapshot) GetState() string {
@@ -4863,7 +4993,7 @@ type ConditionState struct {
 
 func (x *ConditionState) Reset() {
 	*x = ConditionState{}
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4875,7 +5005,7 @@ func (x *ConditionState) String() string {
 func (*ConditionState) ProtoMessage() {}
 
 func (x *ConditionState) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4888,7 +5018,7 @@ func (x *ConditionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
 func (*ConditionState) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{60}
+	return file_events_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ConditionState) GetKey() string {
@@ -4944,7 +5074,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_events_proto_msgTypes[61]
+	mi := &file_events_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4956,7 +5086,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[61]
+	mi := &file_events_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4969,7 +5099,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{61}
+	return file_events_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Gap) GetFrom() uint64 {
@@ -4997,7 +5127,7 @@ type DaemonStarted struct {
 
 func (x *DaemonStarted) Reset() {
 	*x = DaemonStarted{}
-	mi := &file_events_proto_msgTypes[62]
+	mi := &file_events_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5009,7 +5139,7 @@ func (x *DaemonStarted) String() string {
 func (*DaemonStarted) ProtoMessage() {}
 
 func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[62]
+	mi := &file_events_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5022,7 +5152,7 @@ func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStarted.ProtoReflect.Descriptor instead.
 func (*DaemonStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{62}
+	return file_events_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *DaemonStarted) GetVersion() string {
@@ -5055,7 +5185,7 @@ type DaemonStopped struct {
 
 func (x *DaemonStopped) Reset() {
 	*x = DaemonStopped{}
-	mi := &file_events_proto_msgTypes[63]
+	mi := &file_events_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5067,7 +5197,7 @@ func (x *DaemonStopped) String() string {
 func (*DaemonStopped) ProtoMessage() {}
 
 func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[63]
+	mi := &file_events_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5080,7 +5210,7 @@ func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStopped.ProtoReflect.Descriptor instead.
 func (*DaemonStopped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{63}
+	return file_events_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *DaemonStopped) GetReason() string {
@@ -5100,7 +5230,7 @@ type RuntimeConnected struct {
 
 func (x *RuntimeConnected) Reset() {
 	*x = RuntimeConnected{}
-	mi := &file_events_proto_msgTypes[64]
+	mi := &file_events_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5112,7 +5242,7 @@ func (x *RuntimeConnected) String() string {
 func (*RuntimeConnected) ProtoMessage() {}
 
 func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[64]
+	mi := &file_events_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5125,7 +5255,7 @@ func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeConnected.ProtoReflect.Descriptor instead.
 func (*RuntimeConnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{64}
+	return file_events_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *RuntimeConnected) GetAddress() string {
@@ -5151,7 +5281,7 @@ type RuntimeDisconnected struct {
 
 func (x *RuntimeDisconnected) Reset() {
 	*x = RuntimeDisconnected{}
-	mi := &file_events_proto_msgTypes[65]
+	mi := &file_events_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5163,7 +5293,7 @@ func (x *RuntimeDisconnected) String() string {
 func (*RuntimeDisconnected) ProtoMessage() {}
 
 func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[65]
+	mi := &file_events_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5176,7 +5306,7 @@ func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeDisconnected.ProtoReflect.Descriptor instead.
 func (*RuntimeDisconnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{65}
+	return file_events_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RuntimeDisconnected) GetProblem() string {
@@ -5196,7 +5326,7 @@ type SpecRejected struct {
 
 func (x *SpecRejected) Reset() {
 	*x = SpecRejected{}
-	mi := &file_events_proto_msgTypes[66]
+	mi := &file_events_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5208,7 +5338,7 @@ func (x *SpecRejected) String() string {
 func (*SpecRejected) ProtoMessage() {}
 
 func (x *SpecRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[66]
+	mi := &file_events_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5221,7 +5351,7 @@ func (x *SpecRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecRejected.ProtoReflect.Descriptor instead.
 func (*SpecRejected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{66}
+	return file_events_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SpecRejected) GetFile() string {
@@ -5248,7 +5378,7 @@ type ServiceQuarantined struct {
 
 func (x *ServiceQuarantined) Reset() {
 	*x = ServiceQuarantined{}
-	mi := &file_events_proto_msgTypes[67]
+	mi := &file_events_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5260,7 +5390,7 @@ func (x *ServiceQuarantined) String() string {
 func (*ServiceQuarantined) ProtoMessage() {}
 
 func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[67]
+	mi := &file_events_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5273,7 +5403,7 @@ func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceQuarantined.ProtoReflect.Descriptor instead.
 func (*ServiceQuarantined) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{67}
+	return file_events_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ServiceQuarantined) GetProblem() string {
@@ -5294,7 +5424,7 @@ const file_events_proto_rawDesc = "" +
 	"\x06Origin\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x10\n" +
-	"\x03via\x18\x03 \x01(\tR\x03via\"\xa2\v\n" +
+	"\x03via\x18\x03 \x01(\tR\x03via\"\xf8\v\n" +
 	"\aCommand\x12+\n" +
 	"\x02at\x18\x01 \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\x122\n" +
 	"\x06origin\x18\x02 \x01(\v2\x1a.extactor.events.v1.OriginR\x06origin\x12;\n" +
@@ -5316,7 +5446,8 @@ const file_events_proto_rawDesc = "" +
 	"\x0eremove_service\x18\x17 \x01(\v2!.extactor.events.v1.RemoveServiceH\x00R\rremoveService\x12G\n" +
 	"\rreport_health\x18\x18 \x01(\v2 .extactor.events.v1.ReportHealthH\x00R\freportHealth\x12]\n" +
 	"\x15report_config_refused\x18\x19 \x01(\v2'.extactor.events.v1.ReportConfigRefusedH\x00R\x13reportConfigRefused\x12c\n" +
-	"\x17report_config_delivered\x18\x1a \x01(\v2).extactor.events.v1.ReportConfigDeliveredH\x00R\x15reportConfigDeliveredB\x06\n" +
+	"\x17report_config_delivered\x18\x1a \x01(\v2).extactor.events.v1.ReportConfigDeliveredH\x00R\x15reportConfigDelivered\x12T\n" +
+	"\x12report_output_lost\x18\x1b \x01(\v2$.extactor.events.v1.ReportOutputLostH\x00R\x10reportOutputLostB\x06\n" +
 	"\x04kind\"\xb3\a\n" +
 	"\tLifecycle\x12\x18\n" +
 	"\arestart\x18\x01 \x01(\tR\arestart\x12\x18\n" +
@@ -5365,7 +5496,9 @@ const file_events_proto_rawDesc = "" +
 	"\aproblem\x18\x02 \x01(\tR\aproblem\"M\n" +
 	"\x15ReportConfigDelivered\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12\x1a\n" +
-	"\bdelivery\x18\x02 \x01(\x04R\bdelivery\"`\n" +
+	"\bdelivery\x18\x02 \x01(\x04R\bdelivery\",\n" +
+	"\x10ReportOutputLost\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\"`\n" +
 	"\bLoadSpec\x12;\n" +
 	"\tlifecycle\x18\x01 \x01(\v2\x1d.extactor.events.v1.LifecycleR\tlifecycle\x12\x17\n" +
 	"\aboot_id\x18\x02 \x01(\tR\x06bootId\"\x0e\n" +
@@ -5394,7 +5527,7 @@ const file_events_proto_rawDesc = "" +
 	"\aproblem\x18\x02 \x01(\tR\aproblem\"V\n" +
 	"\fReportExited\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\x12,\n" +
-	"\x04exit\x18\x02 \x01(\v2\x18.extactor.events.v1.ExitR\x04exit\"\xe7\x01\n" +
+	"\x04exit\x18\x02 \x01(\v2\x18.extactor.events.v1.ExitR\x04exit\"\x88\x02\n" +
 	"\x04Exit\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\bR\x05known\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\x05R\x04code\x12\x16\n" +
@@ -5405,7 +5538,9 @@ const file_events_proto_rawDesc = "" +
 	"log_cursor\x18\x06 \x01(\x04R\tlogCursor\x12\x1d\n" +
 	"\n" +
 	"last_lines\x18\a \x01(\tR\tlastLines\x12 \n" +
-	"\vexplanation\x18\b \x01(\tR\vexplanation\"\xd4\x02\n" +
+	"\vexplanation\x18\b \x01(\tR\vexplanation\x12\x1f\n" +
+	"\voutput_lost\x18\t \x01(\bR\n" +
+	"outputLost\"\xd4\x02\n" +
 	"\bObserved\x126\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1e.extactor.events.v1.TaskStatusR\x06status\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
@@ -5417,7 +5552,7 @@ const file_events_proto_rawDesc = "" +
 	"\astarted\x18\b \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12+\n" +
 	"\x02at\x18\t \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\"J\n" +
 	"\x0eRecoverService\x128\n" +
-	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\x8c\x18\n" +
+	"\bobserved\x18\x01 \x01(\v2\x1c.extactor.events.v1.ObservedR\bobserved\"\xcf\x18\n" +
 	"\x05Event\x12A\n" +
 	"\vspec_loaded\x18\x01 \x01(\v2\x1e.extactor.events.v1.SpecLoadedH\x00R\n" +
 	"specLoaded\x12M\n" +
@@ -5466,7 +5601,9 @@ const file_events_proto_rawDesc = "" +
 	"\x0fjournal_changed\x18. \x01(\v2\".extactor.events.v1.JournalChangedH\x00R\x0ejournalChanged\x12>\n" +
 	"\n" +
 	"files_read\x18/ \x01(\v2\x1d.extactor.events.v1.FilesReadH\x00R\tfilesRead\x12J\n" +
-	"\x0eshutdown_began\x180 \x01(\v2!.extactor.events.v1.ShutdownBeganH\x00R\rshutdownBeganB\x06\n" +
+	"\x0eshutdown_began\x180 \x01(\v2!.extactor.events.v1.ShutdownBeganH\x00R\rshutdownBegan\x12A\n" +
+	"\voutput_lost\x181 \x01(\v2\x1e.extactor.events.v1.OutputLostH\x00R\n" +
+	"outputLostB\x06\n" +
 	"\x04kind\"b\n" +
 	"\n" +
 	"SpecLoaded\x12;\n" +
@@ -5576,6 +5713,9 @@ const file_events_proto_rawDesc = "" +
 	"\astarted\x18\x04 \x01(\v2\x1b.extactor.events.v1.InstantR\astarted\x12\x12\n" +
 	"\x04hash\x18\x05 \x01(\tR\x04hash\"$\n" +
 	"\bTaskLost\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\x04R\aattempt\"&\n" +
+	"\n" +
+	"OutputLost\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x04R\aattempt\"5\n" +
 	"\tRecovered\x12\x10\n" +
 	"\x03row\x18\x01 \x01(\tR\x03row\x12\x16\n" +
@@ -5696,7 +5836,7 @@ func file_events_proto_rawDescGZIP() []byte {
 }
 
 var file_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
+var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
 var file_events_proto_goTypes = []any{
 	(Timer)(0),                    // 0: extactor.events.v1.Timer
 	(TaskStatus)(0),               // 1: extactor.events.v1.TaskStatus
@@ -5711,162 +5851,166 @@ var file_events_proto_goTypes = []any{
 	(*ReportHealth)(nil),          // 10: extactor.events.v1.ReportHealth
 	(*ReportConfigRefused)(nil),   // 11: extactor.events.v1.ReportConfigRefused
 	(*ReportConfigDelivered)(nil), // 12: extactor.events.v1.ReportConfigDelivered
-	(*LoadSpec)(nil),              // 13: extactor.events.v1.LoadSpec
-	(*StartService)(nil),          // 14: extactor.events.v1.StartService
-	(*StopService)(nil),           // 15: extactor.events.v1.StopService
-	(*RestartService)(nil),        // 16: extactor.events.v1.RestartService
-	(*ShutdownService)(nil),       // 17: extactor.events.v1.ShutdownService
-	(*ObserveCondition)(nil),      // 18: extactor.events.v1.ObserveCondition
-	(*ElapseTimer)(nil),           // 19: extactor.events.v1.ElapseTimer
-	(*ReportPrepared)(nil),        // 20: extactor.events.v1.ReportPrepared
-	(*ReportStarted)(nil),         // 21: extactor.events.v1.ReportStarted
-	(*ReportStartFailed)(nil),     // 22: extactor.events.v1.ReportStartFailed
-	(*ReportExited)(nil),          // 23: extactor.events.v1.ReportExited
-	(*Exit)(nil),                  // 24: extactor.events.v1.Exit
-	(*Observed)(nil),              // 25: extactor.events.v1.Observed
-	(*RecoverService)(nil),        // 26: extactor.events.v1.RecoverService
-	(*Event)(nil),                 // 27: extactor.events.v1.Event
-	(*SpecLoaded)(nil),            // 28: extactor.events.v1.SpecLoaded
-	(*DesiredChanged)(nil),        // 29: extactor.events.v1.DesiredChanged
-	(*AttemptBegan)(nil),          // 30: extactor.events.v1.AttemptBegan
-	(*SpecChanged)(nil),           // 31: extactor.events.v1.SpecChanged
-	(*HealthChanged)(nil),         // 32: extactor.events.v1.HealthChanged
-	(*ConfigDelivered)(nil),       // 33: extactor.events.v1.ConfigDelivered
-	(*ConfigConfirmed)(nil),       // 34: extactor.events.v1.ConfigConfirmed
-	(*FilesRead)(nil),             // 35: extactor.events.v1.FilesRead
-	(*FileRead)(nil),              // 36: extactor.events.v1.FileRead
-	(*ShutdownBegan)(nil),         // 37: extactor.events.v1.ShutdownBegan
-	(*JournalChanged)(nil),        // 38: extactor.events.v1.JournalChanged
-	(*DependencyTimedOut)(nil),    // 39: extactor.events.v1.DependencyTimedOut
-	(*CycleFound)(nil),            // 40: extactor.events.v1.CycleFound
-	(*ServiceRemoved)(nil),        // 41: extactor.events.v1.ServiceRemoved
-	(*RootfsReplaced)(nil),        // 42: extactor.events.v1.RootfsReplaced
-	(*HostChanged)(nil),           // 43: extactor.events.v1.HostChanged
-	(*ConditionChanged)(nil),      // 44: extactor.events.v1.ConditionChanged
-	(*UnmetChanged)(nil),          // 45: extactor.events.v1.UnmetChanged
-	(*PreparationStarted)(nil),    // 46: extactor.events.v1.PreparationStarted
-	(*RunnerCreated)(nil),         // 47: extactor.events.v1.RunnerCreated
-	(*TaskStarted)(nil),           // 48: extactor.events.v1.TaskStarted
-	(*StartFailed)(nil),           // 49: extactor.events.v1.StartFailed
-	(*TaskExited)(nil),            // 50: extactor.events.v1.TaskExited
-	(*RestartScheduled)(nil),      // 51: extactor.events.v1.RestartScheduled
-	(*BackoffElapsed)(nil),        // 52: extactor.events.v1.BackoffElapsed
-	(*StopBegan)(nil),             // 53: extactor.events.v1.StopBegan
-	(*SignalSent)(nil),            // 54: extactor.events.v1.SignalSent
-	(*ServiceFinished)(nil),       // 55: extactor.events.v1.ServiceFinished
-	(*ServiceFailed)(nil),         // 56: extactor.events.v1.ServiceFailed
-	(*ServiceSkipped)(nil),        // 57: extactor.events.v1.ServiceSkipped
-	(*TaskAdopted)(nil),           // 58: extactor.events.v1.TaskAdopted
-	(*TaskLost)(nil),              // 59: extactor.events.v1.TaskLost
-	(*Recovered)(nil),             // 60: extactor.events.v1.Recovered
-	(*TaskDiscarded)(nil),         // 61: extactor.events.v1.TaskDiscarded
-	(*Snapshot)(nil),              // 62: extactor.events.v1.Snapshot
-	(*ConditionState)(nil),        // 63: extactor.events.v1.ConditionState
-	(*Gap)(nil),                   // 64: extactor.events.v1.Gap
-	(*DaemonStarted)(nil),         // 65: extactor.events.v1.DaemonStarted
-	(*DaemonStopped)(nil),         // 66: extactor.events.v1.DaemonStopped
-	(*RuntimeConnected)(nil),      // 67: extactor.events.v1.RuntimeConnected
-	(*RuntimeDisconnected)(nil),   // 68: extactor.events.v1.RuntimeDisconnected
-	(*SpecRejected)(nil),          // 69: extactor.events.v1.SpecRejected
-	(*ServiceQuarantined)(nil),    // 70: extactor.events.v1.ServiceQuarantined
-	nil,                           // 71: extactor.events.v1.Lifecycle.EnvironmentEntry
-	nil,                           // 72: extactor.events.v1.Lifecycle.FilesEntry
+	(*ReportOutputLost)(nil),      // 13: extactor.events.v1.ReportOutputLost
+	(*LoadSpec)(nil),              // 14: extactor.events.v1.LoadSpec
+	(*StartService)(nil),          // 15: extactor.events.v1.StartService
+	(*StopService)(nil),           // 16: extactor.events.v1.StopService
+	(*RestartService)(nil),        // 17: extactor.events.v1.RestartService
+	(*ShutdownService)(nil),       // 18: extactor.events.v1.ShutdownService
+	(*ObserveCondition)(nil),      // 19: extactor.events.v1.ObserveCondition
+	(*ElapseTimer)(nil),           // 20: extactor.events.v1.ElapseTimer
+	(*ReportPrepared)(nil),        // 21: extactor.events.v1.ReportPrepared
+	(*ReportStarted)(nil),         // 22: extactor.events.v1.ReportStarted
+	(*ReportStartFailed)(nil),     // 23: extactor.events.v1.ReportStartFailed
+	(*ReportExited)(nil),          // 24: extactor.events.v1.ReportExited
+	(*Exit)(nil),                  // 25: extactor.events.v1.Exit
+	(*Observed)(nil),              // 26: extactor.events.v1.Observed
+	(*RecoverService)(nil),        // 27: extactor.events.v1.RecoverService
+	(*Event)(nil),                 // 28: extactor.events.v1.Event
+	(*SpecLoaded)(nil),            // 29: extactor.events.v1.SpecLoaded
+	(*DesiredChanged)(nil),        // 30: extactor.events.v1.DesiredChanged
+	(*AttemptBegan)(nil),          // 31: extactor.events.v1.AttemptBegan
+	(*SpecChanged)(nil),           // 32: extactor.events.v1.SpecChanged
+	(*HealthChanged)(nil),         // 33: extactor.events.v1.HealthChanged
+	(*ConfigDelivered)(nil),       // 34: extactor.events.v1.ConfigDelivered
+	(*ConfigConfirmed)(nil),       // 35: extactor.events.v1.ConfigConfirmed
+	(*FilesRead)(nil),             // 36: extactor.events.v1.FilesRead
+	(*FileRead)(nil),              // 37: extactor.events.v1.FileRead
+	(*ShutdownBegan)(nil),         // 38: extactor.events.v1.ShutdownBegan
+	(*JournalChanged)(nil),        // 39: extactor.events.v1.JournalChanged
+	(*DependencyTimedOut)(nil),    // 40: extactor.events.v1.DependencyTimedOut
+	(*CycleFound)(nil),            // 41: extactor.events.v1.CycleFound
+	(*ServiceRemoved)(nil),        // 42: extactor.events.v1.ServiceRemoved
+	(*RootfsReplaced)(nil),        // 43: extactor.events.v1.RootfsReplaced
+	(*HostChanged)(nil),           // 44: extactor.events.v1.HostChanged
+	(*ConditionChanged)(nil),      // 45: extactor.events.v1.ConditionChanged
+	(*UnmetChanged)(nil),          // 46: extactor.events.v1.UnmetChanged
+	(*PreparationStarted)(nil),    // 47: extactor.events.v1.PreparationStarted
+	(*RunnerCreated)(nil),         // 48: extactor.events.v1.RunnerCreated
+	(*TaskStarted)(nil),           // 49: extactor.events.v1.TaskStarted
+	(*StartFailed)(nil),           // 50: extactor.events.v1.StartFailed
+	(*TaskExited)(nil),            // 51: extactor.events.v1.TaskExited
+	(*RestartScheduled)(nil),      // 52: extactor.events.v1.RestartScheduled
+	(*BackoffElapsed)(nil),        // 53: extactor.events.v1.BackoffElapsed
+	(*StopBegan)(nil),             // 54: extactor.events.v1.StopBegan
+	(*SignalSent)(nil),            // 55: extactor.events.v1.SignalSent
+	(*ServiceFinished)(nil),       // 56: extactor.events.v1.ServiceFinished
+	(*ServiceFailed)(nil),         // 57: extactor.events.v1.ServiceFailed
+	(*ServiceSkipped)(nil),        // 58: extactor.events.v1.ServiceSkipped
+	(*TaskAdopted)(nil),           // 59: extactor.events.v1.TaskAdopted
+	(*TaskLost)(nil),              // 60: extactor.events.v1.TaskLost
+	(*OutputLost)(nil),            // 61: extactor.events.v1.OutputLost
+	(*Recovered)(nil),             // 62: extactor.events.v1.Recovered
+	(*TaskDiscarded)(nil),         // 63: extactor.events.v1.TaskDiscarded
+	(*Snapshot)(nil),              // 64: extactor.events.v1.Snapshot
+	(*ConditionState)(nil),        // 65: extactor.events.v1.ConditionState
+	(*Gap)(nil),                   // 66: extactor.events.v1.Gap
+	(*DaemonStarted)(nil),         // 67: extactor.events.v1.DaemonStarted
+	(*DaemonStopped)(nil),         // 68: extactor.events.v1.DaemonStopped
+	(*RuntimeConnected)(nil),      // 69: extactor.events.v1.RuntimeConnected
+	(*RuntimeDisconnected)(nil),   // 70: extactor.events.v1.RuntimeDisconnected
+	(*SpecRejected)(nil),          // 71: extactor.events.v1.SpecRejected
+	(*ServiceQuarantined)(nil),    // 72: extactor.events.v1.ServiceQuarantined
+	nil,                           // 73: extactor.events.v1.Lifecycle.EnvironmentEntry
+	nil,                           // 74: extactor.events.v1.Lifecycle.FilesEntry
 }
 var file_events_proto_depIdxs = []int32{
 	3,  // 0: extactor.events.v1.Command.at:type_name -> extactor.events.v1.Instant
 	4,  // 1: extactor.events.v1.Command.origin:type_name -> extactor.events.v1.Origin
-	13, // 2: extactor.events.v1.Command.load_spec:type_name -> extactor.events.v1.LoadSpec
-	14, // 3: extactor.events.v1.Command.start_service:type_name -> extactor.events.v1.StartService
-	15, // 4: extactor.events.v1.Command.stop_service:type_name -> extactor.events.v1.StopService
-	16, // 5: extactor.events.v1.Command.restart_service:type_name -> extactor.events.v1.RestartService
-	17, // 6: extactor.events.v1.Command.shutdown_service:type_name -> extactor.events.v1.ShutdownService
-	18, // 7: extactor.events.v1.Command.observe_condition:type_name -> extactor.events.v1.ObserveCondition
-	19, // 8: extactor.events.v1.Command.elapse_timer:type_name -> extactor.events.v1.ElapseTimer
-	20, // 9: extactor.events.v1.Command.report_prepared:type_name -> extactor.events.v1.ReportPrepared
-	21, // 10: extactor.events.v1.Command.report_started:type_name -> extactor.events.v1.ReportStarted
-	22, // 11: extactor.events.v1.Command.report_start_failed:type_name -> extactor.events.v1.ReportStartFailed
-	23, // 12: extactor.events.v1.Command.report_exited:type_name -> extactor.events.v1.ReportExited
-	26, // 13: extactor.events.v1.Command.recover_service:type_name -> extactor.events.v1.RecoverService
+	14, // 2: extactor.events.v1.Command.load_spec:type_name -> extactor.events.v1.LoadSpec
+	15, // 3: extactor.events.v1.Command.start_service:type_name -> extactor.events.v1.StartService
+	16, // 4: extactor.events.v1.Command.stop_service:type_name -> extactor.events.v1.StopService
+	17, // 5: extactor.events.v1.Command.restart_service:type_name -> extactor.events.v1.RestartService
+	18, // 6: extactor.events.v1.Command.shutdown_service:type_name -> extactor.events.v1.ShutdownService
+	19, // 7: extactor.events.v1.Command.observe_condition:type_name -> extactor.events.v1.ObserveCondition
+	20, // 8: extactor.events.v1.Command.elapse_timer:type_name -> extactor.events.v1.ElapseTimer
+	21, // 9: extactor.events.v1.Command.report_prepared:type_name -> extactor.events.v1.ReportPrepared
+	22, // 10: extactor.events.v1.Command.report_started:type_name -> extactor.events.v1.ReportStarted
+	23, // 11: extactor.events.v1.Command.report_start_failed:type_name -> extactor.events.v1.ReportStartFailed
+	24, // 12: extactor.events.v1.Command.report_exited:type_name -> extactor.events.v1.ReportExited
+	27, // 13: extactor.events.v1.Command.recover_service:type_name -> extactor.events.v1.RecoverService
 	8,  // 14: extactor.events.v1.Command.change_spec:type_name -> extactor.events.v1.ChangeSpec
 	9,  // 15: extactor.events.v1.Command.remove_service:type_name -> extactor.events.v1.RemoveService
 	10, // 16: extactor.events.v1.Command.report_health:type_name -> extactor.events.v1.ReportHealth
 	11, // 17: extactor.events.v1.Command.report_config_refused:type_name -> extactor.events.v1.ReportConfigRefused
 	12, // 18: extactor.events.v1.Command.report_config_delivered:type_name -> extactor.events.v1.ReportConfigDelivered
-	71, // 19: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
-	72, // 20: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
-	7,  // 21: extactor.events.v1.Lifecycle.timeouts:type_name -> extactor.events.v1.DependencyTimeout
-	6,  // 22: extactor.events.v1.ChangeSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	6,  // 23: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	0,  // 24: extactor.events.v1.ElapseTimer.timer:type_name -> extactor.events.v1.Timer
-	24, // 25: extactor.events.v1.ReportExited.exit:type_name -> extactor.events.v1.Exit
-	3,  // 26: extactor.events.v1.Exit.at:type_name -> extactor.events.v1.Instant
-	1,  // 27: extactor.events.v1.Observed.status:type_name -> extactor.events.v1.TaskStatus
-	24, // 28: extactor.events.v1.Observed.exit:type_name -> extactor.events.v1.Exit
-	3,  // 29: extactor.events.v1.Observed.started:type_name -> extactor.events.v1.Instant
-	3,  // 30: extactor.events.v1.Observed.at:type_name -> extactor.events.v1.Instant
-	25, // 31: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
-	28, // 32: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
-	29, // 33: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
-	30, // 34: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
-	44, // 35: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
-	45, // 36: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
-	46, // 37: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
-	47, // 38: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
-	48, // 39: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
-	49, // 40: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
-	50, // 41: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
-	51, // 42: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
-	52, // 43: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
-	53, // 44: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
-	54, // 45: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
-	55, // 46: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
-	56, // 47: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
-	57, // 48: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
-	58, // 49: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
-	59, // 50: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
-	61, // 51: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
-	62, // 52: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
-	64, // 53: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
-	65, // 54: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
-	66, // 55: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
-	67, // 56: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
-	68, // 57: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
-	69, // 58: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
-	70, // 59: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
-	60, // 60: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
-	31, // 61: extactor.events.v1.Event.spec_changed:type_name -> extactor.events.v1.SpecChanged
-	32, // 62: extactor.events.v1.Event.health_changed:type_name -> extactor.events.v1.HealthChanged
-	33, // 63: extactor.events.v1.Event.config_delivered:type_name -> extactor.events.v1.ConfigDelivered
-	39, // 64: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
-	40, // 65: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
-	41, // 66: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
-	43, // 67: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
-	42, // 68: extactor.events.v1.Event.rootfs_replaced:type_name -> extactor.events.v1.RootfsReplaced
-	34, // 69: extactor.events.v1.Event.config_confirmed:type_name -> extactor.events.v1.ConfigConfirmed
-	38, // 70: extactor.events.v1.Event.journal_changed:type_name -> extactor.events.v1.JournalChanged
-	35, // 71: extactor.events.v1.Event.files_read:type_name -> extactor.events.v1.FilesRead
-	37, // 72: extactor.events.v1.Event.shutdown_began:type_name -> extactor.events.v1.ShutdownBegan
-	6,  // 73: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	6,  // 74: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	36, // 75: extactor.events.v1.FilesRead.files:type_name -> extactor.events.v1.FileRead
-	3,  // 76: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
-	24, // 77: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
-	2,  // 78: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
-	2,  // 79: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
-	3,  // 80: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
-	6,  // 81: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	63, // 82: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
-	3,  // 83: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
-	2,  // 84: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
-	2,  // 85: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
-	24, // 86: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
-	3,  // 87: extactor.events.v1.Snapshot.since:type_name -> extactor.events.v1.Instant
-	3,  // 88: extactor.events.v1.ConditionState.since:type_name -> extactor.events.v1.Instant
-	89, // [89:89] is the sub-list for method output_type
-	89, // [89:89] is the sub-list for method input_type
-	89, // [89:89] is the sub-list for extension type_name
-	89, // [89:89] is the sub-list for extension extendee
-	0,  // [0:89] is the sub-list for field type_name
+	13, // 19: extactor.events.v1.Command.report_output_lost:type_name -> extactor.events.v1.ReportOutputLost
+	73, // 20: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
+	74, // 21: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
+	7,  // 22: extactor.events.v1.Lifecycle.timeouts:type_name -> extactor.events.v1.DependencyTimeout
+	6,  // 23: extactor.events.v1.ChangeSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 24: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	0,  // 25: extactor.events.v1.ElapseTimer.timer:type_name -> extactor.events.v1.Timer
+	25, // 26: extactor.events.v1.ReportExited.exit:type_name -> extactor.events.v1.Exit
+	3,  // 27: extactor.events.v1.Exit.at:type_name -> extactor.events.v1.Instant
+	1,  // 28: extactor.events.v1.Observed.status:type_name -> extactor.events.v1.TaskStatus
+	25, // 29: extactor.events.v1.Observed.exit:type_name -> extactor.events.v1.Exit
+	3,  // 30: extactor.events.v1.Observed.started:type_name -> extactor.events.v1.Instant
+	3,  // 31: extactor.events.v1.Observed.at:type_name -> extactor.events.v1.Instant
+	26, // 32: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
+	29, // 33: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
+	30, // 34: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
+	31, // 35: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
+	45, // 36: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
+	46, // 37: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
+	47, // 38: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
+	48, // 39: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
+	49, // 40: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
+	50, // 41: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
+	51, // 42: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
+	52, // 43: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
+	53, // 44: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
+	54, // 45: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
+	55, // 46: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
+	56, // 47: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
+	57, // 48: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
+	58, // 49: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
+	59, // 50: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
+	60, // 51: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
+	63, // 52: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
+	64, // 53: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
+	66, // 54: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
+	67, // 55: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
+	68, // 56: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
+	69, // 57: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
+	70, // 58: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
+	71, // 59: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
+	72, // 60: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
+	62, // 61: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
+	32, // 62: extactor.events.v1.Event.spec_changed:type_name -> extactor.events.v1.SpecChanged
+	33, // 63: extactor.events.v1.Event.health_changed:type_name -> extactor.events.v1.HealthChanged
+	34, // 64: extactor.events.v1.Event.config_delivered:type_name -> extactor.events.v1.ConfigDelivered
+	40, // 65: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
+	41, // 66: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
+	42, // 67: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
+	44, // 68: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
+	43, // 69: extactor.events.v1.Event.rootfs_replaced:type_name -> extactor.events.v1.RootfsReplaced
+	35, // 70: extactor.events.v1.Event.config_confirmed:type_name -> extactor.events.v1.ConfigConfirmed
+	39, // 71: extactor.events.v1.Event.journal_changed:type_name -> extactor.events.v1.JournalChanged
+	36, // 72: extactor.events.v1.Event.files_read:type_name -> extactor.events.v1.FilesRead
+	38, // 73: extactor.events.v1.Event.shutdown_began:type_name -> extactor.events.v1.ShutdownBegan
+	61, // 74: extactor.events.v1.Event.output_lost:type_name -> extactor.events.v1.OutputLost
+	6,  // 75: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 76: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	37, // 77: extactor.events.v1.FilesRead.files:type_name -> extactor.events.v1.FileRead
+	3,  // 78: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
+	25, // 79: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
+	2,  // 80: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
+	2,  // 81: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
+	3,  // 82: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
+	6,  // 83: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	65, // 84: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
+	3,  // 85: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
+	2,  // 86: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
+	2,  // 87: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
+	25, // 88: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
+	3,  // 89: extactor.events.v1.Snapshot.since:type_name -> extactor.events.v1.Instant
+	3,  // 90: extactor.events.v1.ConditionState.since:type_name -> extactor.events.v1.Instant
+	91, // [91:91] is the sub-list for method output_type
+	91, // [91:91] is the sub-list for method input_type
+	91, // [91:91] is the sub-list for extension type_name
+	91, // [91:91] is the sub-list for extension extendee
+	0,  // [0:91] is the sub-list for field type_name
 }
 
 func init() { file_events_proto_init() }
@@ -5892,8 +6036,9 @@ func file_events_proto_init() {
 		(*Command_ReportHealth)(nil),
 		(*Command_ReportConfigRefused)(nil),
 		(*Command_ReportConfigDelivered)(nil),
+		(*Command_ReportOutputLost)(nil),
 	}
-	file_events_proto_msgTypes[24].OneofWrappers = []any{
+	file_events_proto_msgTypes[25].OneofWrappers = []any{
 		(*Event_SpecLoaded)(nil),
 		(*Event_DesiredChanged)(nil),
 		(*Event_AttemptBegan)(nil),
@@ -5935,6 +6080,7 @@ func file_events_proto_init() {
 		(*Event_JournalChanged)(nil),
 		(*Event_FilesRead)(nil),
 		(*Event_ShutdownBegan)(nil),
+		(*Event_OutputLost)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5942,7 +6088,7 @@ func file_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_events_proto_rawDesc), len(file_events_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   70,
+			NumMessages:   72,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -59,6 +59,7 @@ func (x *ConfigConfirmed) event() *Event     { return &Event{Kind: &Event_Config
 func (x *JournalChanged) event() *Event      { return &Event{Kind: &Event_JournalChanged{x}} }
 func (x *FilesRead) event() *Event           { return &Event{Kind: &Event_FilesRead{x}} }
 func (x *ShutdownBegan) event() *Event       { return &Event{Kind: &Event_ShutdownBegan{x}} }
+func (x *OutputLost) event() *Event          { return &Event{Kind: &Event_OutputLost{x}} }
 
 func (x *RootfsReplaced) event() *Event { return &Event{Kind: &Event_RootfsReplaced{x}} }
 
@@ -83,6 +84,7 @@ func (x *ReportConfigRefused) command() *Command {
 func (x *ReportConfigDelivered) command() *Command {
 	return &Command{Kind: &Command_ReportConfigDelivered{x}}
 }
+func (x *ReportOutputLost) command() *Command { return &Command{Kind: &Command_ReportOutputLost{x}} }
 
 // KindName names the event as the journal does: the name of its message, "TaskStarted"; empty for a kind that this version
 // does not know.

@@ -116,6 +116,8 @@ func recoveryText(id string, event *Event) string {
 		return fmt.Sprintf("Adopted running task %s (PID %d) for container %s", id, kind.TaskAdopted.GetPid(), kind.TaskAdopted.GetContainer())
 	case *Event_TaskLost:
 		return fmt.Sprintf("Task %s is gone and nobody knows how it ended", id)
+	case *Event_OutputLost:
+		return fmt.Sprintf("Some of the last output of attempt %d is lost, because its shim was killed", kind.OutputLost.GetAttempt())
 	case *Event_TaskDiscarded:
 		return fmt.Sprintf("Removing container %s of attempt %d: %s", id, kind.TaskDiscarded.GetAttempt(), kind.TaskDiscarded.GetReason())
 	case *Event_ServiceQuarantined:

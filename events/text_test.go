@@ -68,6 +68,7 @@ func TestText(t *testing.T) {
 		{&events.TaskAdopted{Pid: 7, Container: "c"}, "Adopted running task ext-hello-world (PID 7) for container c"},
 		{&events.TaskLost{}, "Task ext-hello-world is gone and nobody knows how it ended"},
 		{&events.TaskDiscarded{Attempt: 3, Reason: "it is old"}, "Removing container ext-hello-world of attempt 3: it is old"},
+		{&events.OutputLost{Attempt: 3}, "Some of the last output of attempt 3 is lost, because its shim was killed"},
 		{&events.Gap{From: 3, To: 5}, "Records 3 to 5 of the journal were lost"},
 		{&events.SpecRejected{File: "a.yaml", Problems: []string{"3:1", "9:5"}}, "Skipped a.yaml, which has problems at line:column 3:1, 9:5"},
 

@@ -86,11 +86,9 @@ func (r *Runtime) removeRemainsOf(ctx context.Context, id string) error {
 	return errors.Join(r.sweep(id, every), os.RemoveAll(execDir(r.config.RunDir, id)))
 }
 
-// warnOfLoss says that the shim of a task that is removed has taken what it held with it, where the exit was told before
-// that could be known: while containerd was away.
-func (r *Runtime) warnOfLoss(task service.Task) {
+// lostOutput tells whether the shim of a task that is removed has taken what it held with it.
+func (r *Runtime) lostOutput(task service.Task) bool {
 	record, err := exits.Read(exits.Path(r.config.RunDir, task.ID, task.Attempt))
-	if err == nil && record.Undelivered {
-		r.config.Logger.Warn().Str("service", task.ID).Uint64("attempt", task.Attempt).Msg("of the last output something may be lost: " + shimKilled)
-	}
+
+	return err == nil && record.Undelivered
 }

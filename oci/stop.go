@@ -123,7 +123,8 @@ func hasEnded(err error) bool {
 
 // Delete kills what is left of the task and removes it with all that belongs to it; a task that is gone is no error. A
 // container with another attempt's label, or of another instance, is left alone. A containerd that is away is waited for,
-// not for long, once all that ran has ended.
+// not for long, once all that ran has ended. It returns service.ErrOutputLost where all is removed, and the shim was killed
+// with some of the output.
 func (r *Runtime) Delete(ctx context.Context, task service.Task) error {
 	ctx, leave, err := r.calls.enter(r.namespaced(ctx), task, patient)
 	if err != nil {
@@ -172,9 +173,17 @@ func (r *Runtime) delete(ctx context.Context, task service.Task) error {
 		return err
 	}
 
-	r.warnOfLoss(task)
+	lost := r.lostOutput(task)
 
-	return r.sweep(task.ID, func(attempt uint64) bool { return attempt == task.Attempt })
+	if err := r.sweep(task.ID, func(attempt uint64) bool { return attempt == task.Attempt }); err != nil {
+		return err
+	}
+
+	if lost {
+		return service.ErrOutputLost
+	}
+
+	return nil
 }
 
 // remove kills and deletes a container's task and then the container itself. The log is kept open until the last: what

@@ -76,7 +76,7 @@ func (r *Runtime) rememberedExit(ctx context.Context, task service.Task, contain
 		exit.Known, exit.Code, exit.Signal = false, 0, 0
 
 		if ours {
-			exit.Explanation = shimKilled
+			exit.Explanation, exit.OutputLost = shimKilled, true
 		}
 
 		return exit
@@ -84,7 +84,7 @@ func (r *Runtime) rememberedExit(ctx context.Context, task service.Task, contain
 
 	exit := r.exit(ctx, task, container, record)
 	if gone && record.Undelivered {
-		exit.Explanation = shimKilled
+		exit.Explanation, exit.OutputLost = shimKilled, true
 	}
 
 	return exit

@@ -242,6 +242,7 @@ func outcomes(relation string) []input {
 		outcome("configuration refused", now, func(attempt uint64) events.Order {
 			return &events.ReportConfigRefused{Attempt: attempt, Problem: "a file more"}
 		}),
+		lost(name("output lost"), relation),
 		delivered(name("configuration delivered"), relation, 0),
 	}
 
@@ -261,6 +262,13 @@ func outcomes(relation string) []input {
 			return state.Started.GetBootNs() + int64(time.Minute)
 		}, exit(&service.Exit{Known: true, Code: 3})),
 	)
+}
+
+// lost reports what was found out when an ended task was removed, which may be while the next attempt is under way.
+func lost(name, relation string) input {
+	return input{name: name, stale: relation == "later", make: func(state service.State) *events.Command {
+		return events.NewCommand(at(present), nil, &events.ReportOutputLost{Attempt: related(state, relation)})
+	}}
 }
 
 // delivered reports the last delivery of a configuration, or an earlier one.

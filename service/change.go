@@ -104,6 +104,15 @@ func (d *decision) configRefused(report *events.ReportConfigRefused) {
 	}
 }
 
+// outputLost is about the attempt that ended last; the next one may wait already, but is not started before the other is
+// removed. Most often its exit has told the loss: only where containerd was away then, it could not be known yet.
+func (d *decision) outputLost(report *events.ReportOutputLost) {
+	ended := report.GetAttempt() < d.state.Attempt || report.GetAttempt() == d.state.Attempt && d.state.PID == 0
+	if ended && !d.state.LastExit.GetOutputLost() {
+		d.emit(&events.OutputLost{Attempt: report.GetAttempt()})
+	}
+}
+
 // remove ends a service whose file is gone.
 func (d *decision) remove() {
 	switch d.state.Name {

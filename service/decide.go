@@ -52,6 +52,8 @@ func Decide(state State, command *events.Command) ([]*events.Event, error) {
 		decision.configDelivered(kind.ReportConfigDelivered)
 	case *events.Command_ReportConfigRefused:
 		decision.configRefused(kind.ReportConfigRefused)
+	case *events.Command_ReportOutputLost:
+		decision.outputLost(kind.ReportOutputLost)
 	case *events.Command_RecoverService:
 		return Recover(state, kind.RecoverService.GetObserved(), command.GetAt()), nil
 	default:

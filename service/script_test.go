@@ -234,6 +234,8 @@ func order(t *testing.T, state service.State, data *datadriven.TestData) events.
 		return report
 	case "config-refused":
 		return &events.ReportConfigRefused{Attempt: attempt}
+	case "output-lost":
+		return &events.ReportOutputLost{Attempt: attempt}
 	case "start":
 		return &events.StartService{}
 	case "stop":
@@ -376,7 +378,7 @@ func recoverOrder(t *testing.T, state service.State, data *datadriven.TestData, 
 func exit(t *testing.T, data *datadriven.TestData) *service.Exit {
 	t.Helper()
 
-	ended := &service.Exit{Known: !data.HasArg("unknown"), Oom: data.HasArg("oom")}
+	ended := &service.Exit{Known: !data.HasArg("unknown"), Oom: data.HasArg("oom"), OutputLost: data.HasArg("output-lost")}
 	if data.HasArg("code") {
 		ended.Code = number[int32](t, data, "code")
 	}

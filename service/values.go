@@ -42,6 +42,9 @@ type Started struct {
 // ErrRestartNeeded says that a change cannot reach the running task: only its next start will see it.
 var ErrRestartNeeded = errors.New("a restart is needed")
 
+// ErrOutputLost says that a task was removed whose shim had died with some of its output.
+var ErrOutputLost = errors.New("some of the last output is lost, because the shim was killed")
+
 // ExecRequest is a command to run in the container of a running task, beside what runs there.
 type ExecRequest struct {
 	Args     []string // the command and its arguments; never empty

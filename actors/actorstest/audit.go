@@ -225,7 +225,9 @@ func (a *audit) judge(id string, decision events.Decision) {
 		return
 	}
 
-	if of, ok := attemptOf(decision.Command); ok && of != state.Attempt {
+	// A loss of output is found out when the next attempt may wait already.
+	lost := decision.Command.GetReportOutputLost() != nil
+	if of, ok := attemptOf(decision.Command); ok && of != state.Attempt && (!lost || of > state.Attempt) {
 		a.violate("%s of %s is of attempt %d, not of %d, and changed something", decision.Command.KindName(), id, of, state.Attempt)
 	}
 

@@ -46,6 +46,7 @@ type FakeRuntime struct {
 	unlisted   bool // the next listing fails
 	exits      map[service.Task]*service.Exit
 	sticky     map[string]bool // ids whose next deletion fails
+	untold     map[string]bool // ids whose next deletion finds that output is lost
 	nextPID    uint32
 }
 
@@ -99,6 +100,7 @@ func NewFakeRuntime(delay func(Call) time.Duration, now func() *events.Instant) 
 		answers:   make(map[string]func(service.ExecRequest) int),
 		exits:     make(map[service.Task]*service.Exit),
 		sticky:    make(map[string]bool),
+		untold:    make(map[string]bool),
 		nextPID:   1000,
 	}
 }
@@ -189,6 +191,15 @@ func (f *FakeRuntime) FailDelete(id string) {
 	defer f.mu.Unlock()
 
 	f.sticky[id] = true
+}
+
+// LoseOutput kills the shim of the id after the exit was told and before all output was delivered: the next deletion finds
+// that out.
+func (f *FakeRuntime) LoseOutput(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	f.untold[id] = true
 }
 
 // Stuck returns the attempts of the containers that could not be deleted and are still there, by id.

@@ -312,5 +312,11 @@ func (f *FakeRuntime) Delete(ctx context.Context, task service.Task) error {
 
 	f.remove(found)
 
+	if f.untold[task.ID] {
+		delete(f.untold, task.ID)
+
+		return service.ErrOutputLost
+	}
+
 	return nil
 }

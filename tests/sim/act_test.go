@@ -31,6 +31,7 @@ var actions = []action{
 	{2, "exit", func(p *play) { p.Runtime.Exit(p.id(), int32(p.random.IntN(2))) }},
 	{1, "lost exit", func(p *play) { p.Runtime.Lose(p.id()) }},
 	{2, "failed deletion", func(p *play) { p.Runtime.FailDelete(p.id()) }},
+	{1, "shim killed after the exit", func(p *play) { p.Runtime.LoseOutput(p.id()) }},
 	{2, "broken wait", func(p *play) { p.Runtime.BreakWait(p.id()) }},
 	{2, "containerd down", func(p *play) { p.Runtime.Disconnect() }},
 	{2, "containerd up", func(p *play) { p.Runtime.Connect() }},

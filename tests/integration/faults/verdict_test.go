@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/extactor/extactor/events"
 )
-
-// shimLoss is what the record of an exit says where the shim was killed.
-const shimLoss = "its shim was killed"
 
 // youngCode is that of a Go program which gets SIGTERM before it says what to do then.
 const youngCode = 2
@@ -29,6 +26,7 @@ type run struct {
 	exits     bool   // it said that it would exit, and with which code
 	code      int32
 	shimless  bool // its shim was killed
+	told      bool // a record after its end says that output is lost
 	cancelled bool // its start was, because the daemon was told to stop
 
 	pids map[uint32]bool // as what it was started and adopted
@@ -94,6 +92,8 @@ func (h *host) runs(services []string, records []events.Record, shimless map[att
 		case *events.Event_TaskExited:
 			one := at(record.Service, kind.TaskExited.GetAttempt())
 			one.ends = append(one.ends, kind.TaskExited.GetExit())
+		case *events.Event_OutputLost:
+			at(record.Service, kind.OutputLost.GetAttempt()).told = true
 		case *events.Event_TaskLost:
 			one := at(record.Service, kind.TaskLost.GetAttempt())
 			one.ends = append(one.ends, &events.Exit{})
@@ -175,10 +175,8 @@ func (f *figures) judgeLines(one *run, log *log, blame blame) {
 	default:
 		f.cut += int(one.lines - min(printed, one.lines))
 
-		for _, exit := range one.ends {
-			if strings.Contains(exit.GetExplanation(), shimLoss) {
-				return
-			}
+		if one.told || slices.ContainsFunc(one.ends, (*events.Exit).GetOutputLost) {
+			return
 		}
 
 		blame(&f.untold, 1, "%d lines in the log, %d were printed, and no record says why: %v", printed, one.lines, one.ends)

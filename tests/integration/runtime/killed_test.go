@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 // lostWithShim tells whether an exit says what a killed shim takes with it.
 func lostWithShim(exit *service.Exit) bool {
-	return exit != nil && !exit.Known && exit.Code == 0 && strings.Contains(exit.Explanation, "its shim was killed")
+	return exit != nil && !exit.Known && exit.Code == 0 && exit.OutputLost && strings.Contains(exit.Explanation, "its shim was killed")
 }
 
 // killProcess kills and returns when the process is dead.
@@ -82,7 +83,9 @@ func TestPartsKilledFromOutside(t *testing.T) {
 				t.Errorf("the exit is %v", exit)
 			}
 
-			must(t, h.runtime.Delete(t.Context(), victim))
+			if err := h.runtime.Delete(t.Context(), victim); err != nil && !errors.Is(err, service.ErrOutputLost) {
+				t.Fatal(err)
+			}
 
 			again, _ := h.start(2, h.Service("victim", "exit", "4"))
 			if exit := h.wait(again); !exit.Known || exit.Code != 4 || exit.Explanation != "" {
@@ -90,6 +93,32 @@ func TestPartsKilledFromOutside(t *testing.T) {
 			}
 		})
 	}
+}
+
+// While containerd is away an exit is told by the shim's record. Where the shim is killed after that, and before it was asked
+// to deliver, the loss is told when the task is removed.
+func TestShimKilledAfterTheExitWasTold(t *testing.T) {
+	h := newHarness(t, oci.Embedded)
+	victim, started := h.start(1, h.Service("victim", "print", "ready", "stubborn"))
+	must(t, h.AwaitOutput(t.Context(), victim.ID, "ready"))
+
+	shim := parentOf(t, started.PID)
+	h.killContainerd()
+	killProcess(t, int(started.PID))
+
+	if exit := h.wait(victim); !exit.Known || exit.Signal != 9 || exit.OutputLost {
+		t.Fatalf("the exit is %v", exit)
+	}
+
+	killProcess(t, shim)
+	must(t, h.runtime.Close())
+	h.open()
+
+	if err := h.runtime.Delete(t.Context(), victim); !errors.Is(err, service.ErrOutputLost) {
+		t.Fatalf("the loss was not told: %v", err)
+	}
+
+	must(t, h.runtime.Delete(t.Context(), victim)) // once
 }
 
 // A start during which containerd dies goes on when it is back, as the same attempt.
