@@ -114,12 +114,27 @@ func (e *explainer) state(reason *apiv1.Reason, view events.View) {
 		e.blame(reason, fmt.Sprintf("the health check of %s fails: %s", view.ID, orElse(oneLine(view.Health.LastMessage), "without a message")),
 			"see: extactor logs "+view.ID)
 	case view.State == events.StatePreparing:
-		e.blame(reason, "the container of "+view.ID+" is being made", "wait for it")
+		e.preparing(reason, view)
 	case view.State == events.StateStopping:
 		e.blame(reason, view.ID+" is stopping", "wait for it; after its stop timeout it is killed")
 	case len(view.Waiting()) == 0:
 		e.idle(reason, view)
 	}
+}
+
+// slowStart is how long making a container may take before something is likely to hang.
+const slowStart = 10 * time.Second
+
+func (e *explainer) preparing(reason *apiv1.Reason, view events.View) {
+	cause, remedy := "the container of "+view.ID+" is being made", "wait for it"
+
+	if took := time.Duration(e.now - view.Since.BootNS).Round(time.Second); took >= slowStart {
+		cause = fmt.Sprintf("the container of %s has been in the making for %s", view.ID, took)
+		remedy = "something under its mounts, or under its root file system, does not answer: see findmnt, and for what it mounts: extactor oci " +
+			orElse(view.Source, "FILE")
+	}
+
+	e.blame(reason, cause, remedy)
 }
 
 // idle explains a service that waits for no dependency: nothing can begin before containerd has told what it runs.

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
 )
 
 // missing fails, or skips where that is allowed.
@@ -92,6 +94,13 @@ func TestStartHangsInAMount(t *testing.T) {
 			t.Errorf("%s does not hang: %v", now.GetId(), now)
 		}
 	}
+
+	until(t, "explain to say that it hangs", func() bool {
+		why, err := d.client.Extactor.Explain(t.Context(), &apiv1.ExplainRequest{Id: "mounting0"})
+		must(t, err)
+
+		return strings.Contains(strings.Join(why.GetRootCauses(), "\n"), "does not answer")
+	})
 
 	said := d.event(t, 0, "ext-looking", "Going to restart in .* does not answer: .*")
 	if !strings.Contains(said.GetMessage(), silent) {
