@@ -114,7 +114,7 @@ func eventRecord(record events.Record) *apiv1.EventRecord {
 	}
 
 	if by := record.Origin; by != nil {
-		converted.Origin = &apiv1.Origin{Uid: by.GetUid(), Pid: by.GetPid(), Via: by.GetVia()}
+		converted.Origin = &apiv1.Origin{Uid: by.GetUid(), Pid: by.GetPid(), Via: by.GetVia(), Remote: by.GetRemote()}
 	}
 
 	return converted

@@ -219,6 +219,7 @@ type harness struct {
 	logs     *fakeLogs
 	host     *fakeHost
 	socket   string
+	server   *Server
 	stop     func() error // ends the server and returns what Serve returned
 }
 
@@ -242,6 +243,7 @@ func start(t *testing.T, services *fakeServices, journal *fakeJournal) *harness 
 		Version: Version{Tag: "v1.2.3", SHA: "abc", Built: "2026-01-02T03:04:05Z"},
 	})
 
+	h.server = server
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 

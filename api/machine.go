@@ -71,15 +71,16 @@ func (m *machineService) ServiceRestart(ctx context.Context, request *machine.Se
 }
 
 // Version implements machine.MachineService.
-func (m *machineService) Version(context.Context, *emptypb.Empty) (*machine.VersionResponse, error) {
+func (m *machineService) Version(ctx context.Context, _ *emptypb.Empty) (*machine.VersionResponse, error) {
 	version := m.server.options.Version
+	_, remote := remoteCaller(ctx) // whose roles count
 
 	return &machine.VersionResponse{Messages: []*machine.Version{{
 		Version: &machine.VersionInfo{
 			Tag: version.Tag, Sha: version.SHA, Built: version.Built,
 			GoVersion: runtime.Version(), Os: runtime.GOOS, Arch: runtime.GOARCH,
 		},
-		Features: &machine.FeaturesInfo{Rbac: false},
+		Features: &machine.FeaturesInfo{Rbac: remote},
 	}}}, nil
 }
 

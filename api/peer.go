@@ -19,6 +19,9 @@ import (
 	"github.com/extactor/extactor/events"
 )
 
+// viaNetwork is the way of commands that come over the network.
+const viaNetwork = "network"
+
 // cliAgent begins the user agent of extactor's own client.
 const cliAgent = "extactor-cli"
 
@@ -128,8 +131,11 @@ func origin(ctx context.Context) *events.Origin {
 	origin := &events.Origin{Via: "api"}
 
 	if caller, ok := peer.FromContext(ctx); ok {
-		if info, ok := caller.AuthInfo.(peerInfo); ok {
+		switch info := caller.AuthInfo.(type) {
+		case peerInfo:
 			origin.Uid, origin.Pid = info.uid, info.pid
+		case remoteInfo:
+			return &events.Origin{Via: viaNetwork, Remote: fmt.Sprintf("%s from %s", info.who(), caller.Addr)}
 		}
 	}
 

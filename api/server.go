@@ -18,54 +18,71 @@ import (
 // farewell is how long running calls get to end once the server stops; a client that does not read is cut off then.
 const farewell = time.Second
 
+// largestRequest is what anybody may send in one message: a file of the largest size that is read, and its envelope.
+const largestRequest = 1<<20 + 64<<10
+
 // Server answers both services. Make it with New.
 type Server struct {
 	options Options
-	grpc    *grpc.Server
 	stop    context.CancelFunc
 	stopped context.Context // ends when the server stops: every stream ends with it
 }
 
-// New makes a server; Serve runs it, once.
+// New makes a server; Serve and ServeNetwork run it, each once.
 func New(options Options) *Server {
 	server := &Server{options: options}
 	server.stopped, server.stop = context.WithCancel(context.Background())
-	server.grpc = grpc.NewServer(
-		grpc.Creds(peerCredentials{}),
-		grpc.ChainUnaryInterceptor(recoverCall, admitCall),
-		grpc.ChainStreamInterceptor(server.endStreams, admitStream),
-	)
-
-	machine.RegisterMachineServiceServer(server.grpc, &machineService{server: server})
-	apiv1.RegisterExtactorServer(server.grpc, &extactorService{server: server})
 
 	return server
 }
 
-// Serve answers until the context ends, then lets running calls finish for at most a second. It closes the listener. It
-// returns nil when it was the context that ended it.
+// Serve answers on the unix socket until the context ends, then lets running calls finish for at most a second. It closes
+// the listener. It returns nil when it was the context that ended it.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	defer s.stop()
+	return s.serve(ctx, s.register(
+		grpc.Creds(peerCredentials{}),
+		grpc.MaxRecvMsgSize(largestRequest),
+		grpc.ChainUnaryInterceptor(recoverCall, admitCall),
+		grpc.ChainStreamInterceptor(s.endStreams, admitStream),
+	), listener)
+}
 
-	failed := make(chan error, 1)
+// register makes a gRPC server of both services.
+func (s *Server) register(options ...grpc.ServerOption) *grpc.Server {
+	server := grpc.NewServer(options...)
 
-	go func() { failed <- s.grpc.Serve(listener) }()
+	machine.RegisterMachineServiceServer(server, &machineService{server: s})
+	apiv1.RegisterExtactorServer(server, &extactorService{server: s})
+
+	return server
+}
+
+func (s *Server) serve(ctx context.Context, server *grpc.Server, listeners ...net.Listener) error {
+	ended := make(chan error, len(listeners))
+
+	for _, listener := range listeners {
+		go func() { ended <- server.Serve(listener) }()
+	}
 
 	select {
-	case err := <-failed:
+	case err := <-ended:
+		server.Stop()
+
 		return fmt.Errorf("cannot serve the API: %w", err)
 	case <-ctx.Done():
 	}
 
 	s.stop()
 
-	late := time.AfterFunc(farewell, s.grpc.Stop)
+	late := time.AfterFunc(farewell, server.Stop)
 	defer late.Stop()
 
-	s.grpc.GracefulStop()
+	server.GracefulStop()
 
-	if err := <-failed; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-		return fmt.Errorf("cannot serve the API: %w", err)
+	for range listeners {
+		if err := <-ended; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			return fmt.Errorf("cannot serve the API: %w", err)
+		}
 	}
 
 	return nil

@@ -257,7 +257,8 @@ type Origin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
 	Pid           int32                  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
-	Via           string                 `protobuf:"bytes,3,opt,name=via,proto3" json:"via,omitempty"` // "cli", "api", "daemon", "runtime", "condition", "timer", "health"
+	Via           string                 `protobuf:"bytes,3,opt,name=via,proto3" json:"via,omitempty"`       // "cli", "api", "network", "daemon", "runtime", "condition", "timer", "health"
+	Remote        string                 `protobuf:"bytes,4,opt,name=remote,proto3" json:"remote,omitempty"` // over the network: "name or roles of the certificate (its fingerprint) from address:port"
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -309,6 +310,13 @@ func (x *Origin) GetPid() int32 {
 func (x *Origin) GetVia() string {
 	if x != nil {
 		return x.Via
+	}
+	return ""
+}
+
+func (x *Origin) GetRemote() string {
+	if x != nil {
+		return x.Remote
 	}
 	return ""
 }
@@ -5420,11 +5428,12 @@ const file_events_proto_rawDesc = "" +
 	"\fevents.proto\x12\x12extactor.events.v1\";\n" +
 	"\aInstant\x12\x17\n" +
 	"\awall_ns\x18\x01 \x01(\x03R\x06wallNs\x12\x17\n" +
-	"\aboot_ns\x18\x02 \x01(\x03R\x06bootNs\">\n" +
+	"\aboot_ns\x18\x02 \x01(\x03R\x06bootNs\"V\n" +
 	"\x06Origin\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x10\n" +
-	"\x03via\x18\x03 \x01(\tR\x03via\"\xf8\v\n" +
+	"\x03via\x18\x03 \x01(\tR\x03via\x12\x16\n" +
+	"\x06remote\x18\x04 \x01(\tR\x06remote\"\xf8\v\n" +
 	"\aCommand\x12+\n" +
 	"\x02at\x18\x01 \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\x122\n" +
 	"\x06origin\x18\x02 \x01(\v2\x1a.extactor.events.v1.OriginR\x06origin\x12;\n" +

@@ -158,6 +158,8 @@ func by(origin *events.Origin) string {
 	switch origin.GetVia() {
 	case "cli", "api":
 		return fmt.Sprintf(" by user %d (PID %d, %s)", origin.GetUid(), origin.GetPid(), origin.GetVia())
+	case "network":
+		return " over the network by " + origin.GetRemote()
 	default:
 		return ""
 	}

@@ -218,7 +218,7 @@ func (s *scanner) values(values []driver.Value) (record events.Record, payload [
 	s.last = Identity{Instance: record.Instance, BootID: record.BootID, RunID: record.RunID}
 
 	if values[13] != nil || values[14] != nil || values[15] != nil {
-		record.Origin = &events.Origin{Uid: uint32(number(13)), Pid: int32(number(14)), Via: text(15)}
+		record.Origin = originOf(uint32(number(13)), int32(number(14)), text(15))
 	}
 
 	payload, ok := values[16].([]byte)

@@ -110,7 +110,7 @@ func exported(record events.Record, payload []byte, crc uint32) exportRecord {
 	}
 
 	if by := record.Origin; by != nil {
-		line.Origin = &exportOrigin{UID: by.GetUid(), PID: by.GetPid(), Via: by.GetVia()}
+		line.Origin = &exportOrigin{UID: by.GetUid(), PID: by.GetPid(), Via: viaOf(by)}
 	}
 
 	for name, text := range line.texts() {
@@ -165,7 +165,7 @@ func (e *exportRecord) record() (events.Record, error) {
 		State: e.State, Message: e.Message, WallNS: e.WallNS, BootNS: e.BootNS, Cause: e.Cause, Decision: e.Decision,
 	}
 	if e.Origin != nil {
-		record.Origin = &events.Origin{Uid: e.Origin.UID, Pid: e.Origin.PID, Via: e.Origin.Via}
+		record.Origin = originOf(e.Origin.UID, e.Origin.PID, e.Origin.Via)
 	}
 
 	if sum, _ := checksum(nil, &record, e.Payload); sum != e.CRC {

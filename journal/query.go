@@ -209,7 +209,7 @@ func (s *scanner) raw(rows *sql.Rows) (events.Record, error) {
 	}
 
 	if uid.Valid || pid.Valid || via.Valid {
-		record.Origin = &events.Origin{Uid: uint32(uid.Int64), Pid: int32(pid.Int64), Via: via.String}
+		record.Origin = originOf(uint32(uid.Int64), int32(pid.Int64), via.String)
 	}
 
 	var sum uint32

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -121,11 +122,33 @@ func checksum(buffer []byte, row *events.Record, payload []byte) (uint32, []byte
 		buffer = append(buffer, 1)
 		buffer = binary.LittleEndian.AppendUint32(buffer, row.Origin.GetUid())
 		buffer = binary.LittleEndian.AppendUint32(buffer, uint32(row.Origin.GetPid()))
-		buffer = binary.AppendUvarint(buffer, uint64(len(row.Origin.GetVia())))
-		buffer = append(buffer, row.Origin.GetVia()...)
+		via := viaOf(row.Origin)
+		buffer = binary.AppendUvarint(buffer, uint64(len(via)))
+		buffer = append(buffer, via...)
 	}
 
 	buffer = append(buffer, payload...)
 
 	return crc32.Checksum(buffer, castagnoli), buffer
+}
+
+// remote is how the column actor_via begins where a command came over the network; who gave it follows.
+const remote = "network "
+
+// viaOf is what the column actor_via says of an origin.
+func viaOf(origin *events.Origin) string {
+	if who := origin.GetRemote(); who != "" {
+		return remote + who
+	}
+
+	return origin.GetVia()
+}
+
+// originOf is the origin that the columns tell of.
+func originOf(uid uint32, pid int32, via string) *events.Origin {
+	if who, ok := strings.CutPrefix(via, remote); ok && who != "" {
+		return &events.Origin{Uid: uid, Pid: pid, Via: strings.TrimSpace(remote), Remote: who}
+	}
+
+	return &events.Origin{Uid: uid, Pid: pid, Via: via}
 }

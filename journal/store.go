@@ -196,7 +196,7 @@ func (s *store) insertRow(ctx context.Context, row *events.Record, payload []byt
 
 	var uid, pid, via any
 	if row.Origin != nil {
-		uid, pid, via = int64(row.Origin.GetUid()), int64(row.Origin.GetPid()), row.Origin.GetVia()
+		uid, pid, via = int64(row.Origin.GetUid()), int64(row.Origin.GetPid()), viaOf(row.Origin)
 	}
 
 	_, err := s.insert.ExecContext(ctx,

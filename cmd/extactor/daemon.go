@@ -16,6 +16,7 @@ const (
 	defaultStateDir    = "/var/lib/extactor"
 	defaultRunDir      = "/run/extactor"
 	defaultCgroup      = "/extactor"
+	defaultCredentials = "/etc/extactor/credentials"
 )
 
 // consoles are the values of --console, the default first.
@@ -52,7 +53,8 @@ func (o daemonOptions) check() error {
 type daemonOptions struct {
 	services, rootfs, config, state, run string
 	containerd, ociRuntime, console      string
-	stateMount, sync                     string
+	stateMount, sync, credentials        string
+	listen                               []string
 }
 
 func (a *app) daemonCommand() *cobra.Command {
@@ -84,6 +86,9 @@ func (a *app) daemonCommand() *cobra.Command {
 	flags.StringVar(&options.containerd, "containerd", "auto", "auto, embedded, or the socket of a containerd")
 	flags.StringVar(&options.ociRuntime, "oci-runtime", "auto", "auto, runc, crun, or the path of another")
 	flags.StringVar(&options.console, "console", consoles[0], "where events and lines of services with logToConsole are shown: auto, kmsg, stderr, off")
+
+	flags.StringArrayVar(&options.listen, "listen", nil, "serve the network at ADDRESS:PORT, or :PORT for all addresses, over mutual TLS; may be repeated")
+	flags.StringVar(&options.credentials, "credentials", defaultCredentials, "directory of the keys and certificates for --listen")
 
 	complete(command, "console", cobra.ShellCompDirectiveNoFileComp, consoles...)
 	complete(command, "containerd", cobra.ShellCompDirectiveDefault, containerds...)

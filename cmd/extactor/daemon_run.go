@@ -34,6 +34,7 @@ func (a *app) runDaemon(ctx context.Context, options daemonOptions) error {
 		ServicesDir: options.services, RootfsDir: options.rootfs, ConfigDir: options.config,
 		StateDir: options.state, StateMount: options.stateMount, SyncAlways: options.sync == syncAlways, RunDir: options.run,
 		Containerd: options.containerd, OCIRuntime: options.ociRuntime, Console: options.console,
+		Listen: options.listen, CredentialsDir: options.credentials,
 		Command: []string{program}, Version: api.Version{Tag: version},
 		Ready: func() { notify(a.stderr, systemd.SdNotifyReady) },
 		Stop:  wanted.stop, Hurry: wanted.hurry, Leave: wanted.leave,

@@ -77,9 +77,10 @@ type recordDocument struct {
 }
 
 type originDocument struct {
-	UID uint32 `json:"uid"`
-	PID int32  `json:"pid"`
-	Via string `json:"via"`
+	UID    uint32 `json:"uid"`
+	PID    int32  `json:"pid"`
+	Via    string `json:"via"`
+	Remote string `json:"remote,omitempty"` // over the network: who, by the certificate, and from where
 }
 
 func documentOf(response *apiv1.StatusResponse) statusDocument {
@@ -141,7 +142,7 @@ func recordDocumentOf(record *apiv1.EventRecord) recordDocument {
 	}
 
 	if origin := record.GetOrigin(); origin != nil {
-		document.Origin = &originDocument{origin.GetUid(), origin.GetPid(), origin.GetVia()}
+		document.Origin = &originDocument{origin.GetUid(), origin.GetPid(), origin.GetVia(), origin.GetRemote()}
 	}
 
 	return document

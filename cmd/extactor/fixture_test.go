@@ -39,6 +39,7 @@ var places = &apiv1.Places{
 	Services: "/usr/local/etc/containers", Rootfs: "/usr/local/lib/containers", Config: "/etc/extactor/config",
 	State: "/var/lib/extactor", Run: "/run/extactor", Containerd: "/run/extactor/containerd/containerd.sock", Embedded: true,
 	Namespace: "extactor", Cgroup: "/extactor", OciRuntime: "/usr/sbin/runc",
+	Listen: []string{"192.0.2.7:50000", "[2001:db8::7]:50000"},
 }
 
 // ago is a moment of this boot. Its wall clock is nonsense: in early boot it often is.

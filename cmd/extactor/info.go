@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -67,6 +68,7 @@ func (a *app) showInfo(info *apiv1.InfoResponse, output string) error {
 		plain("CONFIG", places.GetConfig()),
 		plain("STATE", places.GetState()),
 		plain("RUN", places.GetRun()),
+		plain("LISTEN", listening(places)),
 		plain("CONTAINERD", containerd),
 		plain("NAMESPACE", places.GetNamespace()),
 		plain("CGROUP", places.GetCgroup()),
@@ -77,6 +79,15 @@ func (a *app) showInfo(info *apiv1.InfoResponse, output string) error {
 	)
 
 	return nil
+}
+
+// listening are the addresses on which the network is served.
+func listening(places *apiv1.Places) string {
+	if len(places.GetListen()) == 0 {
+		return "nowhere on the network"
+	}
+
+	return strings.Join(places.GetListen(), ", ")
 }
 
 func mebibytes(bytes uint64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
@@ -93,16 +104,17 @@ type infoDocument struct {
 }
 
 type placesDocument struct {
-	Services   string `json:"services"`
-	Rootfs     string `json:"rootfs"`
-	Config     string `json:"config"`
-	State      string `json:"state"`
-	Run        string `json:"run"`
-	Containerd string `json:"containerd"`
-	Embedded   bool   `json:"embedded"`
-	Namespace  string `json:"namespace"`
-	Cgroup     string `json:"cgroup"`
-	OCIRuntime string `json:"ociRuntime"`
+	Services   string   `json:"services"`
+	Rootfs     string   `json:"rootfs"`
+	Config     string   `json:"config"`
+	State      string   `json:"state"`
+	Run        string   `json:"run"`
+	Containerd string   `json:"containerd"`
+	Embedded   bool     `json:"embedded"`
+	Namespace  string   `json:"namespace"`
+	Cgroup     string   `json:"cgroup"`
+	OCIRuntime string   `json:"ociRuntime"`
+	Listen     []string `json:"listen"`
 }
 
 type usageDocument struct {
@@ -123,6 +135,7 @@ func infoOf(info *apiv1.InfoResponse) infoDocument {
 			Services: places.GetServices(), Rootfs: places.GetRootfs(), Config: places.GetConfig(), State: places.GetState(),
 			Run: places.GetRun(), Containerd: places.GetContainerd(), Embedded: places.GetEmbedded(),
 			Namespace: places.GetNamespace(), Cgroup: places.GetCgroup(), OCIRuntime: places.GetOciRuntime(),
+			Listen: append([]string{}, places.GetListen()...),
 		},
 		Usage: usageDocument{
 			ResidentBytes: usage.GetResidentBytes(), HeapBytes: usage.GetHeapBytes(), Goroutines: usage.GetGoroutines(),

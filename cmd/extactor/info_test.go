@@ -23,6 +23,7 @@ ROOTFS        /usr/local/lib/containers
 CONFIG        /etc/extactor/config
 STATE         /var/lib/extactor
 RUN           /run/extactor
+LISTEN        192\.0\.2\.7:50000, \[2001:db8::7\]:50000
 CONTAINERD    /run/extactor/containerd/containerd\.sock \(extactor's own\)
 NAMESPACE     extactor
 CGROUP        /extactor
@@ -41,7 +42,7 @@ $`, os.Getpid())
 		t.Fatal(err)
 	}
 
-	if document.APIVersion != apiVersion || document.Places.Run != "/run/extactor" || !document.Places.Embedded || document.Usage.Descriptors == 0 {
+	if document.APIVersion != apiVersion || document.Places.Run != "/run/extactor" || !document.Places.Embedded || len(document.Places.Listen) != 2 || document.Usage.Descriptors == 0 {
 		t.Errorf("document %+v", document)
 	}
 }

@@ -65,6 +65,10 @@ func Decision(service string, number int) events.Decision {
 	at := &events.Instant{WallNs: int64(number) + 1, BootNs: int64(number) + 2}
 	origin := &events.Origin{Uid: 1000, Pid: int32(number), Via: "cli"}
 
+	if number%2 == 1 {
+		origin = &events.Origin{Via: "network", Remote: fmt.Sprintf("admin (0011223344556677) from [2001:db8::1]:%d", number)}
+	}
+
 	return events.Decision{
 		Service: service, At: at, Origin: origin,
 		Command: events.NewCommand(at, origin, &events.StartService{}),

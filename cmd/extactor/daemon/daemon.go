@@ -24,16 +24,18 @@ import (
 
 // Options say where the daemon finds things and whom it listens to.
 type Options struct {
-	ServicesDir string // *.yaml, one service each
-	RootfsDir   string // root file systems of the services
-	ConfigDir   string // ExtensionServiceConfig documents
-	StateDir    string // the journal; may appear later
-	StateMount  string // where set: the state directory counts only while this is a mount point
-	RunDir      string // everything that must not outlive a boot
-	Containerd  string // auto, embedded, or the path of a socket
-	OCIRuntime  string // auto, runc, crun, or a path
-	Console     string // auto, kmsg, stderr, off
-	SyncAlways  bool   // every record is safe against a power cut before it counts
+	ServicesDir    string   // *.yaml, one service each
+	RootfsDir      string   // root file systems of the services
+	ConfigDir      string   // ExtensionServiceConfig documents
+	StateDir       string   // the journal; may appear later
+	StateMount     string   // where set: the state directory counts only while this is a mount point
+	RunDir         string   // everything that must not outlive a boot
+	Containerd     string   // auto, embedded, or the path of a socket
+	OCIRuntime     string   // auto, runc, crun, or a path
+	Console        string   // auto, kmsg, stderr, off
+	Listen         []string // addresses at which the network is served
+	CredentialsDir string   // keys and certificates for that
+	SyncAlways     bool     // every record is safe against a power cut before it counts
 
 	Private bool // nobody follows this daemon: what it has started ends with it, also where it fails to start
 
@@ -53,7 +55,7 @@ type Options struct {
 
 // absolute makes every directory absolute: containerd, its shim and logd have other working directories.
 func (o *Options) absolute() error {
-	for _, directory := range []*string{&o.ServicesDir, &o.RootfsDir, &o.ConfigDir, &o.StateDir, &o.RunDir} {
+	for _, directory := range []*string{&o.ServicesDir, &o.RootfsDir, &o.ConfigDir, &o.StateDir, &o.RunDir, &o.CredentialsDir} {
 		path, err := filepath.Abs(*directory)
 		if err != nil {
 			return fmt.Errorf("cannot find directory %q: %w", *directory, err)
@@ -87,6 +89,7 @@ type daemon struct {
 	files   *files
 	system  *actors.System
 	reloads *reloads
+	network api.Network
 }
 
 // Run is the daemon's whole life. It returns once everything is stopped or left, or with what kept it from starting.
@@ -150,6 +153,10 @@ func (d *daemon) start(ctx context.Context) error {
 	}
 
 	if err := d.claim(); err != nil {
+		return err
+	}
+
+	if err := d.listen(); err != nil {
 		return err
 	}
 
@@ -231,14 +238,25 @@ func (d *daemon) serve() error {
 		Host: api.Host{Instance: d.instance.id, Started: d.started, Places: d.places()},
 	})
 
+	d.run("the API has ended", func(ctx context.Context) error { return server.Serve(ctx, listener) })
+
+	if len(d.network.Listeners) > 0 {
+		d.run("the API on the network has ended", func(ctx context.Context) error { return server.ServeNetwork(ctx, d.network) })
+	}
+
+	return nil
+}
+
+// run has something served until the daemon is taken apart.
+func (d *daemon) run(failure string, serve func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 
 	go func() {
 		defer close(ended)
 
-		if err := server.Serve(ctx, listener); err != nil {
-			d.console.log.Error().Err(err).Msg("the API has ended")
+		if err := serve(ctx); err != nil {
+			d.console.log.Error().Err(err).Msg(failure)
 		}
 	}()
 
@@ -246,6 +264,4 @@ func (d *daemon) serve() error {
 		cancel()
 		<-ended
 	})
-
-	return nil
 }

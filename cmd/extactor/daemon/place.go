@@ -58,7 +58,7 @@ func (d *daemon) places() *apiv1.Places {
 	return &apiv1.Places{
 		Services: d.options.ServicesDir, Rootfs: d.options.RootfsDir, Config: d.options.ConfigDir, State: d.options.StateDir,
 		Run: d.options.RunDir, Containerd: containerd, Embedded: embedded, OciRuntime: d.options.OCIRuntime,
-		Namespace: namespace(d.options.RunDir), Cgroup: d.cgroupParent(),
+		Namespace: namespace(d.options.RunDir), Cgroup: d.cgroupParent(), Listen: d.addresses(),
 	}
 }
 

@@ -1,0 +1,232 @@
+package api
+
+import (
+	"container/list"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// gate counts who is connected over the network, and turns away whom there is no room for. Clients that have not shown a
+// certificate yet have a room of their own, so that strangers never take that of the others. When it is full, the one that
+// has been in it for longest has to go: a client that means it is through at once.
+type gate struct {
+	limits  limits
+	reports *reports
+	slot    chan struct{} // full while a handshake computes: all of them together take one processor at most
+
+	mu        sync.Mutex
+	known     int                // connections whose client has shown its certificate
+	perPlace  map[netip.Addr]int // connections
+	strangers list.List          // the others, as *guest, oldest first
+	closed    bool
+}
+
+func newGate(limits limits, reports *reports) *gate {
+	return &gate{limits: limits, reports: reports, slot: make(chan struct{}, 1), perPlace: map[netip.Addr]int{}}
+}
+
+// admit lets a stranger in, or returns nil.
+func (g *gate) admit(conn net.Conn) *guest {
+	guest := &guest{Conn: conn, gate: g, place: place(conn.RemoteAddr()), handshaking: true}
+
+	full, oldest := g.seat(guest)
+
+	if oldest != nil {
+		oldest.Close()
+		g.reports.refuse(oldest.RemoteAddr(), "crowd", fmt.Sprintf("more than %d clients connect at once, and it has shown no certificate yet", g.limits.handshakes))
+	}
+
+	if full != "" {
+		conn.Close()
+		g.reports.refuse(conn.RemoteAddr(), "full", full)
+
+		return nil
+	}
+
+	return guest
+}
+
+// seat finds room for a guest, or says why there is none. oldest is who has to go for that.
+func (g *gate) seat(newcomer *guest) (full string, oldest *guest) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	switch {
+	case g.closed:
+		return "the daemon is shutting down", nil
+	case g.known >= g.limits.connections:
+		return fmt.Sprintf("%d clients are connected, and more may not be", g.known), nil
+	case g.perPlace[newcomer.place] >= g.limits.perAddress:
+		return fmt.Sprintf("it has %d connections, and may not have more", g.perPlace[newcomer.place]), nil
+	}
+
+	if g.strangers.Len() >= g.limits.handshakes {
+		oldest = g.strangers.Front().Value.(*guest)
+	}
+
+	g.perPlace[newcomer.place]++
+	newcomer.stranger = g.strangers.PushBack(newcomer)
+
+	return "", oldest
+}
+
+// close sends strangers away: the server, which is ending, does not wait for them.
+func (g *gate) close() {
+	g.mu.Lock()
+	g.closed = true
+
+	var waiting []*guest
+	for element := g.strangers.Front(); element != nil; element = element.Next() {
+		waiting = append(waiting, element.Value.(*guest))
+	}
+	g.mu.Unlock()
+
+	for _, guest := range waiting {
+		guest.Close()
+	}
+}
+
+// guest is a connection from the network.
+type guest struct {
+	net.Conn
+	gate  *gate
+	place netip.Addr
+
+	handshaking bool // only while one goroutine has the connection
+
+	// Under the lock of the gate.
+	stranger *list.Element // among those that have not shown their certificate
+	left     bool
+}
+
+// shown makes a stranger known.
+func (g *guest) shown() {
+	g.gate.mu.Lock()
+	defer g.gate.mu.Unlock()
+
+	if !g.left {
+		g.gate.strangers.Remove(g.stranger)
+		g.stranger = nil
+		g.gate.known++
+	}
+}
+
+// Close implements net.Conn.
+func (g *guest) Close() error {
+	g.leave()
+
+	return g.Conn.Close()
+}
+
+func (g *guest) leave() {
+	g.gate.mu.Lock()
+	defer g.gate.mu.Unlock()
+
+	if g.left {
+		return
+	}
+
+	g.left = true
+
+	if g.stranger != nil {
+		g.gate.strangers.Remove(g.stranger)
+	} else {
+		g.gate.known--
+	}
+
+	if g.gate.perPlace[g.place]--; g.gate.perPlace[g.place] == 0 {
+		delete(g.gate.perPlace, g.place)
+	}
+}
+
+// Read implements net.Conn. Who waits for a client in a handshake does not compute.
+func (g *guest) Read(into []byte) (int, error) {
+	defer g.pause()()
+
+	return g.Conn.Read(into)
+}
+
+// Write implements net.Conn.
+func (g *guest) Write(from []byte) (int, error) {
+	defer g.pause()()
+
+	return g.Conn.Write(from)
+}
+
+func (g *guest) pause() (resume func()) {
+	if !g.handshaking {
+		return func() {}
+	}
+
+	<-g.gate.slot
+
+	return func() { g.gate.slot <- struct{}{} }
+}
+
+// place is what counts as one client: an IPv4 address, or the IPv6 network of 64 bits that one customer has at least.
+func place(address net.Addr) netip.Addr {
+	parsed, err := netip.ParseAddrPort(address.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+
+	from := parsed.Addr().Unmap().WithZone("")
+	if from.Is4() {
+		return from
+	}
+
+	network, _ := from.Prefix(64)
+
+	return network.Addr()
+}
+
+// guardedListener accepts whom the gate lets in.
+type guardedListener struct {
+	net.Listener
+	gate *gate
+}
+
+// Accept implements net.Listener.
+func (l *guardedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+
+		setUserTimeout(conn, l.gate.limits)
+
+		if guest := l.gate.admit(conn); guest != nil {
+			return guest, nil
+		}
+	}
+}
+
+// Close implements net.Listener.
+func (l *guardedListener) Close() error {
+	l.gate.close()
+
+	return l.Listener.Close()
+}
+
+// setUserTimeout has the kernel give up a connection whose other end does not take what was sent to it. gRPC does so by
+// itself only for the connections that it has made.
+func setUserTimeout(conn net.Conn, limits limits) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return
+	}
+
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(limits.pong.Milliseconds()))
+	})
+}

@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+)
+
+// guard decides about each call from the network.
+type guard struct {
+	limits  limits
+	reports *reports
+}
+
+func (g *guard) admit(ctx context.Context, method string) error {
+	err := authorize(ctx, method)
+
+	if caller, ok := peer.FromContext(ctx); ok && status.Code(err) == codes.PermissionDenied {
+		g.reports.refuse(caller.Addr, "role "+method, status.Convert(err).Message())
+	}
+
+	return err
+}
+
+func (g *guard) admitCall(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if err := g.admit(ctx, info.FullMethod); err != nil {
+		return nil, err
+	}
+
+	return handle(ctx, request)
+}
+
+func (g *guard) admitStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	if err := g.admit(stream.Context(), info.FullMethod); err != nil {
+		return err
+	}
+
+	return handle(service, stream)
+}
+
+// endStalled ends a stream whose client does not take the next message in time. The handler may be inside Send, which
+// nothing but the end of the stream ends: therefore it runs beside, and is told when this returns.
+func (g *guard) endStalled(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	timed := newTimedStream(stream, g.limits.stall)
+	defer timed.end()
+
+	ended := make(chan error, 1)
+
+	go func() {
+		var err error
+		defer func() { ended <- err }()
+		defer recovered(info.FullMethod, &err)
+
+		err = handle(service, timed)
+	}()
+
+	select {
+	case err := <-ended:
+		return err
+	case <-timed.stalled:
+	}
+
+	reason := fmt.Sprintf("%s was ended: the client did not read for %v", info.FullMethod, g.limits.stall)
+	if caller, ok := peer.FromContext(stream.Context()); ok {
+		g.reports.refuse(caller.Addr, "stalled "+info.FullMethod, reason)
+	}
+
+	return status.Error(codes.ResourceExhausted, reason)
+}
+
+// timedStream is a stream that tells when a message takes too long to be sent.
+type timedStream struct {
+	grpc.ServerStream
+	ctx     context.Context
+	end     context.CancelFunc
+	limit   time.Duration
+	stalled chan struct{}
+	tell    func()
+}
+
+func newTimedStream(stream grpc.ServerStream, limit time.Duration) *timedStream {
+	timed := &timedStream{ServerStream: stream, limit: limit, stalled: make(chan struct{})}
+	timed.ctx, timed.end = context.WithCancel(stream.Context())
+	timed.tell = sync.OnceFunc(func() { close(timed.stalled) })
+
+	return timed
+}
+
+// Context implements grpc.ServerStream.
+func (s *timedStream) Context() context.Context { return s.ctx }
+
+// SendMsg implements grpc.ServerStream.
+func (s *timedStream) SendMsg(message any) error {
+	defer time.AfterFunc(s.limit, s.tell).Stop()
+
+	return s.ServerStream.SendMsg(message)
+}
