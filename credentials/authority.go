@@ -130,10 +130,10 @@ func (a *Authority) Client(role Role, ttl time.Duration, now time.Time) (*Pair, 
 
 	switch {
 	case ttl < ShortestTTL:
-		return nil, fmt.Errorf("a certificate for %s is of no use; it is at least %s", ttl, ShortestTTL)
+		return nil, fmt.Errorf("%s is too short to be of use; it is at least %s", ttl, ShortestTTL)
 	case end.After(a.Certificate.NotAfter) && now.Before(a.Certificate.NotAfter):
-		return nil, fmt.Errorf("a certificate for %s would outlive its CA, which ends at %s: at most %s",
-			ttl, a.Certificate.NotAfter.Format(time.RFC3339), a.Certificate.NotAfter.Sub(now).Truncate(time.Minute))
+		return nil, fmt.Errorf("it would outlive its CA, which ends at %s: it can be valid for %dh at most",
+			a.Certificate.NotAfter.Format(time.RFC3339), a.Certificate.NotAfter.Sub(now)/time.Hour)
 	}
 
 	template := &x509.Certificate{

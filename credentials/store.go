@@ -102,11 +102,17 @@ func Rotate(dir string, rotation Rotation, now time.Time) (*Set, error) {
 		names = NamesOf(before.Server.Chain[0])
 	}
 
-	if after.Server, err = authority.Server(names, now); err != nil {
+	if rotation.DropOld && authority.key == nil && rotation.Names == nil {
+		after.Server = &Pair{Chain: before.Server.Chain[:1], Key: before.Server.Key} // nothing has to be signed for that
+	} else if after.Server, err = authority.Server(names, now); err != nil {
 		return nil, err
 	}
 
-	withoutKey := rotation.WithoutKey || rotation.Authority != nil && !before.CanSign()
+	if err := after.check(); err != nil {
+		return nil, fmt.Errorf("cannot rotate the credentials in %q: %w", dir, err)
+	}
+
+	withoutKey := rotation.WithoutKey || !before.CanSign()
 
 	return after.kept(withoutKey), after.write(dir, before, withoutKey)
 }
@@ -118,7 +124,7 @@ func (s *Set) next(rotation Rotation, now time.Time) (*Authority, error) {
 		authority := *rotation.Authority
 
 		return &authority, nil
-	case !s.CanSign():
+	case !s.CanSign() && !(rotation.DropOld && !rotation.NewAuthority && rotation.Names == nil):
 		return nil, fmt.Errorf("the key of the CA %q is not here: give it with --ca-cert and --ca-key", nameOf(s.Authority.Certificate))
 	case !rotation.NewAuthority:
 		authority := *s.Authority

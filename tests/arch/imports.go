@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"service/...":     {"service/...", "spec", "events", "condition"},
 	"history":         {"events"},
 	"config":          {"spec"},
-	"credentials":     {},
+	"credentials/...": {},
 	"journal/...":     {"journal/...", "events"},
 	"actors/...":      {"actors/...", "service", "events", "spec", "condition"},
 	// A life that went wrong is printed as a script for the machine.
@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 var seenBy = map[string][]string{
 	"github.com/asynkron/protoactor-go/...": {"actors/...", "tests/..."},
 	"github.com/containerd/...":             {"oci/...", "cmd/containerd-shim-extactor-v2/...", "tests/..."},
-	"github.com/goccy/go-yaml/...":          {"spec"},
+	"github.com/goccy/go-yaml/...":          {"spec", "credentials/talosconfig"},
 	"go.yaml.in/...":                        {},
 	"gopkg.in/yaml.v2/...":                  {},
 	"gopkg.in/yaml.v3/...":                  {},
