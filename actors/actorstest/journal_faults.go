@@ -153,6 +153,7 @@ func (j *Journal) keep(kept func(record events.Record) bool) (lost int) {
 	before := len(j.recorded) + len(j.buffered)
 	j.recorded = slices.DeleteFunc(slices.Clone(j.recorded), func(record events.Record) bool { return !kept(record) })
 	j.buffered = nil
+	j.synced = min(j.synced, j.last()) // a sequence that is given again is another record, which is not synced yet
 
 	return before - len(j.recorded)
 }
