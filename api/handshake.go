@@ -35,9 +35,7 @@ func (i remoteInfo) who() string {
 		name = quoted(i.roles)
 	}
 
-	name = strings.ToValidUTF8(name, "?")
-
-	return fmt.Sprintf("%s (%s)", name[:min(len(name), longestShown)], i.fingerprint)
+	return fmt.Sprintf("%s (%s)", shortened(name, longestShown), i.fingerprint)
 }
 
 // remoteCaller returns who makes a call from the network; false for others.
@@ -112,7 +110,7 @@ func (c *tlsCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 	return conn, remoteOf(conn.ConnectionState().PeerCertificates[0], used), nil
 }
 
-var errNotGRPC = errors.New("the client does not speak HTTP/2 (it offers no ALPN protocol h2)")
+var errNotGRPC = errors.New("the client does not offer the application protocol h2")
 
 func remoteOf(certificate *x509.Certificate, used *tls.Config) remoteInfo {
 	sum := sha256.Sum256(certificate.Raw)

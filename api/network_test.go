@@ -11,7 +11,9 @@ import (
 
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	grpccredentials "google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -199,5 +201,13 @@ func TestNetworkServesBothServices(t *testing.T) {
 		if err != nil || version.GetMessages()[0].GetFeatures().GetRbac() != row.rbac {
 			t.Errorf("%s: %v, %v; want rbac %v", row.name, version, err, row.rbac)
 		}
+	}
+}
+
+func wantRefusal(t *testing.T, err error, code codes.Code, part string) {
+	t.Helper()
+
+	if got := status.Convert(err); got.Code() != code || !strings.Contains(got.Message(), part) {
+		t.Errorf("%s %q, want %s with %q", got.Code(), got.Message(), code, part)
 	}
 }

@@ -27,9 +27,7 @@ func (i remoteInfo) checkNode(ctx context.Context) error {
 	case i.isOwn(named[0]):
 		return nil
 	default:
-		node := named[0]
-
-		return status.Errorf(codes.PermissionDenied, "no request forwarding: %q is no address or name of this host", node[:min(len(node), longestShown)])
+		return status.Errorf(codes.PermissionDenied, "no request forwarding: %q is no address or name of this host", shortened(named[0], longestShown))
 	}
 }
 

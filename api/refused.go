@@ -93,7 +93,7 @@ func diagnose(err error, used *tls.Config) (cause, reason string) {
 		noTLS   tls.RecordHeaderError
 		invalid x509.CertificateInvalidError
 		unknown x509.UnknownAuthorityError
-		alert   tls.AlertError
+		remote  *net.OpError
 	)
 
 	switch {
@@ -101,18 +101,26 @@ func diagnose(err error, used *tls.Config) (cause, reason string) {
 		return "", ""
 	case errors.As(err, &noTLS):
 		return "no TLS", "it does not speak TLS"
-	case strings.Contains(err.Error(), "didn't provide a certificate"): // package tls has no value for it
-		return "no certificate", "it showed no certificate"
+	case strings.Contains(err.Error(), "didn't provide a certificate"): // package tls has no value for this one,
+		return "no certificate", "it showed no certificate of the CA of this host (clients keep back those of another)"
+	case strings.Contains(err.Error(), "unsupported versions"): // for this one,
+		return "old TLS", "it does not speak TLS 1.3"
+	case errors.Is(err, errNotGRPC), strings.Contains(err.Error(), "unsupported application protocols"): // and for this one
+		return "no HTTP/2", "it does not speak HTTP/2"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return diagnoseTime(invalid.Cert, used)
+	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
+		return "usage", fmt.Sprintf("its certificate (%s) is not a client's", subject(invalid.Cert))
 	case errors.As(err, &unknown):
 		return "wrong CA", fmt.Sprintf("its certificate (%s) is not signed by the CA of this host", subject(unknown.Cert))
-	case errors.As(err, &alert):
-		return "alert", fmt.Sprintf("it does not accept the certificate of this host: %v", alert)
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		return "alert", fmt.Sprintf("it does not accept the certificate of this host: %v", remote.Err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "timeout", "it did not complete the TLS handshake in time"
 	default:
-		return "other", fmt.Sprintf("the TLS handshake failed: %v", err)
+		reason := "the TLS handshake failed: " + shortened(err.Error(), longestQuoted)
+
+		return reason, reason
 	}
 }
 
@@ -130,13 +138,16 @@ func diagnoseTime(certificate *x509.Certificate, used *tls.Config) (cause, reaso
 	return "expired", fmt.Sprintf("its certificate (%s) expired at %s", subject(certificate), certificate.NotAfter.Format(time.RFC3339))
 }
 
-// subject is the name in a certificate, which anybody may have written.
+// subject is who a certificate is for, which anybody may have written.
 func subject(certificate *x509.Certificate) string {
 	if certificate == nil {
 		return "of nobody"
 	}
 
 	name := certificate.Subject.CommonName
+	if name == "" {
+		name = quoted(certificate.Subject.Organization)
+	}
 
-	return fmt.Sprintf("%q", name[:min(len(name), longestShown)])
+	return fmt.Sprintf("%q", shortened(name, longestShown))
 }

@@ -118,13 +118,17 @@ func allow(organizations []string, method string) error {
 const longestQuoted = 200
 
 func quoted(organizations []string) string {
-	if len(organizations) == 0 {
+	text := strings.Join(slices.DeleteFunc(slices.Clone(organizations), func(name string) bool { return name == "" }), ", ")
+	if text == "" {
 		return "none"
 	}
 
-	text := strings.ToValidUTF8(strings.Join(organizations, ", "), "?")
+	return shortened(text, longestQuoted)
+}
 
-	return text[:min(len(text), longestQuoted)]
+// shortened makes a text of others fit for a message.
+func shortened(text string, longest int) string {
+	return strings.ToValidUTF8(text[:min(len(text), longest)], "?")
 }
 
 // authorize decides about a call from the network: who calls, what, and on which node.

@@ -1,0 +1,397 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/extactor/extactor/credentials"
+	"github.com/extactor/extactor/events"
+)
+
+func remoteOfOneService(t *testing.T, limits limits) *remote {
+	t.Helper()
+
+	return serveRemote(t, start(t, newServices(view("ext-a", events.StateRunning, 1)), newJournal()), limits)
+}
+
+// raw opens a connection without a handshake.
+func (r *remote) raw(t testing.TB, first string) net.Conn {
+	t.Helper()
+
+	conn, err := net.Dial("tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(func() { conn.Close() })
+
+	if _, err := conn.Write([]byte(first)); err != nil {
+		t.Fatal(err)
+	}
+
+	return conn
+}
+
+// closes waits until the other end closes the connection.
+func closes(t testing.TB, conn net.Conn) {
+	t.Helper()
+
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := io.Copy(io.Discard, conn); err != nil && errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the connection was not closed: %v", err)
+	}
+}
+
+// answers makes a call that must succeed.
+func answers(t testing.TB, client *Client) {
+	t.Helper()
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+
+	if _, err := client.Machine.ServiceList(ctx, &emptypb.Empty{}); err != nil {
+		t.Errorf("a client with a certificate is not answered: %v", err)
+	}
+}
+
+// settles waits until so many goroutines are left. Nothing tells when one has ended.
+func settles(t *testing.T, goroutines int) {
+	t.Helper()
+
+	late := time.After(patience)
+
+	for look := time.NewTicker(10 * time.Millisecond); ; {
+		if runtime.NumGoroutine() <= goroutines {
+			return
+		}
+
+		select {
+		case <-look.C:
+		case <-late:
+			var stacks bytes.Buffer
+			buffer := make([]byte, 1<<20)
+			stacks.Write(buffer[:runtime.Stack(buffer, true)])
+			t.Fatalf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), goroutines, stacks.String())
+		}
+	}
+}
+
+// handshake fails as a client with this configuration does.
+func (r *remote) handshake(t *testing.T, config *tls.Config) {
+	t.Helper()
+
+	conn := r.raw(t, "")
+	client := tls.Client(conn, config)
+
+	if err := client.Handshake(); err == nil { // a client of TLS 1.3 is done before it is judged
+		_, err = client.Read(make([]byte, 1))
+		if err == nil {
+			t.Error("a client that must be refused is answered")
+		}
+	}
+
+	conn.Close()
+}
+
+// stubborn shows its certificate also where the server says that it knows no such CA.
+func stubborn(config *tls.Config) *tls.Config {
+	shown := config.Certificates[0]
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }
+
+	return config
+}
+
+// Why somebody was turned away is told, once, and nothing is left of it.
+func TestStrangersAreTurnedAway(t *testing.T) {
+	r := remoteOfOneService(t, networkLimits)
+	answers(t, r.dial(t, credentials.Reader))
+
+	other, err := credentials.NewAuthority(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	future, err := credentials.NewAuthority(time.Now().Add(48 * time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	reader := func(change func(*tls.Config)) *tls.Config {
+		config := r.clientConfig(t, credentials.Reader)
+		config.NextProtos = []string{"h2"}
+		change(config)
+
+		return config
+	}
+
+	before := runtime.NumGoroutine()
+
+	for _, row := range []struct {
+		name string
+		come func(t *testing.T)
+		says []string
+	}{
+		{"plain HTTP", func(t *testing.T) { closes(t, r.raw(t, "GET / HTTP/1.1\r\nHost: extactor\r\n\r\n")) }, []string{"does not speak TLS"}},
+		{"HTTP/2 without TLS", func(t *testing.T) { closes(t, r.raw(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")) }, nil}, // same cause, same address: once
+		{"no certificate", func(t *testing.T) {
+			r.handshake(t, reader(func(c *tls.Config) { c.Certificates = nil }))
+		}, []string{"showed no certificate"}},
+		{"wrong CA", func(t *testing.T) {
+			r.handshake(t, stubborn(r.clientConfigAt(t, other, credentials.Admin, time.Now())))
+		}, []string{`"os:admin"`, "not signed by the CA of this host"}},
+		{"expired", func(t *testing.T) {
+			pair, err := r.authority.Client(credentials.Admin, credentials.ShortestTTL, time.Now().Add(-30*time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			r.handshake(t, reader(func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(pair)} }))
+		}, []string{"expired at"}},
+		{"not yet valid", func(t *testing.T) {
+			r.handshake(t, stubborn(r.clientConfigAt(t, future, credentials.Admin, time.Now().Add(48*time.Hour))))
+		}, []string{"is not valid before", "is a clock wrong?"}},
+		{"a certificate for servers", func(t *testing.T) {
+			pair, err := r.authority.Server([]string{"x"}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			r.handshake(t, reader(func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(pair)} }))
+		}, []string{"not a client's"}},
+		{"TLS 1.2", func(t *testing.T) { r.handshake(t, reader(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })) }, []string{"does not speak TLS 1.3"}},
+		{"no HTTP/2", func(t *testing.T) { r.handshake(t, reader(func(c *tls.Config) { c.NextProtos = nil })) }, []string{"does not speak HTTP/2"}},
+		{"another protocol", func(t *testing.T) {
+			r.handshake(t, reader(func(c *tls.Config) { c.NextProtos = []string{"imap"} }))
+		}, nil},
+		{"the server is not trusted", func(t *testing.T) {
+			r.handshake(t, reader(func(c *tls.Config) { c.RootCAs = nil }))
+		}, []string{"does not accept the certificate of this host"}},
+		{"port scanner", func(t *testing.T) { r.raw(t, "").Close() }, nil},
+		{"half a record", func(t *testing.T) { r.raw(t, "\x16\x03\x01\x02").Close() }, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for range 3 {
+				row.come(t)
+			}
+
+			if row.says != nil {
+				r.hears(t, append(row.says, "127.0.0.1")...)
+			}
+		})
+	}
+
+	settles(t, before)
+
+	if left := len(r.said); left != 0 {
+		t.Errorf("told once more: %s", <-r.said)
+	}
+
+	answers(t, r.dial(t, credentials.Reader))
+}
+
+// Whoever never gets to the point is closed when its time is over, however busy it seems.
+func TestSlowHandshakeEnds(t *testing.T) {
+	limits := networkLimits
+	limits.handshake = 300 * time.Millisecond
+	r := remoteOfOneService(t, limits)
+
+	closes(t, r.raw(t, "")) // silent
+	r.hears(t, "did not complete the TLS handshake in time")
+
+	dripping := r.raw(t, "\x16\x03\x01\x02\x00")
+	ended := make(chan struct{})
+
+	go func() {
+		defer close(ended)
+
+		for range time.Tick(10 * time.Millisecond) {
+			if _, err := dripping.Write([]byte{1}); err != nil {
+				return
+			}
+		}
+	}()
+
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("byte by byte a handshake goes on for ever")
+	}
+
+	// Known by its certificate, but it never speaks HTTP/2.
+	config := r.clientConfig(t, credentials.Reader)
+	config.NextProtos = []string{"h2"}
+	mute := tls.Client(r.raw(t, ""), config)
+
+	if err := mute.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+
+	closes(t, mute)
+}
+
+// Strangers have a room of their own: when it is full, the oldest has to go, and whoever has a certificate gets through.
+func TestStrangersTakeNoRoom(t *testing.T) {
+	limits := networkLimits
+	limits.handshakes, limits.perAddress = 4, 100
+	r := remoteOfOneService(t, limits)
+
+	var silent []net.Conn
+	for range 10 {
+		silent = append(silent, r.raw(t, ""))
+	}
+
+	for _, conn := range silent[:5] {
+		closes(t, conn)
+	}
+
+	r.hears(t, "more than 4 clients connect at once", "127.0.0.1")
+
+	for range 20 {
+		answers(t, r.dial(t, credentials.Reader))
+	}
+}
+
+func TestConnectionsAreLimited(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		set  func(*limits)
+		says string
+	}{
+		{"all", func(l *limits) { l.connections = 3 }, "3 clients are connected"},
+		{"of one address", func(l *limits) { l.perAddress = 3 }, "it has 3 connections"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			limits := networkLimits
+			row.set(&limits)
+			r := remoteOfOneService(t, limits)
+
+			var clients []*Client
+
+			for range 3 {
+				client := r.dial(t, credentials.Reader)
+				answers(t, client)
+				clients = append(clients, client)
+			}
+
+			closes(t, r.raw(t, ""))
+			r.hears(t, row.says)
+
+			for _, client := range clients {
+				answers(t, client) // on the connection that it has
+			}
+
+			clients[0].Close()
+			answers(t, connects(t, r))
+		})
+	}
+}
+
+// connects makes a client that tries until there is room.
+func connects(t *testing.T, r *remote) *Client {
+	t.Helper()
+
+	late := time.After(patience)
+
+	for {
+		client := r.dial(t, credentials.Reader)
+		if _, err := client.Machine.ServiceList(t.Context(), &emptypb.Empty{}); err == nil {
+			return client
+		}
+
+		client.Close()
+
+		select {
+		case <-late:
+			t.Fatal("there is no room, though somebody has left")
+		default:
+		}
+	}
+}
+
+// The server does not wait for strangers when it ends.
+func TestStrangersDoNotHoldUpTheEnd(t *testing.T) {
+	r := remoteOfOneService(t, networkLimits)
+
+	silent := r.raw(t, "")
+	answers(t, r.dial(t, credentials.Reader)) // so the silent one is accepted
+
+	r.stop()
+
+	select {
+	case <-r.ended:
+	case <-time.After(networkLimits.handshake / 2):
+		t.Error("the server waits for somebody who never says a word")
+	}
+
+	closes(t, silent)
+}
+
+func TestPlaces(t *testing.T) {
+	for _, row := range []struct{ address, want string }{
+		{"192.0.2.7:1", "192.0.2.7"},
+		{"[::ffff:192.0.2.7]:1", "192.0.2.7"},
+		{"[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::"},
+		{"[fe80::1%eth0]:1", "fe80::"},
+	} {
+		address, err := net.ResolveTCPAddr("tcp", row.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if got := place(address).String(); got != row.want {
+			t.Errorf("%s is counted as %s, want %s", row.address, got, row.want)
+		}
+	}
+}
+
+func TestListenNetworkRefuses(t *testing.T) {
+	taken, err := ListenNetwork("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+
+	for _, row := range []struct{ address, want string }{
+		{taken.Addr().String(), "another program listens there"},
+		{"50000", "it is not ADDRESS:PORT"},
+		{"127.0.0.1", "it is not ADDRESS:PORT"},
+		{"127.0.0.1:", "it is not ADDRESS:PORT"},
+		{"2001:db8::1:50000", "it is not ADDRESS:PORT"},
+		{":66000", "invalid port"},
+		{":nonsense", "nonsense"},
+	} {
+		listener, err := ListenNetwork(row.address)
+		if err == nil {
+			listener.Close()
+		}
+
+		if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("cannot listen on %q: ", row.address)) || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v, want %q", row.address, err, row.want)
+		}
+	}
+
+	for _, address := range []string{"[::1]:0", "127.0.0.1:0", ":0", "192.0.2.77:0"} { // the last is not there yet
+		listener, err := ListenNetwork(address)
+		if err != nil {
+			t.Error(err)
+
+			continue
+		}
+
+		listener.Close()
+	}
+}
