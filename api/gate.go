@@ -3,9 +3,11 @@ package api
 import (
 	"container/list"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -120,6 +122,22 @@ func (g *guest) Close() error {
 	g.leave()
 
 	return g.Conn.Close()
+}
+
+// hearOut lets a client that was refused learn why. It has said more by then, and a connection that is closed over what was
+// not read is reset, which takes away the alert that tells the reason.
+func (g *guest) hearOut() {
+	const (
+		patience = time.Second
+		most     = 64 << 10
+	)
+
+	tcp, ok := g.Conn.(*net.TCPConn)
+	if !ok || tcp.CloseWrite() != nil || tcp.SetReadDeadline(time.Now().Add(patience)) != nil {
+		return
+	}
+
+	_, _ = io.CopyN(io.Discard, tcp, most) // whether it hears us is its own affair
 }
 
 func (g *guest) leave() {

@@ -101,6 +101,7 @@ func (c *tlsCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 
 	if err != nil {
 		c.gate.reports.failed(guest.RemoteAddr(), err, used)
+		guest.hearOut()
 
 		return nil, nil, err
 	}

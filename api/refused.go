@@ -97,7 +97,7 @@ func diagnose(err error, used *tls.Config) (cause, reason string) {
 	)
 
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, unix.ECONNRESET):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, unix.ECONNRESET):
 		return "", ""
 	case errors.As(err, &noTLS):
 		return "no TLS", "it does not speak TLS"

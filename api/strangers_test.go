@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+	"google.golang.org/grpc"
+	grpccredentials "google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/extactor/extactor/credentials"
@@ -201,6 +204,27 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 	}
 
 	answers(t, r.dial(t, credentials.Reader))
+}
+
+// A client that is refused hears why, although it has begun to speak by then.
+func TestRefusedClientsHearWhy(t *testing.T) {
+	r := remoteOfOneService(t, networkLimits)
+	config := r.clientConfig(t, credentials.Reader)
+	config.NextProtos, config.Certificates = []string{"h2"}, nil
+
+	for range 50 {
+		conn, err := grpc.NewClient(r.address, grpc.WithTransportCredentials(grpccredentials.NewTLS(config)))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		_, err = machine.NewMachineServiceClient(conn).Version(t.Context(), &emptypb.Empty{})
+		if err == nil || !strings.Contains(err.Error(), "certificate required") {
+			t.Fatalf("the client was told %v", err)
+		}
+
+		conn.Close()
+	}
 }
 
 // Whoever never gets to the point is closed when its time is over, however busy it seems.
