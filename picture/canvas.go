@@ -75,12 +75,7 @@ func (c *canvas) line(x1, y1, x2, y2 float64, class string) {
 
 // path writes a path; every %s of its format stands for one of the numbers.
 func (c *canvas) path(class, format string, numbers ...float64) {
-	texts := make([]any, len(numbers))
-	for i, value := range numbers {
-		texts[i] = number(value)
-	}
-
-	c.element("path", attribute{"class", class}, attribute{"d", fmt.Sprintf(format, texts...)})
+	c.element("path", attribute{"class", class}, attribute{"d", numbered(format, numbers...)})
 }
 
 // document wraps what was drawn: the size, the words for who cannot see it, the colours, the ground.

@@ -14,6 +14,7 @@ type layout struct {
 	blocks []block
 	of     []int // block of each node
 	links  []link
+	same   []link    // that are not drawn, because others say the same
 	layers [][]int   // blocks from top to bottom
 	widths []float64 // of each layer
 }
@@ -262,7 +263,13 @@ func (l *layout) reduce() {
 		}
 	}
 
-	l.links = slices.DeleteFunc(l.links, func(link link) bool { return link.redundant })
+	l.links = slices.DeleteFunc(l.links, func(link link) bool {
+		if link.redundant {
+			l.same = append(l.same, link)
+		}
+
+		return link.redundant
+	})
 }
 
 // matters tells whether a link has an edge that must be seen.

@@ -9,48 +9,19 @@ import (
 
 // link draws the way from one block to another, with an arrow at who needs the other.
 func (m *mapping) link(link link) {
-	from, to := m.layout.blocks[link.from], m.layout.blocks[link.to]
 	class := m.class(link)
+	way := m.layout.wayOf(link, margin, m.top)
 
 	m.open("g")
 	m.content("title", m.linkTitle(link))
+	m.element("path", attribute{"class", class}, attribute{"d", way.Path})
 
-	x, y := margin+from.x+from.width, m.top+from.y+from.height/2
-
-	if link.from == link.to {
-		m.path(class, "M%s %sc%s %s %s %s %s %s", x, y-6, selfLoop, -22, selfLoop, 34, 4, 12)
-		m.arrow(class, x, y+6, -1)
-		m.close("g")
-
-		return
+	direction := 1.0
+	if way.Back {
+		direction = -1
 	}
 
-	if link.reversed {
-		m.arrow(class, x, y, -1)
-	}
-
-	// Within a layer all ways are level, so that none leads over another node.
-	edge := margin + from.x + m.layout.widths[from.layer]
-	path, numbers := "M%s %sH%s", []float64{x, y, edge}
-	x = edge
-
-	for _, bend := range link.bends {
-		block := m.layout.blocks[bend]
-		nextX, nextY := margin+block.x, m.top+block.y+block.height/2
-		path += "C%s %s %s %s %s %sH%s"
-		numbers = append(numbers, (x+nextX)/2, y, (x+nextX)/2, nextY, nextX, nextY, nextX+block.width)
-		x, y = nextX+block.width, nextY
-	}
-
-	endX, endY := margin+to.x, m.top+to.y+to.height/2
-	path += "C%s %s %s %s %s %s"
-	numbers = append(numbers, (x+endX)/2, y, (x+endX)/2, endY, endX, endY)
-	m.path(class, path, numbers...)
-
-	if !link.reversed {
-		m.arrow(class, endX, endY, 1)
-	}
-
+	m.arrow(class, way.X, way.Y, direction)
 	m.close("g")
 }
 
@@ -78,12 +49,9 @@ func (m *mapping) block(block block) {
 	m.box(x, y, block.width, block.height, 8, "frame")
 	m.close("g")
 
-	width := (block.width - 2*blockPadding - nodeGap*float64(block.columns-1)) / float64(block.columns)
-	rows := (len(block.nodes) + block.columns - 1) / block.columns
-
 	for i, node := range block.nodes {
-		column, row := i/rows, i%rows
-		m.node(m.graph.Nodes[node], x+blockPadding+float64(column)*(width+nodeGap), y+blockPadding+float64(row)*(nodeHeight+nodeGap/2), width)
+		x, y, width := block.inside(i)
+		m.node(m.graph.Nodes[node], margin+x, m.top+y, width)
 	}
 }
 

@@ -115,3 +115,13 @@ func phaseClass(phase Phase) string {
 		return "is-initialized"
 	}
 }
+
+// Palette is the colours of all pictures as custom properties of CSS, in light and in dark: "--ink:#1b2330;".
+func Palette() (light, dark string) {
+	for _, colour := range colours {
+		light += "--" + colour.class + ":" + colour.light + ";"
+		dark += "--" + colour.class + ":" + colour.dark + ";"
+	}
+
+	return light, dark
+}
