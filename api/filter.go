@@ -139,7 +139,7 @@ func (s *Server) selection(ctx context.Context, past History, request *apiv1.Eve
 	}
 
 	if name := request.GetBoot(); name != "" {
-		boot, err := s.boot(ctx, past, name)
+		boot, err := FindBoot(ctx, past, name)
 		if err != nil {
 			return wanted, err
 		}

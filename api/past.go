@@ -100,17 +100,23 @@ func (s *Server) moment(point *apiv1.Point, was events.Past) events.Moment {
 }
 
 // locate returns the record that a point means: the newest one up to then, 0 where the journal begins later.
-func (s *Server) locate(ctx context.Context, past History, point *apiv1.Point) (seq uint64, err error) {
+func (s *Server) locate(ctx context.Context, past History, point *apiv1.Point) (uint64, error) {
+	return Locate(ctx, past, point, func() *apiv1.Moment { return instant(s.options.Now(), s.options.BootID) })
+}
+
+// Locate returns the record that a point means: the newest one up to then, 0 where the journal begins later. So long ago is
+// before what now says.
+func Locate(ctx context.Context, past History, point *apiv1.Point, now func() *apiv1.Moment) (seq uint64, err error) {
 	switch kind := point.GetKind().(type) {
 	case *apiv1.Point_Seq:
 		return kind.Seq, nil
 	case *apiv1.Point_WallNs:
 		seq, err = past.Newest(ctx, kind.WallNs)
 	case *apiv1.Point_AgoNs:
-		now := s.options.Now()
-		seq, err = past.Before(ctx, events.Moment{WallNS: now.GetWallNs(), BootNS: now.GetBootNs()}, s.options.BootID, time.Duration(kind.AgoNs))
+		at := now()
+		seq, err = past.Before(ctx, events.Moment{WallNS: at.GetWallNs(), BootNS: at.GetBootNs()}, at.GetBootId(), time.Duration(kind.AgoNs))
 	case *apiv1.Point_Boot:
-		boot, err := s.boot(ctx, past, kind.Boot)
+		boot, err := FindBoot(ctx, past, kind.Boot)
 
 		return boot.First, err
 	default:
@@ -132,8 +138,8 @@ func (s *Server) beginning(ctx context.Context, past History) string {
 	return fmt.Sprintf("the journal begins later, with record %d at %s", boots[0].First, began)
 }
 
-// boot finds a boot by its id, or by how many there were since.
-func (s *Server) boot(ctx context.Context, past History, name string) (events.Boot, error) {
+// FindBoot finds a boot by its id, or by how many there were since.
+func FindBoot(ctx context.Context, past History, name string) (events.Boot, error) {
 	boots, err := past.Boots(ctx)
 	if err != nil {
 		return events.Boot{}, failure(codes.Internal, err)

@@ -136,6 +136,17 @@ func (f *Fold) View(id string) (View, bool) {
 	return service.now(), true
 }
 
+// Glance returns one service as it is after the last record, without its lines, which take most of the time, and tells
+// whether Past has it.
+func (f *Fold) Glance(id string) (view View, present bool) {
+	service := f.services[id]
+	if service == nil {
+		return NewView(id), false
+	}
+
+	return service.view, service.run == f.past.RunID && !service.removed
+}
+
 func (f *Fold) service(id string) *folding {
 	service := f.services[id]
 	if service == nil {

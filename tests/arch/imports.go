@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"oci/...":      {"oci/...", "spec", "service", "events", "condition"},
 	"api/...":      {"api/...", "spec", "events", "history"},
 	"picture":      {"events"},
+	"report":       {"events", "history", "picture"},
 	"cmd/...":      {"..."},
 	"tests/...":    {"..."},
 	"examples/...": {},
@@ -55,6 +56,7 @@ var libraries = map[string][]string{
 	"events":    {"google.golang.org/protobuf/..."},
 	"condition": {},
 	"picture":   {},
+	"report":    {},
 	"service":   {"google.golang.org/protobuf/..."}, // what crosses its border are messages of events
 }
 
@@ -74,6 +76,7 @@ var forbidden = map[string][]string{
 	"spec":      random,
 	"condition": random,
 	"picture":   append([]string{"os/...", "net/...", "sync/...", "log/...", "syscall"}, random...),
+	"report":    append([]string{"os/...", "net/...", "sync/...", "context", "log/...", "syscall"}, random...),
 }
 
 // CheckImports returns every import that the rules above do not allow.

@@ -239,29 +239,7 @@ func TestEveryMomentIsAsItWas(t *testing.T) {
 		}
 		defer os.RemoveAll(dir)
 
-		l := &life{states: map[string]service.State{}, wall: 1e18, boot: 1e9}
-
-		for run := range rapid.IntRange(1, 3).Draw(t, "runs") {
-			boot := "boot-1"
-			if run > 0 && rapid.Bool().Draw(t, "reboot") {
-				boot, l.boot = fmt.Sprintf("boot-%d", run+1), 1e9
-			} else if run > 0 {
-				boot = l.now.BootID
-			}
-
-			l.run(t, dir, boot, fmt.Sprintf("run-%d", run))
-			l.begin(t, boot)
-
-			for range rapid.IntRange(0, 40).Draw(t, "steps") {
-				l.step(t, boot)
-			}
-
-			l.compare(t, "live", l.journal.At)
-
-			if err := l.journal.Close(); err != nil {
-				t.Fatal(err)
-			}
-		}
+		l := lead(t, dir, func(l *life) { l.compare(t, "live", l.journal.At) })
 
 		reader, err := journal.OpenReadOnly(l.path)
 		if err != nil {
@@ -273,6 +251,35 @@ func TestEveryMomentIsAsItWas(t *testing.T) {
 		l.compareSteps(t, reader)
 		roundTrip(t, reader, dir)
 	})
+}
+
+// lead leads a life of some runs of the daemon; after each of them somebody looks at it.
+func lead(t *rapid.T, dir string, look func(*life)) *life {
+	l := &life{states: map[string]service.State{}, wall: 1e18, boot: 1e9}
+
+	for run := range rapid.IntRange(1, 3).Draw(t, "runs") {
+		boot := "boot-1"
+		if run > 0 && rapid.Bool().Draw(t, "reboot") {
+			boot, l.boot = fmt.Sprintf("boot-%d", run+1), 1e9
+		} else if run > 0 {
+			boot = l.now.BootID
+		}
+
+		l.run(t, dir, boot, fmt.Sprintf("run-%d", run))
+		l.begin(t, boot)
+
+		for range rapid.IntRange(0, 40).Draw(t, "steps") {
+			l.step(t, boot)
+		}
+
+		look(l)
+
+		if err := l.journal.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	return l
 }
 
 func (l *life) compare(t *rapid.T, what string, at func(context.Context, uint64) (*events.Fold, error)) {

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/status"
+
+	"github.com/extactor/extactor/api"
+	apiv1 "github.com/extactor/extactor/api/v1"
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/journal"
+	"github.com/extactor/extactor/report"
+)
+
+// reportFlags are what of the past a report is about, as it is written.
+type reportFlags struct {
+	output, boot, since, until string
+	file                       *string
+}
+
+func (a *app) reportCommand() *cobra.Command {
+	flags := &reportFlags{}
+	command := &cobra.Command{
+		Use:   "report",
+		Short: "Write the past as one HTML page with a slider for time",
+		Long: "Write one HTML page of the journal with a slider for time: the services, what they depend on, the timeline, the " +
+			"events and the last lines of what failed, at every moment as they were. The page needs no network and no daemon, only " +
+			"a browser. It holds what the journal holds, for whoever may read the page.\n\nA time is " + momentHelp + ".",
+		Example: "  extactor report -o tuesday.html --since 2026-01-06 --until 2026-01-07\n" +
+			"  extactor report --boot -1\n" +
+			"  extactor report --journal /mnt/var/lib/extactor -o - >dead-machine.html",
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return a.report(command.Context(), flags)
+		},
+	}
+	command.Flags().StringVarP(&flags.output, "output", "o", "report.html", "file to write; -: standard output")
+	command.Flags().StringVar(&flags.boot, "boot", "", "only one boot: 0 is the newest, -1 the one before, or a kernel boot id")
+	command.Flags().StringVar(&flags.since, "since", "", "only from this time on")
+	command.Flags().StringVar(&flags.until, "until", "", "only up to this time")
+	flags.file = a.journalFlag(command)
+	complete(command, "boot", cobra.ShellCompDirectiveNoFileComp, "0", "-1")
+	_ = command.MarkFlagFilename("output", "html") // only for a flag that does not exist
+
+	return a.asks(command)
+}
+
+func (a *app) report(ctx context.Context, flags *reportFlags) error {
+	return a.readJournal(ctx, *flags.file, func(reader *journal.Reader, kept *apiv1.JournalStatusResponse) error {
+		page, made, err := a.makeReport(ctx, reader, kept, flags)
+		if err != nil {
+			return err
+		}
+
+		if flags.output == "-" {
+			_, err := a.stdout.Write(page)
+
+			return err
+		}
+
+		if err := os.WriteFile(flags.output, page, 0o600); err != nil {
+			return fmt.Errorf("cannot write the report: %w", err)
+		}
+
+		fmt.Fprintf(a.stderr, "extactor: %s has %d records of %d services, %s\n", flags.output, made.Rows(), made.Services(), sizeText(int64(len(page))))
+
+		return nil
+	})
+}
+
+func (a *app) makeReport(ctx context.Context, reader *journal.Reader, kept *apiv1.JournalStatusResponse, flags *reportFlags) ([]byte, *report.Report, error) {
+	scope, err := a.scope(ctx, reader, kept != nil, flags)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	made := report.New(scope.first)
+
+	err = reader.Each(ctx, 0, scope.last, func(record events.Record) bool {
+		made.Add(record)
+
+		return true
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+
+	if made.Rows() == 0 {
+		return nil, nil, errors.New("cannot make a report: nothing was recorded in this time")
+	}
+
+	heading := report.Heading{Version: version, WallNS: time.Now().UnixNano(), AfterNS: scope.after, Source: "a copy of " + *flags.file}
+	if kept != nil {
+		heading.Node, heading.Source = a.node, "the running daemon"
+	}
+
+	heading.Missing, err = missing(ctx, reader, kept)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	page, err := made.Page(heading, nil)
+
+	return page, made, err
+}
+
+// scope is which records a report is about.
+type scope struct {
+	first, last uint64 // sequences
+	after       int64  // nanoseconds from the last record to the end
+}
+
+// scope finds the records that the flags mean. A report begins with how everything was then, so the record before counts.
+func (a *app) scope(ctx context.Context, reader *journal.Reader, live bool, flags *reportFlags) (scope, error) {
+	summary, err := reader.Summary(ctx)
+	if err != nil {
+		return scope{}, err
+	}
+
+	seq, at, bootID := reader.End()
+	if seq == 0 {
+		return scope{}, errors.New("cannot make a report: the journal has no records")
+	}
+
+	now := clock{wallNS: at.WallNS, bootNS: at.BootNS, bootID: bootID}
+	if live {
+		now = a.clock()
+	}
+
+	found := scope{first: max(summary.Floor, 1), last: math.MaxInt64}
+	locate := func(flag, text string) (uint64, error) {
+		point, err := pointOf(flag, text)
+		if err != nil {
+			return 0, err
+		}
+
+		seq, err := api.Locate(ctx, reader, point, func() *apiv1.Moment {
+			return &apiv1.Moment{WallNs: now.wallNS, BootNs: now.bootNS, BootId: now.bootID}
+		})
+
+		return seq, plainly(err)
+	}
+
+	if flags.boot != "" {
+		boot, err := api.FindBoot(ctx, reader, flags.boot)
+		if err != nil {
+			return scope{}, plainly(err)
+		}
+
+		found.first, found.last = max(found.first, boot.First), boot.Last
+	}
+
+	if flags.since != "" {
+		first, err := locate("--since", flags.since)
+		if err != nil {
+			return scope{}, err
+		}
+
+		found.first = max(found.first, first)
+	}
+
+	if flags.until != "" {
+		last, err := locate("--until", flags.until)
+		if err != nil {
+			return scope{}, err
+		}
+
+		found.last = min(found.last, last)
+	}
+
+	if live && found.last >= seq && now.bootID == bootID {
+		found.after = max(now.bootNS-at.BootNS, 0)
+	}
+
+	return found, nil
+}
+
+// plainly is an error of the API without its code, where no call was made.
+func plainly(err error) error {
+	if err == nil {
+		return nil
+	}
+
+	return errors.New(status.Convert(err).Message())
+}
+
+// missing tells what is not in a journal that was, or may have been, recorded.
+func missing(ctx context.Context, reader *journal.Reader, kept *apiv1.JournalStatusResponse) ([]string, error) {
+	summary, err := reader.Summary(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	texts := append([]string{}, reader.Problems()...)
+
+	if summary.Floor > 1 {
+		texts = append(texts, fmt.Sprintf("records before %d were deleted because they were old; the page begins with how services were then", summary.Floor))
+	}
+
+	switch damaged := reader.Damaged(); {
+	case len(damaged) == 1:
+		texts = append(texts, fmt.Sprintf("record %d is damaged and left out", damaged[0]))
+	case len(damaged) > 1:
+		texts = append(texts, fmt.Sprintf("%d damaged records are left out, the first is %d", len(damaged), damaged[0]))
+	}
+
+	texts = append(texts, kept.GetLosses()...)
+	if kept.GetProblem() != "" {
+		texts = append(texts, fmt.Sprintf("the journal cannot be written: %s; the newest %d records are in the daemon's memory only and not here", kept.GetProblem(), kept.GetBuffered()))
+	}
+
+	return texts, nil
+}

@@ -1,0 +1,196 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/picture"
+)
+
+// service is one service with all that a page shows of it, at each record that changed something.
+type service struct {
+	cells map[string]*cell
+	names []string            // of the cells, in the order in which they came to be
+	needs map[string]struct{} // keys of all conditions that it ever had
+}
+
+// cell is one thing that is shown of a service: the rows at which it became another, and the values that it had from then on.
+type cell struct {
+	at     []int
+	value  []int
+	moment moment // the last value of one that holds moments
+}
+
+// moment is a value, too: a time on both clocks, in microseconds.
+type moment struct {
+	wall, boot int64
+	bootID     string
+}
+
+// here stands for the moment of the row at which it is noted. It is the first of all values.
+type here struct{}
+
+func newService() *service {
+	return &service{cells: map[string]*cell{}, needs: map[string]struct{}{}}
+}
+
+// note writes down what is another of a service since the last time.
+func (r *Report) note(index int, id string) {
+	service := r.services[id]
+	view, present := r.fold.Glance(id)
+
+	set := func(name string, value any) { r.set(service, index, name, value) }
+
+	set("present", present)
+
+	if !present {
+		set("phase", "") // nothing is drawn
+		return
+	}
+
+	phase, text := picture.Describe(view)
+	set("phase", string(phase))
+	set("text", text)
+	set("state", view.State)
+	r.setMoment(service, index, "since", view.Since, view.SinceBootID)
+	set("desired", view.Desired)
+	set("attempt", view.Attempt)
+	set("restarts", view.Restarts)
+	set("pid", view.PID)
+	set("container", view.Container)
+	set("nextRetry", microseconds(view.NextRetry))
+	set("problem", view.Problem)
+	set("quarantined", view.Quarantined)
+	set("fileProblem", view.FileProblem)
+	set("health", healthOf(view.Health))
+	set("healthMessage", view.Health.LastMessage)
+	set("source", view.Source)
+	set("cycle", strings.Join(view.Cycle, " -> "))
+	set("pending", view.RestartPending())
+	r.noteExit(service, index, view.LastExit, view.BootID)
+	r.noteConditions(service, index, view)
+}
+
+// healthOf is the word for a health that status shows.
+func healthOf(health events.Health) string {
+	switch {
+	case health.Unknown:
+		return "?"
+	case health.Healthy:
+		return "OK"
+	default:
+		return "Fail"
+	}
+}
+
+// noteOwn writes down what is another of the daemon itself.
+func (r *Report) noteOwn(index int) {
+	past := r.fold.Last()
+	r.set(r.own, index, "stopped", past.Stopped)
+
+	files := make([]string, len(past.Rejected))
+	for i, file := range past.Rejected {
+		files[i] = file.GetFile() + " (" + strings.Join(file.GetProblems(), ", ") + ")"
+	}
+
+	r.set(r.own, index, "rejected", listOf(files))
+}
+
+func (r *Report) noteExit(service *service, index int, exit *events.Exit, bootID string) {
+	set := func(name string, value any) { r.set(service, index, name, value) }
+
+	if exit == nil {
+		set("exit", nil)
+		set("exitLines", "")
+
+		return
+	}
+
+	text := exit.Text()
+	if exit.GetExplanation() != "" {
+		text += ": " + exit.GetExplanation()
+	}
+
+	set("exit", text)
+	set("exitGood", exit.Success())
+	set("exitLines", exit.GetLastLines())
+
+	if at := exit.GetAt(); at != nil {
+		set("exitAt", moment{wall: microseconds(at.GetWallNs()), boot: microseconds(at.GetBootNs()), bootID: bootID})
+	}
+}
+
+// noteConditions has one cell for the list of conditions, and three for each of them.
+func (r *Report) noteConditions(service *service, index int, view events.View) {
+	keys := make([]string, len(view.Conditions))
+
+	for i, condition := range view.Conditions {
+		keys[i] = condition.Key
+		service.needs[condition.Key] = struct{}{}
+
+		met := "unknown"
+
+		switch {
+		case condition.Known && condition.Met:
+			met = "met"
+		case condition.Known:
+			met = "unmet"
+		}
+
+		r.set(service, index, "met "+condition.Key, met)
+		r.set(service, index, "wait "+condition.Key, condition.Text)
+		r.setMoment(service, index, "since "+condition.Key, condition.Since, view.BootID)
+	}
+
+	r.set(service, index, "depends", listOf(keys))
+}
+
+// list is a value made of several texts, none of which has a line feed.
+type list string
+
+func listOf(texts []string) list { return list(strings.Join(texts, "\n")) }
+
+func (s *service) cell(name string) *cell {
+	known := s.cells[name]
+	if known == nil {
+		known = &cell{}
+		s.cells[name] = known
+		s.names = append(s.names, name)
+	}
+
+	return known
+}
+
+func (r *Report) set(service *service, index int, name string, value any) {
+	known, number := service.cell(name), r.values.index(value)
+
+	if last := len(known.value) - 1; last < 0 || known.value[last] != number {
+		known.change(index, number)
+	}
+}
+
+// setMoment writes down a moment, most often that of the row itself.
+func (r *Report) setMoment(service *service, index int, name string, at events.Moment, bootID string) {
+	known, now := service.cell(name), momentOf(at, bootID)
+	if now == known.moment && len(known.at) > 0 {
+		return
+	}
+
+	known.moment = now
+	if row := r.rows[index]; now == momentOf(row.at, r.boots[row.boot].id) {
+		known.change(index, 0)
+
+		return
+	}
+
+	known.change(index, r.values.index(now))
+}
+
+func (c *cell) change(index, value int) { c.at, c.value = append(c.at, index), append(c.value, value) }
+
+func momentOf(at events.Moment, bootID string) moment {
+	return moment{wall: microseconds(at.WallNS), boot: microseconds(at.BootNS), bootID: bootID}
+}
+
+// microseconds is what a number of JavaScript can hold of a time in nanoseconds.
+func microseconds(nanoseconds int64) int64 { return nanoseconds / 1000 }

@@ -1,0 +1,54 @@
+package daemon_test
+
+import (
+	"compress/gzip"
+	"encoding/base64"
+	"io"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A report, of a daemon that runs and of the file of one that does not, holds how a service failed, and no value that the
+// service was given, though it prints them all.
+func TestReportHoldsNoSecret(t *testing.T) {
+	t.Parallel()
+
+	const variable, content = "the-variable-nobody-sees", "the-content-nobody-sees"
+
+	h := newHost(t)
+	h.service("fed", "restart: never\ndepends: [{configuration: true}]", "environment", "WORD", "file", "/word", "print", "that was it", "exit", "3")
+
+	d := h.start()
+	h.cli("config", "apply", "-f", h.document("fed", variable, content)).done(t)
+	d.event(t, 0, "ext-fed", `Failed to run service.*`)
+
+	check := func(page string) {
+		t.Helper()
+
+		_, after, _ := strings.Cut(page, `id="journal">`)
+		packed, _, _ := strings.Cut(after, "</script>")
+
+		reader, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(packed)))
+		must(t, err)
+
+		unpacked, err := io.ReadAll(reader)
+		must(t, err)
+
+		held := page + string(unpacked)
+		if !strings.Contains(held, `[redacted]\n[redacted]\nthat was it`) {
+			t.Errorf("the page does not have the last lines: %s", unpacked)
+		}
+
+		for _, secret := range []string{variable, content} {
+			if strings.Contains(held, secret) {
+				t.Errorf("the page holds %q", secret)
+			}
+		}
+	}
+
+	check(h.cli("report", "-o", "-").done(t))
+	h.end(unix.SIGTERM)
+	check(h.cli("report", "-o", "-", "--journal", h.state).done(t))
+}
