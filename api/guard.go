@@ -18,11 +18,24 @@ type guard struct {
 	reports *reports
 }
 
+// admit decides who may call what, and on which node.
 func (g *guard) admit(ctx context.Context, method string) error {
-	err := authorize(ctx, method)
+	caller, ok := remoteCaller(ctx)
+	if !ok {
+		return status.Error(codes.PermissionDenied, "cannot tell who is calling")
+	}
 
+	if err := allow(caller.roles, method); err != nil {
+		return g.refused(ctx, "role "+method, err)
+	}
+
+	return g.refused(ctx, "node", caller.checkNode(ctx))
+}
+
+// refused tells of a call that is denied.
+func (g *guard) refused(ctx context.Context, cause string, err error) error {
 	if caller, ok := peer.FromContext(ctx); ok && status.Code(err) == codes.PermissionDenied {
-		g.reports.refuse(caller.Addr, "role "+method, status.Convert(err).Message())
+		g.reports.refuse(caller.Addr, cause, status.Convert(err).Message())
 	}
 
 	return err

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -129,18 +128,4 @@ func quoted(organizations []string) string {
 // shortened makes a text of others fit for a message.
 func shortened(text string, longest int) string {
 	return strings.ToValidUTF8(text[:min(len(text), longest)], "?")
-}
-
-// authorize decides about a call from the network: who calls, what, and on which node.
-func authorize(ctx context.Context, method string) error {
-	caller, ok := remoteCaller(ctx)
-	if !ok {
-		return status.Error(codes.PermissionDenied, "cannot tell who is calling")
-	}
-
-	if err := allow(caller.roles, method); err != nil {
-		return err
-	}
-
-	return caller.checkNode(ctx)
 }

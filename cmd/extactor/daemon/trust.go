@@ -36,6 +36,10 @@ func (d *daemon) warnOfOthers() {
 		{"services", d.options.ServicesDir}, {"rootfs", d.options.RootfsDir}, {"configuration", d.options.ConfigDir},
 	}
 
+	if len(d.options.Listen) > 0 {
+		directories = append(directories, struct{ purpose, path string }{"credentials", d.options.CredentialsDir})
+	}
+
 	for _, directory := range directories {
 		whose, err := openTo(directory.path)
 		if err != nil || whose == "" {

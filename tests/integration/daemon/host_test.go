@@ -31,10 +31,11 @@ type host struct {
 	config     string
 	state      string
 	run        string
-	containerd string // --containerd
-	console    string // --console
-	netns      string // name of the network namespace of the daemon; empty: that of the host
-	program    string // of the daemon; empty: the one that is tested
+	containerd string   // --containerd
+	console    string   // --console
+	flags      []string // more of them for the daemon
+	netns      string   // name of the network namespace of the daemon; empty: that of the host
+	program    string   // of the daemon; empty: the one that is tested
 
 	daemon *daemon // nil while none runs
 	last   *daemon // the newest one
@@ -125,6 +126,8 @@ func (h *host) arguments() []string {
 		cmp.Or(h.program, extactor), "daemon", "--services", h.services, "--rootfs", h.rootfs, "--config", h.config, "--state", h.state,
 		"--run", h.run, "--containerd", h.containerd, "--console", h.console,
 	}
+	words = append(words, h.flags...)
+
 	if h.netns != "" {
 		// Not "ip netns exec", which would also give it another /sys, without cgroups.
 		words = append([]string{"nsenter", "--net=/run/netns/" + h.netns}, words...)
