@@ -118,7 +118,7 @@ func (j *Journal) checkRows(store *store, first uint64) error {
 
 		began := time.Now()
 
-		taken, err := store.take(store.ending, older, "SELECT "+columns+" FROM records WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+		taken, err := store.take(store.ending, older, "WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
 			int64(older.at), int64(first), checkChunk)
 		if err != nil {
 			return err

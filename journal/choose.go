@@ -42,7 +42,7 @@ func (s *store) choose(ctx context.Context, wanted events.Selection, until uint6
 	conditions, arguments := columnsOf(wanted)
 
 	for {
-		found, err := s.read("WHERE "+conditions+" ORDER BY seq DESC LIMIT ?", append(arguments, signed(until), pageRows)...)
+		found, err := s.read(ctx, "WHERE "+conditions+" ORDER BY seq DESC LIMIT ?", append(arguments, signed(until), pageRows)...)
 		if err != nil {
 			return false, err
 		}

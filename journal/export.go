@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"unicode/utf8"
 
@@ -83,17 +82,17 @@ func (r *Reader) Export(ctx context.Context, to io.Writer) (written uint64, dama
 		return 0, 0, err
 	}
 
-	err = r.store.raw(ctx, 0, math.MaxInt64, func(record events.Record, payload []byte, crc uint32, damage error) error {
-		if damage != nil {
-			end.Damaged = append(end.Damaged, record.Seq)
+	err = r.store.gather(ctx, func(row *row) error {
+		if row.damage != nil {
+			end.Damaged = append(end.Damaged, row.record.Seq)
 
 			return nil
 		}
 
 		end.Records++
 
-		return encoder.Encode(exported(record, payload, crc))
-	})
+		return encoder.Encode(exported(row.record, row.payload, row.crc))
+	}, "ORDER BY seq")
 	if err == nil {
 		err = encoder.Encode(end)
 	}

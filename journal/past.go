@@ -80,7 +80,7 @@ func (s *store) past(ctx context.Context, seq uint64, report func(page)) (*event
 		}
 	}
 
-	own, err := s.read("WHERE service = '' AND run = ? AND seq <= ? ORDER BY seq", newest.run, signed(seq))
+	own, err := s.read(ctx, "WHERE service = '' AND run = ? AND seq <= ? ORDER BY seq", newest.run, signed(seq))
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *store) foldService(ctx context.Context, fold *events.Fold, service stri
 		return fmt.Errorf("cannot read the journal: %w", err)
 	}
 
-	after, err := s.beginService(fold, service, newest.seq, report)
+	after, err := s.beginService(ctx, fold, service, newest.seq, report)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (s *store) foldService(ctx context.Context, fold *events.Fold, service stri
 	}
 
 	for {
-		found, err := s.ofService(service, after, newest.seq, eachRows)
+		found, err := s.ofService(ctx, service, after, newest.seq, eachRows)
 		if err != nil {
 			return err
 		}
@@ -140,8 +140,8 @@ func (s *store) foldService(ctx context.Context, fold *events.Fold, service stri
 }
 
 // beginService begins with the newest snapshot of a service, and returns its sequence; 0 where there is none to begin with.
-func (s *store) beginService(fold *events.Fold, service string, until uint64, report func(page)) (uint64, error) {
-	found, err := s.read("WHERE service = ? AND kind = ? AND seq <= ? ORDER BY seq DESC LIMIT 1", service, snapshotKind, signed(until))
+func (s *store) beginService(ctx context.Context, fold *events.Fold, service string, until uint64, report func(page)) (uint64, error) {
+	found, err := s.read(ctx, "WHERE service = ? AND kind = ? AND seq <= ? ORDER BY seq DESC LIMIT 1", service, snapshotKind, signed(until))
 	if err != nil || len(found.records) == 0 {
 		return 0, err
 	}
@@ -151,7 +151,7 @@ func (s *store) beginService(fold *events.Fold, service string, until uint64, re
 		return 0, nil
 	}
 
-	lines, err := s.tail(service, snapshot.Seq, events.RecentLines, report)
+	lines, err := s.tail(ctx, service, snapshot.Seq, events.RecentLines, report)
 	if err != nil {
 		return 0, err
 	}

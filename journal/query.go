@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -22,28 +23,28 @@ type page struct {
 }
 
 // after reads the rows of every service that follow a sequence, up to another.
-func (s *store) after(seq, until uint64, limit int) (page, error) {
-	return s.read("WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", int64(seq), int64(until), limit)
+func (s *store) after(ctx context.Context, seq, until uint64, limit int) (page, error) {
+	return s.read(ctx, "WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", int64(seq), int64(until), limit)
 }
 
 // ofService reads the rows of one service that follow a sequence, up to another.
-func (s *store) ofService(service string, seq, until uint64, limit int) (page, error) {
-	return s.read("WHERE service = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?", service, int64(seq), int64(until), limit)
+func (s *store) ofService(ctx context.Context, service string, seq, until uint64, limit int) (page, error) {
+	return s.read(ctx, "WHERE service = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?", service, int64(seq), int64(until), limit)
 }
 
 // messages reads the newest rows with a message, newest first; of every service where it is empty.
-func (s *store) messages(service string, until uint64, limit int) (page, error) {
+func (s *store) messages(ctx context.Context, service string, until uint64, limit int) (page, error) {
 	if service == "" {
-		return s.read("WHERE message <> '' AND seq <= ? ORDER BY seq DESC LIMIT ?", int64(until), limit)
+		return s.read(ctx, "WHERE message <> '' AND seq <= ? ORDER BY seq DESC LIMIT ?", int64(until), limit)
 	}
 
-	return s.read("WHERE service = ? AND message <> '' AND seq <= ? ORDER BY seq DESC LIMIT ?", service, int64(until), limit)
+	return s.read(ctx, "WHERE service = ? AND message <> '' AND seq <= ? ORDER BY seq DESC LIMIT ?", service, int64(until), limit)
 }
 
 // replay yields a service's rows up to a sequence, and tells whether yield wanted them all.
-func (s *store) replay(service string, until uint64, report func(page), yield func(events.Record) bool) (bool, error) {
+func (s *store) replay(ctx context.Context, service string, until uint64, report func(page), yield func(events.Record) bool) (bool, error) {
 	for after := uint64(0); ; {
-		found, err := s.ofService(service, after, until, pageRows)
+		found, err := s.ofService(ctx, service, after, until, pageRows)
 		if err != nil {
 			return false, err
 		}
@@ -65,11 +66,11 @@ func (s *store) replay(service string, until uint64, report func(page), yield fu
 }
 
 // tail returns the newest n rows with a message up to a sequence, oldest first.
-func (s *store) tail(service string, until uint64, n int, report func(page)) ([]events.Record, error) {
+func (s *store) tail(ctx context.Context, service string, until uint64, n int, report func(page)) ([]events.Record, error) {
 	var tail []events.Record
 
 	for len(tail) < n {
-		found, err := s.messages(service, until, n-len(tail))
+		found, err := s.messages(ctx, service, until, n-len(tail))
 		if err != nil {
 			return nil, err
 		}
@@ -89,37 +90,34 @@ func (s *store) tail(service string, until uint64, n int, report func(page)) ([]
 	return tail, nil
 }
 
-func (s *store) read(condition string, arguments ...any) (page, error) {
-	var found page
+// read reads the rows that a condition names.
+func (s *store) read(ctx context.Context, condition string, arguments ...any) (page, error) {
+	return s.readInto(ctx, nil, condition, arguments...)
+}
 
-	// #nosec G202 -- what is put together are constants of this package; values are arguments
-	rows, err := s.readers.Query("SELECT "+columns+" FROM "+s.records()+" "+condition, arguments...)
-	if err != nil {
-		return found, fmt.Errorf("cannot read the journal: %w", err)
-	}
-	defer rows.Close()
+// readInto is read with room for the records.
+func (s *store) readInto(ctx context.Context, into []events.Record, condition string, arguments ...any) (page, error) {
+	found := page{records: into}
 
-	var scan scanner
-	for rows.Next() {
-		record, err := scan.row(rows)
-		if err != nil {
-			found.damaged = append(found.damaged, record.Seq)
+	err := s.gather(ctx, func(row *row) error {
+		seq := row.record.Seq
+
+		if row.decode() != nil {
+			found.damaged = append(found.damaged, seq)
 		} else {
-			found.records = append(found.records, record)
+			found.records = append(found.records, row.record)
 		}
 
-		if found.rows++; found.first == 0 || record.Seq < found.first {
-			found.first = record.Seq
+		if found.rows++; found.first == 0 || seq < found.first {
+			found.first = seq
 		}
 
-		found.last = max(found.last, record.Seq)
-	}
+		found.last = max(found.last, seq)
 
-	if err := rows.Err(); err != nil {
-		return found, fmt.Errorf("cannot read the journal: %w", err)
-	}
+		return nil
+	}, condition, arguments...)
 
-	return found, nil
+	return found, err
 }
 
 // records names the table for a query that may use the index if that is sound.
@@ -173,49 +171,4 @@ func (s *store) servicesByTable() ([]string, error) {
 	}
 
 	return names, rows.Err()
-}
-
-// scanner reads rows and checks them. Its buffers are used again for each row.
-type scanner struct {
-	payload sql.RawBytes
-	scratch []byte
-	crc     uint32   // of the row
-	last    Identity // of the row before
-}
-
-// row returns the record, of which only Seq is to be trusted where there is an error.
-func (s *scanner) row(rows *sql.Rows) (events.Record, error) {
-	record, err := s.raw(rows)
-	if err != nil {
-		return record, err
-	}
-
-	return record, decode(&record, s.payload)
-}
-
-// raw reads and checks a row without decoding its payload.
-func (s *scanner) raw(rows *sql.Rows) (events.Record, error) {
-	var (
-		record   events.Record
-		uid, pid sql.NullInt64
-		via      sql.NullString
-	)
-
-	err := rows.Scan(&record.Seq, &record.Instance, &record.BootID, &record.RunID, &record.Service, &record.Attempt, &record.Kind,
-		&record.State, &record.Message, &record.WallNS, &record.BootNS, &record.Cause, &record.Decision, &uid, &pid, &via,
-		&s.payload, &s.crc)
-	if err != nil {
-		return record, fmt.Errorf("record %d is damaged: %w", record.Seq, err)
-	}
-
-	if uid.Valid || pid.Valid || via.Valid {
-		record.Origin = originOf(uint32(uid.Int64), int32(pid.Int64), via.String)
-	}
-
-	var sum uint32
-	if sum, s.scratch = checksum(s.scratch, &record, s.payload); sum != s.crc {
-		return record, fmt.Errorf("record %d is damaged: checksum %08x instead of %08x", record.Seq, sum, s.crc)
-	}
-
-	return record, nil
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"slices"
 
 	"github.com/extactor/extactor/events"
@@ -41,7 +42,7 @@ func (j *Journal) Replay(service string, yield func(events.Record) bool) error {
 	now := j.look(func(row *events.Record) bool { return row.Service == service })
 
 	if now.store != nil {
-		more, err := now.store.replay(service, now.committed, j.report, yield)
+		more, err := now.store.replay(context.Background(), service, now.committed, j.report, yield)
 		if err != nil || !more {
 			return j.unread(now.store, err)
 		}
@@ -69,7 +70,7 @@ func (j *Journal) Tail(service string, n int) ([]events.Record, error) {
 	tail := now.pending[max(0, len(now.pending)-n):]
 
 	if now.store != nil && len(tail) < n {
-		older, err := now.store.tail(service, now.committed, n-len(tail), j.report)
+		older, err := now.store.tail(context.Background(), service, now.committed, n-len(tail), j.report)
 		if err != nil {
 			return nil, j.unread(now.store, err)
 		}

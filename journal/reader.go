@@ -291,14 +291,14 @@ func copyFile(from, to string) error {
 
 // Replay yields every record of a service in order; the empty name means the daemon's own.
 func (r *Reader) Replay(service string, yield func(events.Record) bool) error {
-	_, err := r.store.replay(service, math.MaxInt64, r.report, yield)
+	_, err := r.store.replay(context.Background(), service, math.MaxInt64, r.report, yield)
 
 	return err
 }
 
 // Tail returns the last n records with a message of a service, or of all where the name is empty, oldest first.
 func (r *Reader) Tail(service string, n int) ([]events.Record, error) {
-	return r.store.tail(service, math.MaxInt64, n, r.report)
+	return r.store.tail(context.Background(), service, math.MaxInt64, n, r.report)
 }
 
 // Services lists the services that have records.

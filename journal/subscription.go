@@ -137,7 +137,7 @@ func (s *Subscription) readBack(store *store, committed uint64) error {
 		return errNoDatabase
 	}
 
-	found, err := store.after(s.after, committed, pageRows)
+	found, err := store.after(context.Background(), s.after, committed, pageRows)
 	if err != nil {
 		return s.journal.unread(store, err)
 	}

@@ -1,11 +1,6 @@
 package journal
 
-import (
-	"context"
-	"fmt"
-
-	"github.com/extactor/extactor/events"
-)
+import "context"
 
 const (
 	damagedReason = "a record is damaged and left out"
@@ -27,8 +22,10 @@ type sweep struct {
 	missing []Loss
 }
 
-// row takes the next row as a scanner returned it. Before the first one nothing can be missing unless last says so.
-func (w *sweep) row(record *events.Record, payload []byte, err error) {
+// row takes the next row. Before the first one nothing can be missing unless last says so.
+func (w *sweep) row(row *row) {
+	record := &row.record
+
 	if w.last > 0 && record.Seq > w.last+1 {
 		w.missing = append(w.missing, Loss{From: w.last + 1, To: record.Seq - 1, Reason: missingReason})
 	}
@@ -39,7 +36,7 @@ func (w *sweep) row(record *events.Record, payload []byte, err error) {
 
 	w.at, w.last = record.Seq, max(w.last, record.Seq)
 
-	if err != nil {
+	if row.damage != nil {
 		w.damaged = append(w.damaged, Loss{From: record.Seq, To: record.Seq, Reason: damagedReason})
 
 		return
@@ -47,7 +44,7 @@ func (w *sweep) row(record *events.Record, payload []byte, err error) {
 
 	w.run = record.RunID
 
-	if record.Kind == "Gap" && decode(record, payload) == nil {
+	if record.Kind == "Gap" && row.decode() == nil {
 		w.last = max(w.last, record.Event.GetGap().GetTo())
 	}
 }
@@ -67,33 +64,23 @@ func (w *sweep) losses(floor uint64) []Loss {
 	return losses
 }
 
-// take lets the sweep follow the rows of a query.
-func (s *store) take(ctx context.Context, w *sweep, query string, arguments ...any) (taken int, err error) {
-	rows, err := s.readers.QueryContext(ctx, query, arguments...)
-	if err != nil {
-		return 0, fmt.Errorf("cannot read the journal: %w", err)
-	}
-	defer rows.Close()
+// take lets the sweep follow the rows that a condition names.
+func (s *store) take(ctx context.Context, w *sweep, condition string, arguments ...any) (taken int, err error) {
+	err = s.gather(ctx, func(row *row) error {
+		taken++
+		w.row(row)
 
-	var scan scanner
-	for ; rows.Next(); taken++ {
-		record, err := scan.raw(rows)
-		w.row(&record, scan.payload, err)
-	}
+		return nil
+	}, condition, arguments...)
 
-	if err := rows.Err(); err != nil {
-		return taken, fmt.Errorf("cannot read the journal: %w", err)
-	}
-
-	return taken, nil
+	return taken, err
 }
 
 // recent checks the newest rows.
 func (s *store) recent() (*sweep, []Loss, error) {
 	newest := &sweep{}
 
-	_, err := s.take(context.Background(), newest, `SELECT `+columns+` FROM records
-		WHERE seq > (SELECT max(seq) FROM records) - ? ORDER BY seq`, recentChecked)
+	_, err := s.take(context.Background(), newest, "WHERE seq > (SELECT max(seq) FROM records) - ? ORDER BY seq", recentChecked)
 	if err != nil {
 		return nil, nil, err
 	}

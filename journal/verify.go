@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/extactor/extactor/events"
 )
@@ -19,12 +18,10 @@ type Verification struct {
 func (r *Reader) Verify(ctx context.Context) (Verification, error) {
 	found := Verification{Problems: append([]string{}, r.problems...)}
 
-	err := r.store.raw(ctx, 0, math.MaxInt64, func(record events.Record, payload []byte, _ uint32, damage error) error {
+	err := r.store.gather(ctx, func(row *row) error {
 		found.Records++
 
-		if damage == nil {
-			damage = decode(&record, payload)
-		}
+		damage, record := row.decode(), &row.record
 
 		switch {
 		case damage != nil:
@@ -37,7 +34,7 @@ func (r *Reader) Verify(ctx context.Context) (Verification, error) {
 		}
 
 		return nil
-	})
+	}, "ORDER BY seq")
 
 	return found, err
 }
