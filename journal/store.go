@@ -71,7 +71,7 @@ func openStore(path string) (*store, error) {
 }
 
 func openPool(path, mode string, connections int) (*sql.DB, error) {
-	registerGather()
+	registerHandOver()
 
 	// This way the index of the write-ahead log is in ordinary memory. As a mapped file, the first write to it after the
 	// disk hangs would be a page fault that does not return, and the Go runtime stops the whole process for one of those.

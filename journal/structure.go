@@ -3,9 +3,11 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 )
 
 // tally is what of a service's rows must agree between the table and the index.
@@ -32,7 +34,7 @@ func (s *store) structure(ctx context.Context) (structure, error) {
 
 	table, below, err := tallyTable(ctx, moment, floor)
 	if err != nil {
-		return structure{}, fmt.Errorf("cannot read the journal: %w", err)
+		return structure{}, err
 	}
 
 	index, err := tallyIndex(ctx, moment)
@@ -44,43 +46,35 @@ func (s *store) structure(ctx context.Context) (structure, error) {
 }
 
 func tallyTable(ctx context.Context, moment *sql.Tx, floor uint64) (table map[string]tally, below uint64, err error) {
-	rows, err := moment.QueryContext(ctx, "SELECT seq, service FROM records NOT INDEXED")
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-
 	sums := map[string]*tally{}
 
-	for rows.Next() {
-		var (
-			seq     uint64
-			service sql.RawBytes
-		)
-		if err := rows.Scan(&seq, &service); err != nil {
-			return nil, 0, err
-		}
+	err = handOver(ctx, moment, func(values []driver.Value) error {
+		number, _ := values[0].(int64)
+		service, _ := values[1].(string) // else it is damaged, and in the index by what it was
 
+		seq := uint64(number)
 		if seq < floor {
 			below++
 		}
 
-		sum := sums[string(service)]
+		sum := sums[service]
 		if sum == nil {
 			sum = &tally{}
-			sums[string(service)] = sum
+			sums[strings.Clone(service)] = sum
 		}
 
 		sum.rows++
 		sum.sum += seq
-	}
+
+		return nil
+	}, "SELECT hand_over(?, seq, service) FROM records NOT INDEXED")
 
 	table = make(map[string]tally, len(sums))
 	for service, sum := range sums {
 		table[service] = *sum
 	}
 
-	return table, below, rows.Err()
+	return table, below, err
 }
 
 func tallyIndex(ctx context.Context, moment *sql.Tx) (map[string]tally, error) {
@@ -106,11 +100,6 @@ func tallyIndex(ctx context.Context, moment *sql.Tx) (map[string]tally, error) {
 	}
 
 	return index, rows.Err()
-}
-
-// querier is a pool of connections, or one transaction.
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, arguments ...any) *sql.Row
 }
 
 // retained returns below which sequence rows were deleted, and how many are left there.
