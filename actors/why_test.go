@@ -19,18 +19,7 @@ import (
 func why(w *actorstest.World, id string, until uint64) history.Explanation {
 	w.T.Helper()
 
-	records := w.Journal.Records()
-	read := func(after, until uint64, yield func(events.Record) bool) error {
-		for _, record := range records {
-			if record.Seq > after && record.Seq <= until && !yield(record) {
-				break
-			}
-		}
-
-		return nil
-	}
-
-	explanation, err := history.Explain(read, until, id)
+	explanation, err := history.Explain(history.In(w.Journal.Records()), until, id)
 	if err != nil {
 		w.Fatalf("%v", err)
 	}

@@ -28,8 +28,8 @@ func (e *extactorService) Why(ctx context.Context, request *apiv1.WhyRequest) (*
 		return nil, status.Error(codes.OutOfRange, e.server.beginning(ctx, past))
 	}
 
-	read := func(after, until uint64, yield func(events.Record) bool) error {
-		return past.Each(ctx, after, until, yield)
+	read := func(wanted events.Selection, yield func(events.Record) bool) error {
+		return past.Select(ctx, wanted, yield)
 	}
 
 	var unknown history.ErrUnknown

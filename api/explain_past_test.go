@@ -11,6 +11,7 @@ import (
 
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/history"
 )
 
 // recorded is a journal of these records; its clock counts them.
@@ -19,14 +20,8 @@ type recorded struct {
 	records []events.Record
 }
 
-func (r recorded) Each(_ context.Context, after, until uint64, yield func(events.Record) bool) error {
-	for _, record := range r.records {
-		if record.Seq > after && record.Seq <= until && !yield(record) {
-			break
-		}
-	}
-
-	return nil
+func (r recorded) Select(_ context.Context, wanted events.Selection, yield func(events.Record) bool) error {
+	return history.In(r.records)(wanted, yield)
 }
 
 func (r recorded) Newest(_ context.Context, wallNS int64) (uint64, error) { return uint64(wallNS), nil }

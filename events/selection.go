@@ -13,6 +13,8 @@ type Selection struct {
 	Kinds    []string // only of these ("TaskStarted", "command.StopService"), also where they have no text; empty: all with one
 	Boot     string   // only of this boot
 	Text     *regexp.Regexp
+	Silent   bool // also those without a text
+	Forward  bool // oldest first, where the newest would be
 }
 
 // Wants tells whether a record is wanted.
@@ -20,7 +22,7 @@ func (s Selection) Wants(record Record) bool {
 	switch {
 	case record.Seq <= s.After, s.Until != 0 && record.Seq > s.Until:
 		return false
-	case len(s.Kinds) == 0 && record.Message == "", len(s.Kinds) > 0 && !slices.Contains(s.Kinds, record.Kind):
+	case len(s.Kinds) == 0 && record.Message == "" && !s.Silent, len(s.Kinds) > 0 && !slices.Contains(s.Kinds, record.Kind):
 		return false
 	case len(s.Services) > 0 && !slices.Contains(s.Services, record.Service):
 		return false

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,46 +41,63 @@ func (e ErrUnknown) Error() string {
 
 // Explain tells why a service was as it was after a record: the chain of causes back to the facts that nothing recorded led
 // to. What a service waits for is explained in turn. It is the first one of these ids of which anything is recorded.
-func Explain(read Records, until uint64, ids ...string) (Explanation, error) {
-	then := past{stories: make(map[string]*story)}
-
-	err := read(0, until, func(record events.Record) bool {
-		then.apply(record)
-
-		return true
-	})
+//
+// What is read are the records of the services that it tells of, in that boot, and those to which a chain leads.
+func Explain(read Select, until uint64, ids ...string) (Explanation, error) {
+	last, err := read.newest(events.Selection{Until: until, Silent: true})
 	if err != nil {
 		return Explanation{}, err
 	}
 
-	at := slices.IndexFunc(ids, func(id string) bool { return then.stories[id] != nil })
-	if at < 0 {
+	teller := &teller{until: last.Seq, stories: make(map[string]*story), pages: pages{read: read}, told: make(map[string]bool)}
+
+	at := slices.IndexFunc(ids, func(id string) bool { return last.Seq != 0 && teller.story(id) != nil })
+
+	switch {
+	case teller.pages.problem != nil:
+		return Explanation{}, teller.pages.problem
+	case at < 0:
 		return Explanation{}, ErrUnknown{Service: ids[0]}
 	}
 
 	id := ids[at]
-
-	teller := &teller{past: &then, pages: pages{read: read}, told: make(map[string]bool)}
 	explanation := Explanation{
-		Service: id, State: then.stories[id].view.State, Seq: then.at.Seq, At: moment(then.at), BootID: then.at.BootID, Cause: teller.service(id),
+		Service: id, State: teller.story(id).view.State, Seq: last.Seq, At: moment(last), BootID: last.BootID, Cause: teller.service(id),
 	}
 
-	if then.stopped.Seq != 0 {
-		explanation.Cause.Because = append([]*Cause{causeOf(then.stopped)}, explanation.Cause.Because...)
+	daemon, err := read.newest(events.Selection{Services: []string{""}, Kinds: []string{"DaemonStarted", "DaemonStopped"}, Until: last.Seq})
+	if daemon.Event.GetDaemonStopped() != nil {
+		explanation.Cause.Because = append([]*Cause{causeOf(daemon)}, explanation.Cause.Because...)
 	}
 
-	return explanation, teller.pages.problem
+	return explanation, cmp.Or(teller.pages.problem, err)
 }
 
 // teller tells each service once.
 type teller struct {
-	past  *past
-	pages pages
-	told  map[string]bool
+	until   uint64 // the last record that counts
+	stories map[string]*story
+	pages   pages
+	told    map[string]bool
+}
+
+// story is that of a service; nil where nothing is recorded of it.
+func (t *teller) story(id string) *story {
+	known, found := t.stories[id]
+	if !found {
+		var err error
+		if known, err = t.pages.read.tell(id, t.until); err != nil {
+			t.pages.fail(err)
+		}
+
+		t.stories[id] = known
+	}
+
+	return known
 }
 
 func (t *teller) service(id string) *Cause {
-	known := t.past.stories[id]
+	known := t.story(id)
 	cause := &Cause{
 		Seq: known.entered.Seq, Service: id, Text: id + " " + stateText(known.view),
 		At: moment(known.entered), BootID: known.entered.BootID, Lasting: true,
@@ -128,7 +146,7 @@ func (t *teller) waits(known *story, condition events.ConditionView) *Cause {
 	kind, provider, _ := strings.Cut(condition.Key, ":")
 	cause.Text, cause.Then = "it waits for "+text, "which "+absence(kind, seen.ever)
 
-	if t.past.stories[provider] != nil && (kind == "service" || kind == "completed") {
+	if (kind == "service" || kind == "completed") && t.story(provider) != nil {
 		cause.Because = append(cause.Because, t.service(provider))
 	} else {
 		cause.Because = t.chain(t.before(seen.changed))
@@ -254,12 +272,13 @@ func person(record events.Record) bool {
 	return record.Kind == "command.StartService" || record.Kind == "command.StopService" || record.Kind == "command.RestartService"
 }
 
-// pageRecords is how many records are read for one that is asked for: what led to a record is most often near it.
-const pageRecords = 512
+// pageRecords is how many records of a service are read for one that is asked for: what led to a record is most often one
+// of the same service, not far before it.
+const pageRecords = 256
 
 // pages finds records by their sequences.
 type pages struct {
-	read    Records
+	read    Select
 	known   map[uint64]events.Record
 	problem error
 }
@@ -273,18 +292,28 @@ func (p *pages) find(seq uint64) (events.Record, bool) {
 		p.known = make(map[uint64]events.Record)
 	}
 
-	p.known[seq] = events.Record{} // if it is not there
+	record, err := p.read.newest(events.Selection{Until: seq, Silent: true})
+	p.fail(err)
 
-	err := p.read(seq-min(seq, pageRecords), seq, func(record events.Record) bool {
-		p.known[record.Seq] = record
-
-		return true
-	})
-	if err != nil && p.problem == nil {
-		p.problem = err
+	if record.Seq != seq {
+		record = events.Record{} // it is not there
 	}
 
-	record := p.known[seq]
+	p.known[seq] = record
+	if record.Seq == 0 {
+		return record, false
+	}
 
-	return record, record.Seq != 0
+	left := pageRecords
+	p.fail(p.read(events.Selection{Services: []string{record.Service}, Until: seq, Silent: true}, func(former events.Record) bool {
+		p.known[former.Seq] = former
+		left--
+
+		return left > 0
+	}))
+
+	return record, true
 }
+
+// fail keeps the first problem.
+func (p *pages) fail(err error) { p.problem = cmp.Or(p.problem, err) }

@@ -12,19 +12,6 @@ import (
 	"github.com/extactor/extactor/history"
 )
 
-// reader reads records of a slice.
-func reader(records []events.Record) history.Records {
-	return func(after, until uint64, yield func(events.Record) bool) error {
-		for _, record := range records {
-			if record.Seq > after && record.Seq <= until && !yield(record) {
-				break
-			}
-		}
-
-		return nil
-	}
-}
-
 func outline(cause *history.Cause, depth int) string {
 	out := fmt.Sprintf("%s%s\n", strings.Repeat("  ", depth), cause.Text)
 	for _, because := range cause.Because {
@@ -61,7 +48,7 @@ func TestACircleIsToldOnce(t *testing.T) {
 		decided("ext-b", events.StateWaiting, 1, unmet("ext-a")),
 	)
 
-	explanation, err := history.Explain(reader(records), 100, "ext-a")
+	explanation, err := history.Explain(history.In(records), 100, "ext-a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +76,7 @@ func TestWhatIsGoneEndsAChain(t *testing.T) {
 		0: "ext-a is running\n  Started task ext-a (PID 7) for container ext-a\n    the daemon took over ext-a\n      extactor  started (PID 0)\n",
 		3: "ext-a is running\n  Started task ext-a (PID 7) for container ext-a\n",
 	} {
-		explanation, err := history.Explain(reader(records[from:]), 100, "ext-a")
+		explanation, err := history.Explain(history.In(records[from:]), 100, "ext-a")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +94,7 @@ func TestTheEndOfTheDaemonIsTold(t *testing.T) {
 		decided("", "", 0, &events.DaemonStopped{Reason: "because"}),
 	)
 
-	explanation, err := history.Explain(reader(records), 100, "ext-a")
+	explanation, err := history.Explain(history.In(records), 100, "ext-a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,12 +104,12 @@ func TestTheEndOfTheDaemonIsTold(t *testing.T) {
 	}
 
 	var unknown history.ErrUnknown
-	if _, err := history.Explain(reader(records), 100, "ext-b"); !errors.As(err, &unknown) || unknown.Service != "ext-b" {
+	if _, err := history.Explain(history.In(records), 100, "ext-b"); !errors.As(err, &unknown) || unknown.Service != "ext-b" {
 		t.Errorf("what is not recorded: %v", err)
 	}
 
 	broken := errors.New("broken")
-	if _, err := history.Explain(func(uint64, uint64, func(events.Record) bool) error { return broken }, 1, "ext-a"); !errors.Is(err, broken) {
+	if _, err := history.Explain(func(events.Selection, func(events.Record) bool) error { return broken }, 1, "ext-a"); !errors.Is(err, broken) {
 		t.Errorf("a journal that cannot be read: %v", err)
 	}
 }

@@ -4,8 +4,26 @@ import (
 	"github.com/extactor/extactor/events"
 )
 
-// Records yields all records of all services after a sequence, up to another, in order, until yield wants no more.
-type Records func(after, until uint64, yield func(events.Record) bool) error
+// Select yields the records of a journal that are wanted, until yield wants no more.
+type Select func(wanted events.Selection, yield func(events.Record) bool) error
+
+// In selects among records in memory, oldest first.
+func In(records []events.Record) Select {
+	return func(wanted events.Selection, yield func(events.Record) bool) error {
+		for i := range records {
+			at := i
+			if !wanted.Forward {
+				at = len(records) - 1 - i
+			}
+
+			if wanted.Wants(records[at]) && !yield(records[at]) {
+				break
+			}
+		}
+
+		return nil
+	}
+}
 
 // story is what a service went through, as far as it tells where it stands.
 type story struct {
@@ -25,34 +43,57 @@ type wait struct {
 	ever    bool // it was met before, in this boot
 }
 
-// past is everything at one moment.
-type past struct {
-	stories map[string]*story
-	at      events.Record // the last record
-	stopped events.Record // the end of the daemon, where none has started since
-}
+// tell tells the story of a service up to a record, from the beginning of the last boot on; nil where nothing is recorded.
+func (read Select) tell(id string, until uint64) (told *story, err error) {
+	after, err := read.began(id, until)
+	if err != nil {
+		return nil, err
+	}
 
-func (p *past) apply(record events.Record) {
-	p.at = record
+	wanted := events.Selection{Services: []string{id}, After: after, Until: until, Silent: true, Forward: true}
 
-	if record.Service == "" {
-		switch record.Event.GetKind().(type) {
-		case *events.Event_DaemonStopped:
-			p.stopped = record
-		case *events.Event_DaemonStarted:
-			p.stopped = events.Record{}
+	return told, read(wanted, func(record events.Record) bool {
+		if told == nil {
+			told = &story{view: events.NewView(id), waits: make(map[string]wait)}
 		}
 
-		return
-	}
+		told.apply(record)
 
-	known := p.stories[record.Service]
-	if known == nil {
-		known = &story{view: events.NewView(record.Service), waits: make(map[string]wait)}
-		p.stories[record.Service] = known
-	}
+		return true
+	})
+}
 
-	known.apply(record)
+// began returns after which record a service was taken over for the first time in the last boot: nothing that was before
+// counts. It is 0 where only one boot is recorded.
+func (read Select) began(id string, until uint64) (after uint64, err error) {
+	var (
+		boot  string
+		first uint64
+	)
+
+	wanted := events.Selection{Services: []string{id}, Kinds: []string{"SpecLoaded"}, Until: until}
+
+	return after, read(wanted, func(record events.Record) bool {
+		loaded := record.Event.GetSpecLoaded().GetBootId()
+		if first != 0 && loaded != boot {
+			after = first - 1
+
+			return false
+		}
+
+		boot, first = loaded, record.Seq
+
+		return true
+	})
+}
+
+// newest returns the newest record that is wanted; none has the sequence 0.
+func (read Select) newest(wanted events.Selection) (found events.Record, err error) {
+	return found, read(wanted, func(record events.Record) bool {
+		found = record
+
+		return false
+	})
 }
 
 func (s *story) apply(record events.Record) {

@@ -316,9 +316,9 @@ func (r *Reader) Each(ctx context.Context, after, until uint64, yield func(event
 	return err
 }
 
-// Select yields the newest records that are wanted, newest first, until yield returns false.
+// Select yields the records that are wanted, newest first unless they are wanted the other way round, until yield returns false.
 func (r *Reader) Select(ctx context.Context, wanted events.Selection, yield func(events.Record) bool) error {
-	_, err := r.store.choose(ctx, wanted, wanted.Until, r.report, yield)
+	_, err := r.store.choose(ctx, wanted, math.MaxInt64, r.report, yield)
 
 	return err
 }

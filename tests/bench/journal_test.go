@@ -1,11 +1,13 @@
 package bench_test
 
 import (
+	"database/sql"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/history"
 	"github.com/extactor/extactor/journal"
 )
 
@@ -25,12 +28,13 @@ const (
 )
 
 // BenchmarkMillionEvents is what people wait for with a journal of a million events of fifty services: that it opens, the
-// last 64 lines, how everything was in the middle, and all of it folded.
+// last 64 lines, how everything was in the middle, why one of them is not up, and all of it folded: beside what SQLite takes to
+// hand out the same rows.
 func BenchmarkMillionEvents(b *testing.B) {
 	dir := b.TempDir()
 	middle := fillMillion(b, dir)
 
-	var opened, tail, at, folded, work, copied []time.Duration
+	var opened, tail, at, explained, folded, work, copied, bare, floor []time.Duration
 
 	for b.Loop() {
 		begin := time.Now()
@@ -60,6 +64,8 @@ func BenchmarkMillionEvents(b *testing.B) {
 		}
 
 		lap(&at)
+		explainMillion(b, j)
+		lap(&explained)
 
 		var fold events.Fold
 
@@ -76,6 +82,12 @@ func BenchmarkMillionEvents(b *testing.B) {
 		lap(&folded)
 
 		work = append(work, processTime(b)-used)
+		used, begin = processTime(b), time.Now()
+
+		bareMillion(b, dir)
+		lap(&bare)
+
+		floor = append(floor, processTime(b)-used)
 
 		if err := j.Close(); err != nil {
 			b.Fatal(err)
@@ -95,15 +107,81 @@ func BenchmarkMillionEvents(b *testing.B) {
 		}
 	}
 
-	for name, times := range map[string][]time.Duration{
-		"open-ms": opened, "tail64-ms": tail, "replay-at-middle-ms": at, "full-fold-ms": folded, "full-fold-cpu-ms": work, "open-copy-ms": copied,
-	} {
+	median := func(times []time.Duration) float64 {
 		slices.Sort(times)
-		b.ReportMetric(float64(times[len(times)/2].Microseconds())/1e3, name)
+
+		return float64(times[len(times)/2].Microseconds()) / 1e3
 	}
+
+	for name, times := range map[string][]time.Duration{
+		"open-ms": opened, "tail64-ms": tail, "replay-at-middle-ms": at, "explain-ms": explained, "open-copy-ms": copied,
+		"full-fold-ms": folded, "full-fold-cpu-ms": work, "bare-select-ms": bare, "bare-select-cpu-ms": floor,
+	} {
+		b.ReportMetric(median(times), name)
+	}
+
+	b.ReportMetric(median(work)/median(floor), "full-fold-x-bare-cpu")
 
 	if info, err := os.Stat(filepath.Join(dir, "journal.db")); err == nil {
 		b.ReportMetric(float64(info.Size())/(1<<20), "MiB-on-disk")
+	}
+}
+
+// explainMillion explains a service that has failed again and again since the journal began, which is the longest chain there
+// is.
+func explainMillion(b *testing.B, j *journal.Journal) {
+	b.Helper()
+
+	read := func(wanted events.Selection, yield func(events.Record) bool) error {
+		return j.Select(b.Context(), wanted, yield)
+	}
+
+	why, err := history.Explain(read, math.MaxInt64, "ext-07")
+	if err != nil || why.State != events.StateWaiting {
+		b.Fatal(why.State, err)
+	}
+
+	text := why.Text(func(events.Moment) string { return "then" })
+	if want := fmt.Sprintf("it was restarted %d times", millionRounds*tries-1); !strings.Contains(text, want) {
+		b.Fatal(text)
+	}
+}
+
+// bareMillion reads every column of every record as anybody would.
+func bareMillion(b *testing.B, dir string) {
+	b.Helper()
+
+	database, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "journal.db")+"?vfs=unix-excl&mode=rw")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer database.Close()
+
+	rows, err := database.Query("SELECT * FROM records ORDER BY seq")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rows.Close()
+
+	columns, err := rows.Columns()
+	if err != nil {
+		b.Fatal(err)
+	}
+
+	values, into := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+
+	read := 0
+	for ; rows.Next(); read++ {
+		if err := rows.Scan(into...); err != nil {
+			b.Fatal(err)
+		}
+	}
+
+	if err := rows.Err(); err != nil || read < million {
+		b.Fatal(read, err)
 	}
 }
 
@@ -139,10 +217,12 @@ func fillMillion(b *testing.B, dir string) uint64 {
 
 	j := openMillion(b, dir)
 
+	var last [millionServices]uint64 // record of each
+
 	for round := range millionRounds {
 		var group sync.WaitGroup
 		for number := range millionServices {
-			group.Go(func() { crashLoop(j, fmt.Sprintf("ext-%02d", number), round) })
+			group.Go(func() { last[number] = crashLoop(j, fmt.Sprintf("ext-%02d", number), round, last[number]) })
 		}
 
 		group.Wait()
@@ -155,12 +235,15 @@ func fillMillion(b *testing.B, dir string) uint64 {
 	return millionRounds/2*roundRecords - 2*millionServices
 }
 
-// crashLoop is what one service says between two snapshots: it runs and ends, again and again.
-func crashLoop(j *journal.Journal, id string, round int) {
+// crashLoop is what one service says between two snapshots: it runs and ends, again and again, each time because of the time
+// before. It returns the last record.
+func crashLoop(j *journal.Journal, id string, round int, last uint64) uint64 {
 	view := events.NewView(id)
 
 	take := func(decision events.Decision) {
+		decision.Cause = last
 		receipt := j.Append(decision)
+		last = receipt.Last()
 
 		for status, changed := j.Watch(); status.Degraded; status, changed = j.Watch() {
 			<-changed // the machine is busy
@@ -198,4 +281,6 @@ func crashLoop(j *journal.Journal, id string, round int) {
 		Service: id, At: &events.Instant{WallNs: 1, BootNs: 1},
 		Entries: []events.Entry{{Event: events.New(snapshot), State: view.State, Attempt: view.Attempt}},
 	})
+
+	return last
 }
