@@ -25,8 +25,9 @@ type Client struct {
 	Extactor apiv1.ExtactorClient
 	Machine  machine.MachineServiceClient
 
-	socket string
-	conn   *grpc.ClientConn
+	where   string // the socket, or the address
+	conn    *grpc.ClientConn
+	attempt *attempt // to connect, where it is one on the network
 }
 
 // ErrNoDaemon is wrapped by the error of Dial where nobody answers.
@@ -60,12 +61,15 @@ func Dial(socket string) (*Client, error) {
 	}
 
 	return &Client{
-		Extactor: apiv1.NewExtactorClient(conn), Machine: machine.NewMachineServiceClient(conn), socket: socket, conn: conn,
+		Extactor: apiv1.NewExtactorClient(conn), Machine: machine.NewMachineServiceClient(conn), where: socket, conn: conn,
 	}, nil
 }
 
 // Close ends the connection and every call on it.
 func (c *Client) Close() error { return c.conn.Close() }
+
+// Where is the socket or the address of the daemon.
+func (c *Client) Where() string { return c.where }
 
 // Explain turns the error of a call into one for people; nil stays nil.
 func (c *Client) Explain(err error) error {
@@ -78,15 +82,23 @@ func (c *Client) Explain(err error) error {
 		return err
 	}
 
+	if c.attempt != nil && (failed.Code() == codes.Unavailable || failed.Code() == codes.DeadlineExceeded) {
+		if problem := c.attempt.problem(); problem != nil {
+			return c.attempt.word(problem)
+		}
+	}
+
 	switch failed.Code() {
+	case codes.PermissionDenied:
+		return errors.New(wordRefusal(failed.Message()))
 	case codes.DeadlineExceeded:
-		return fmt.Errorf("the extactor daemon at %s does not answer in time", c.socket)
+		return fmt.Errorf("the extactor daemon at %s does not answer in time", c.where)
 	case codes.Canceled:
 		return context.Canceled
 	case codes.Unavailable:
-		return fmt.Errorf("the extactor daemon at %s has gone away: %s", c.socket, failed.Message())
+		return fmt.Errorf("the extactor daemon at %s has gone away: %s", c.where, failed.Message())
 	case codes.Unimplemented:
-		return fmt.Errorf("the extactor daemon at %s is of another version and does not know this call: %s", c.socket, failed.Message())
+		return fmt.Errorf("the extactor daemon at %s is of another version and does not know this call: %s", c.where, failed.Message())
 	default:
 		return errors.New(failed.Message())
 	}
