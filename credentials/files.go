@@ -49,10 +49,8 @@ func changeableBy(info fs.FileInfo) string {
 	return strings.Join(whose, " and ")
 }
 
-// readFile reads one file of a directory; of a key it makes sure that nobody else can.
-func readFile(dir, name string) ([]byte, error) {
-	path := filepath.Join(dir, name)
-
+// readFile reads a file; of a key it makes sure that nobody else can.
+func readFile(path string, isKey bool) ([]byte, error) {
 	// O_NONBLOCK: what is no file, a FIFO for instance, must not hold up the daemon.
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -72,7 +70,7 @@ func readFile(dir, name string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read the credentials: %q is no file", path)
 	case whose != "":
 		return nil, fmt.Errorf("cannot use %q: it %s", path, whose)
-	case strings.HasSuffix(name, ".key") && info.Mode()&0o077 != 0:
+	case isKey && info.Mode()&0o077 != 0:
 		return nil, fmt.Errorf("cannot use %q: others may read this key (mode %04o): chmod 600", path, info.Mode().Perm())
 	}
 

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -82,7 +84,7 @@ func readFiles(dir string) (contents, error) {
 	read := make(contents)
 
 	for _, name := range []string{authorityFile, authorityKeyFile, serverFile, serverKeyFile, acceptedFile} {
-		content, err := readFile(dir, name)
+		content, err := readFile(filepath.Join(dir, name), strings.HasSuffix(name, ".key"))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {

@@ -144,13 +144,13 @@ func (s *Set) next(rotation Rotation, now time.Time) (*Authority, error) {
 func LoadAuthority(certificatePath, keyPath string) (*Authority, error) {
 	read := make(contents)
 
-	for name, path := range map[string]string{authorityFile: certificatePath, authorityKeyFile: keyPath} {
-		content, err := readFile(filepath.Dir(path), filepath.Base(path))
+	for _, file := range []struct{ name, path string }{{authorityFile, certificatePath}, {authorityKeyFile, keyPath}} {
+		content, err := readFile(file.path, file.name == authorityKeyFile)
 		if err != nil {
 			return nil, err
 		}
 
-		read[name] = content
+		read[file.name] = content
 	}
 
 	authority, err := read.authority()

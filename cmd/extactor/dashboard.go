@@ -23,7 +23,19 @@ func (a *app) dashboardCommand() *cobra.Command {
 				return errors.New("the dashboard needs a terminal; without one there is: extactor status --watch")
 			}
 
-			client, err := api.Dial(a.socket)
+			target, err := a.target()
+			if err != nil {
+				return err
+			}
+
+			// What is wrong with a connection to another machine seldom mends by itself; and its clocks are needed.
+			if a.remote.set() {
+				if _, err := a.status(command.Context(), nil); err != nil {
+					return err
+				}
+			}
+
+			client, err := target.dial()
 
 			switch {
 			case err == nil:
@@ -33,7 +45,7 @@ func (a *app) dashboardCommand() *cobra.Command {
 			}
 
 			return dashboard.Run(command.Context(), dashboard.Options{
-				Socket: a.socket, Node: a.node, ASCII: !unicodeLocale(),
+				Where: target.where, Dial: target.dial, Node: target.node, ASCII: !unicodeLocale(),
 				Clock: func() dashboard.Clock {
 					now := a.clock()
 

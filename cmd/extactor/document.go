@@ -9,6 +9,7 @@ const apiVersion = "extactor.v1"
 // what is not there is null or zero, never left out.
 type statusDocument struct {
 	APIVersion string            `json:"apiVersion"`
+	Node       string            `json:"node,omitempty"` // that was asked, where it is on the network
 	Revision   uint64            `json:"revision"`
 	Services   []serviceDocument `json:"services"`
 	Removed    []string          `json:"removed,omitempty"` // with --watch only
@@ -62,6 +63,7 @@ type lineDocument struct {
 
 // recordDocument is one line of `extactor events -o json`.
 type recordDocument struct {
+	Node     string          `json:"node,omitempty"` // that was asked, where it is on the network
 	Seq      uint64          `json:"seq"`
 	Time     *string         `json:"time"`
 	BootID   string          `json:"bootId"`
@@ -83,9 +85,18 @@ type originDocument struct {
 	Remote string `json:"remote,omitempty"` // over the network: who, by the certificate, and from where
 }
 
-func documentOf(response *apiv1.StatusResponse) statusDocument {
+// remoteNode names the node in documents that may be of others.
+func (a *app) remoteNode() string {
+	if a.remote.set() {
+		return a.node
+	}
+
+	return ""
+}
+
+func (a *app) documentOf(response *apiv1.StatusResponse) statusDocument {
 	document := statusDocument{
-		APIVersion: apiVersion, Revision: response.GetRevision(),
+		APIVersion: apiVersion, Node: a.remoteNode(), Revision: response.GetRevision(),
 		Services: make([]serviceDocument, 0, len(response.GetServices())), Removed: response.GetRemoved(),
 		Problems: make([]problemDocument, 0, len(response.GetRejected())),
 	}
@@ -134,9 +145,9 @@ func serviceDocumentOf(service *apiv1.Service) serviceDocument {
 	return document
 }
 
-func recordDocumentOf(record *apiv1.EventRecord) recordDocument {
+func (a *app) recordDocumentOf(record *apiv1.EventRecord) recordDocument {
 	document := recordDocument{
-		Seq: record.GetSeq(), Time: optionalTime(record.GetAt()), BootID: record.GetAt().GetBootId(), BootNS: record.GetAt().GetBootNs(),
+		Node: a.remoteNode(), Seq: record.GetSeq(), Time: optionalTime(record.GetAt()), BootID: record.GetAt().GetBootId(), BootNS: record.GetAt().GetBootNs(),
 		Service: record.GetService(), Attempt: record.GetAttempt(), Kind: record.GetKind(), State: record.GetState(),
 		Message: record.GetMessage(), Cause: record.GetCause(), Decision: record.GetDecision(),
 	}

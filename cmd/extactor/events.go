@@ -52,7 +52,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	command.Flags().StringVar(&request.Boot, "boot", "", "only events of one boot: 0 is the newest, -1 the one before, or a kernel boot id")
 	command.Flags().StringVar(&request.Grep, "grep", "", "only events whose text matches this regular expression")
 	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what happens from now on")
-	command.Flags().Int32VarP(&request.Tail, "tail", "n", defaultTail, "the last events, so many; -1: all, as with --since and --boot")
+	command.Flags().Int32Var(&request.Tail, "tail", defaultTail, "the last events, so many; -1: all, as with --since and --boot")
 	command.Flags().StringVarP(&flags.output, "output", "o", outputTable, "table; json: one object a line; or yaml: one document each")
 	completeOutput(command, outputTable, outputJSON, outputYAML)
 	complete(command, "kind", cobra.ShellCompDirectiveNoFileComp, api.Kinds()...)
@@ -107,24 +107,16 @@ func (f *eventsFlags) asked(args []string, tail bool) (*apiv1.EventsRequest, err
 }
 
 func (a *app) showEvents(ctx context.Context, request *apiv1.EventsRequest, output string) error {
-	show, flush := a.printRecords(request.GetFollow(), a.widestID(ctx, request))
-
-	switch output {
-	case outputJSON:
-		show = func(record *apiv1.EventRecord) error { return writeJSON(a.stdout, recordDocumentOf(record), "") }
-		flush = func() {}
-	case outputYAML:
-		show = func(record *apiv1.EventRecord) error { return writeYAML(a.stdout, recordDocumentOf(record)) }
-		flush = func() {}
+	if targets, err := a.targets(); err == nil && len(targets) > 1 {
+		return a.showFleetEvents(ctx, request, output)
 	}
 
-	return a.ask(func(client *api.Client) error {
-		stream, err := client.Extactor.Events(ctx, request)
-		if err != nil {
-			return err
-		}
+	widest := a.widestID(ctx, request)
 
-		if err := receive(stream.Recv, show); err != nil {
+	return a.ask(func(client *api.Client) error {
+		show, flush := a.recordPrinter(request.GetFollow(), widest, output)
+
+		if err := eachRecord(ctx, client, request, show); err != nil {
 			return err
 		}
 
@@ -132,6 +124,18 @@ func (a *app) showEvents(ctx context.Context, request *apiv1.EventsRequest, outp
 
 		return nil
 	})
+}
+
+// recordPrinter prints records in a format; what it keeps back is printed by flush.
+func (a *app) recordPrinter(follow bool, widest int, output string) (show func(*apiv1.EventRecord) error, flush func()) {
+	switch output {
+	case outputJSON:
+		return func(record *apiv1.EventRecord) error { return writeJSON(a.stdout, a.recordDocumentOf(record), "") }, func() {}
+	case outputYAML:
+		return func(record *apiv1.EventRecord) error { return writeYAML(a.stdout, a.recordDocumentOf(record)) }, func() {}
+	default:
+		return a.printRecords(follow, widest)
+	}
 }
 
 // widestID is the room that the column of services needs, where rows come one by one. Without an answer it begins narrow:
@@ -173,14 +177,7 @@ func (a *app) printRecords(follow bool, widest int) (show func(*apiv1.EventRecor
 		rows = nil
 	}
 	show = func(record *apiv1.EventRecord) error {
-		service, state := record.GetService(), record.GetState()
-		if service == "" {
-			service, state = "-", "-"
-		}
-
-		row := plain(timestamp(record.GetAt()), service, cmp.Or(state, "-"), cmp.Or(record.GetMessage(), record.GetKind()))
-		row[2].style = palette.state(state)
-		rows = append(rows, row)
+		rows = append(rows, recordRow(record, palette))
 
 		if follow {
 			flush()
@@ -190,4 +187,16 @@ func (a *app) printRecords(follow bool, widest int) (show func(*apiv1.EventRecor
 	}
 
 	return show, flush
+}
+
+func recordRow(record *apiv1.EventRecord, palette palette) []cell {
+	service, state := record.GetService(), record.GetState()
+	if service == "" {
+		service, state = "-", "-"
+	}
+
+	row := plain(timestamp(record.GetAt()), service, cmp.Or(state, "-"), cmp.Or(record.GetMessage(), record.GetKind()))
+	row[2].style = palette.state(state)
+
+	return row
 }

@@ -60,6 +60,8 @@ func (a *app) explainNow(ctx context.Context, request *apiv1.WhyRequest, output 
 			return err
 		}
 
+		a.clockOf(response.GetNow())
+
 		// What keeps it from being up is told also where the journal cannot be asked.
 		why, err := client.Extactor.Why(ctx, request)
 

@@ -25,6 +25,7 @@ func TestFace(t *testing.T) {
 		directory := t.TempDir()
 		house.configDir = filepath.Join(directory, "config")
 		socket := house.open(t)
+		toAddress, toName := strings.NewReplacer(), strings.NewReplacer()
 
 		datadriven.RunTest(t, path, func(t *testing.T, data *datadriven.TestData) string {
 			t.Helper()
@@ -42,6 +43,10 @@ func TestFace(t *testing.T) {
 				if err := os.WriteFile(filepath.Join(directory, name), []byte(data.Input+"\n"), 0o600); err != nil {
 					t.Fatal(err)
 				}
+
+				return ""
+			case "nodes":
+				toAddress, toName = openNetwork(t, house, filepath.Join(directory, "talosconfig"), strings.Fields(data.Input))
 
 				return ""
 			case "trouble":
@@ -62,7 +67,7 @@ func TestFace(t *testing.T) {
 					t.Setenv(socketVariable, "/nowhere/extactor.sock")
 				}
 
-				words := strings.Fields(strings.ReplaceAll(data.Input, "DIR", directory))
+				words := strings.Fields(toAddress.Replace(strings.ReplaceAll(data.Input, "DIR", directory)))
 				application, stdout, stderr := testApp()
 
 				if name := new(string); data.MaybeScanArgs(t, "stdin", name) {
@@ -84,6 +89,8 @@ func TestFace(t *testing.T) {
 				for _, mask := range masks {
 					output = mask.of.ReplaceAllString(output, mask.by)
 				}
+
+				output = toName.Replace(output)
 
 				return strings.ReplaceAll(fmt.Sprintf("%sexit %d", output, code), directory, "DIR")
 			default:

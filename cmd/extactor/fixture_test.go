@@ -259,13 +259,23 @@ func (h *house) open(t *testing.T) string {
 	t.Helper()
 
 	socket := filepath.Join(t.TempDir(), api.SocketName)
-	if h.configDir == "" {
-		h.configDir = filepath.Join(t.TempDir(), "config")
-	}
 
 	listener, err := api.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
+	}
+
+	h.serve(t, func(ctx context.Context, server *api.Server) error { return server.Serve(ctx, listener) })
+
+	return socket
+}
+
+// serve has a server answer for the house until the test ends.
+func (h *house) serve(t *testing.T, run func(context.Context, *api.Server) error) {
+	t.Helper()
+
+	if h.configDir == "" {
+		h.configDir = filepath.Join(t.TempDir(), "config")
 	}
 
 	now := testClock()
@@ -277,7 +287,7 @@ func (h *house) open(t *testing.T) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 
-	go func() { served <- server.Serve(ctx, listener) }()
+	go func() { served <- run(ctx, server) }()
 
 	t.Cleanup(func() {
 		cancel()
@@ -286,8 +296,6 @@ func (h *house) open(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-
-	return socket
 }
 
 // testApp writes into buffers, at a fixed moment on a fixed node, without colours.

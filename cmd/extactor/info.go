@@ -32,6 +32,8 @@ func (a *app) infoCommand() *cobra.Command {
 					return err
 				}
 
+				a.clockOf(response.GetNow())
+
 				return a.showInfo(response, output)
 			})
 		},

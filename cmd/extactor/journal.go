@@ -64,6 +64,10 @@ func (a *app) readJournal(ctx context.Context, file string, work func(*journal.R
 	var status *apiv1.JournalStatusResponse
 
 	if file == "" {
+		if err := a.onNode(); err != nil {
+			return err
+		}
+
 		if status, err = a.journalStatus(ctx); err != nil {
 			return err
 		}
@@ -336,6 +340,10 @@ func (a *app) backupJournal(ctx context.Context, file, path string, force bool) 
 		})
 
 		return newest, 0, err
+	}
+
+	if err := a.onNode(); err != nil {
+		return 0, 0, err
 	}
 
 	err = a.ask(func(client *api.Client) error {

@@ -67,7 +67,7 @@ func TestPastOfAFile(t *testing.T) {
 		{args: "events --boot -1 --kind taskexited", stdout: []string{"exited"}},
 		{args: "events --service a --since 15s", stdout: []string{"PID 70"}},
 		{args: "events --grep exit.code -o yaml", stdout: []string{"---", `kind: "ServiceFailed"`}},
-		{args: "events --kind SpecLoaded -n 1", stdout: []string{"Initialized", "SpecLoaded"}},
+		{args: "events --kind SpecLoaded --tail 1", stdout: []string{"Initialized", "SpecLoaded"}},
 		{args: "events --kind Nonsense", stderr: "kinds are: AttemptBegan", code: 1},
 		{args: "events --boot -7", stderr: "the journal has 2 (0 to -1)", code: 1},
 		{args: "events --since nonsense", stderr: "is no moment", code: 2},

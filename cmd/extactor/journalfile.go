@@ -30,6 +30,10 @@ func (a *app) asksPast(command *cobra.Command) *cobra.Command {
 			return run(command, args)
 		}
 
+		if err := a.place(command); err != nil {
+			return err
+		}
+
 		return a.withFile(command.Context(), file, func() error { return run(command, args) })
 	}
 
@@ -79,13 +83,13 @@ func (a *app) withFile(ctx context.Context, path string, ask func() error) (err 
 
 	go func() { ended <- server.Serve(ctx, listener) }()
 
-	before, clocks := a.socket, a.clock
-	a.socket = asking.socket
+	before := *a
+	a.socket, a.remote = asking.socket, remoteFlags{}
 	a.clock = func() clock { return clock{wallNS: at.WallNS, bootNS: at.BootNS, bootID: bootID} }
 
 	err = ask()
 
-	a.socket, a.clock = before, clocks
+	a.socket, a.remote, a.clock = before.socket, before.remote, before.clock
 
 	stop()
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -27,29 +29,43 @@ func (a *app) logsCommand() *cobra.Command {
 				return usageError{fmt.Errorf("--tail %d is not a number of lines; -1 means all", request.GetTailLines())}
 			}
 
-			if args[0] == linkID {
+			if args[0] == linkID && a.remote.set() {
+				return fmt.Errorf("service %q has no log here: it is the link to containerd; an embedded one writes to a file on the node: see extactor info", linkID)
+			} else if args[0] == linkID {
 				return fmt.Errorf("service %q has no log here: it is the link to containerd; an embedded one writes to %s",
 					linkID, server.LogPath(filepath.Dir(a.socket)))
 			}
 
-			return a.ask(func(client *api.Client) error {
-				request.Id = args[0]
+			request.Id = args[0]
 
-				stream, err := client.Machine.Logs(command.Context(), request)
-				if err != nil {
-					return err
-				}
-
-				return receive(stream.Recv, func(data *common.Data) error {
-					_, err := a.stdout.Write(data.GetBytes())
-
-					return err
-				})
-			})
+			return a.eachStream(func(node *app, client *api.Client) error { return node.showLog(command.Context(), client, request) })
 		},
 	}
 	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what it prints from now on")
 	command.Flags().Int32Var(&request.TailLines, "tail", -1, "only the last lines, so many; -1: all that is kept")
 
 	return a.asks(command)
+}
+
+// showLog shows what a service printed; of one of several nodes with its name before each line, as Talos's client does.
+func (a *app) showLog(ctx context.Context, client *api.Client, request *machine.LogsRequest) (err error) {
+	stream, err := client.Machine.Logs(ctx, request)
+	if err != nil {
+		return err
+	}
+
+	out := a.stdout
+
+	if a.several {
+		lines := &prefixed{out: a.stdout, prefix: a.node + ": "}
+		defer func() { err = errors.Join(err, lines.end()) }()
+
+		out = lines
+	}
+
+	return receive(stream.Recv, func(data *common.Data) error {
+		_, err := out.Write(data.GetBytes())
+
+		return err
+	})
 }

@@ -34,7 +34,9 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	socket         string
+	remote         remoteFlags    // which daemons on the network are asked instead
 	node           string         // what stands under NODE
+	several        bool           // it stands for one of several nodes
 	clock          func() clock   // of this machine
 	paint          func() palette // colours, where stdout is a terminal
 }
@@ -59,7 +61,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	root.PersistentPreRunE = func(command *cobra.Command, _ []string) error {
+		begun = true
+
+		return onlyHere(command)
+	}
 
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -136,8 +142,14 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
+
 		DisableSuggestions: true, // usageText makes them, on the one line
+
+		TraverseChildren: true, // what says whom to ask may stand before the command, as with talosctl
 	}
+	a.addRemoteFlags(root)
 
 	root.AddCommand(
 		a.daemonCommand(), a.runCommand(),
@@ -151,7 +163,7 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// asks makes a command one that asks the daemon.
+// asks makes a command one that asks the daemon of this machine, or others.
 func (a *app) asks(command *cobra.Command) *cobra.Command {
 	socket := os.Getenv(socketVariable)
 	if socket == "" {
@@ -159,6 +171,16 @@ func (a *app) asks(command *cobra.Command) *cobra.Command {
 	}
 
 	command.Flags().StringVar(&a.socket, "socket", socket, "socket of the daemon; by default "+socketVariable)
+	a.addRemoteFlags(command)
+
+	run := command.RunE
+	command.RunE = func(command *cobra.Command, args []string) error {
+		if err := a.place(command); err != nil {
+			return err
+		}
+
+		return run(command, args)
+	}
 
 	return command
 }

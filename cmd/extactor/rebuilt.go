@@ -22,7 +22,7 @@ type rebuilds struct {
 func newRebuilds(a *app, socket string) *rebuilds {
 	ctx, cancel := context.WithCancel(context.Background())
 	asking := *a
-	asking.socket = socket
+	asking.socket, asking.remote = socket, remoteFlags{}
 
 	return &rebuilds{app: &asking, ready: make(chan struct{}), ctx: ctx, cancel: cancel}
 }

@@ -171,9 +171,9 @@ func (a *app) followPast(ctx context.Context, flags *replayFlags, ids []string) 
 
 		switch {
 		case flags.output == outputJSON:
-			return receive(next, func(changed *apiv1.StatusResponse) error { return writeJSON(a.stdout, documentOf(changed), "") })
+			return receive(next, func(changed *apiv1.StatusResponse) error { return writeJSON(a.stdout, a.documentOf(changed), "") })
 		case flags.output == outputYAML:
-			return receive(next, func(changed *apiv1.StatusResponse) error { return writeYAML(a.stdout, documentOf(changed)) })
+			return receive(next, func(changed *apiv1.StatusResponse) error { return writeYAML(a.stdout, a.documentOf(changed)) })
 		case isTerminal(a.stdout):
 			return then.watchPast(ctx, next, len(ids) == 1)
 		default:

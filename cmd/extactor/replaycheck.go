@@ -57,6 +57,10 @@ func (a *app) checks(command *cobra.Command) *cobra.Command {
 
 // stateDir asks the daemon where its journal is.
 func (a *app) stateDir(ctx context.Context) (dir string, err error) {
+	if err := a.onNode(); err != nil {
+		return "", err
+	}
+
 	err = a.ask(func(client *api.Client) error {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()

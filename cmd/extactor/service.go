@@ -35,18 +35,7 @@ func (a *app) serviceCommand() *cobra.Command {
 				return a.command(command.Context(), args[0], args[1])
 			}
 
-			response, err := a.status(command.Context(), args[:min(len(args), 1)])
-			if err != nil {
-				return err
-			}
-
-			if len(args) == 0 {
-				a.showTable(response.GetServices(), true)
-
-				return nil
-			}
-
-			return a.showStatus(response, true, outputTable)
+			return a.showEachStatus(command.Context(), args[:min(len(args), 1)], true, outputTable)
 		},
 	}
 
@@ -55,7 +44,9 @@ func (a *app) serviceCommand() *cobra.Command {
 
 // command gives a person's order. It returns once a service that has to stop for it has stopped.
 func (a *app) command(ctx context.Context, id, action string) error {
-	return a.ask(func(client *api.Client) error {
+	table := &table{out: a.stdout}
+
+	return eachNode(a, func(_ *app, client *api.Client) (*apiv1.ServiceResponse, error) {
 		call := client.Extactor.Start
 
 		switch action {
@@ -65,12 +56,13 @@ func (a *app) command(ctx context.Context, id, action string) error {
 			call = client.Extactor.Restart
 		}
 
-		response, err := call(ctx, &apiv1.ServiceRequest{Id: id, Wait: action != "start"})
-		if err != nil {
-			return err
+		return call(ctx, &apiv1.ServiceRequest{Id: id, Wait: action != "start"})
+	}, func(node *app, response *apiv1.ServiceResponse) error {
+		if len(table.widths) == 0 {
+			table.write(plain("NODE", "RESPONSE"), plain(node.node, response.GetMessage()))
+		} else {
+			table.write(plain(node.node, response.GetMessage()))
 		}
-
-		(&table{out: a.stdout}).write(plain("NODE", "RESPONSE"), plain(a.node, response.GetMessage()))
 
 		return nil
 	})

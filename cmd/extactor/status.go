@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
+	"github.com/extactor/extactor/api"
 	apiv1 "github.com/extactor/extactor/api/v1"
 )
 
@@ -41,12 +43,7 @@ func (a *app) statusCommand() *cobra.Command {
 				return a.watchStatus(command.Context(), ids, output)
 			}
 
-			response, err := a.status(command.Context(), ids)
-			if err != nil {
-				return err
-			}
-
-			return a.showStatus(response, len(ids) == 1, output)
+			return a.showEachStatus(command.Context(), ids, false, output)
 		},
 	}
 	command.Flags().StringVarP(&output, "output", "o", outputTable, "table, json or yaml")
@@ -68,12 +65,60 @@ func complete(command *cobra.Command, flag string, besides cobra.ShellCompDirect
 	}
 }
 
+// showEachStatus shows how services are, on each of the nodes.
+func (a *app) showEachStatus(ctx context.Context, ids []string, withNode bool, output string) error {
+	width, _ := terminalSize(a.stdout)
+	table, begun := &table{out: a.stdout, most: width}, false
+
+	var rejected []string
+
+	err := eachNode(a, func(node *app, client *api.Client) (*apiv1.StatusResponse, error) {
+		return node.askStatus(ctx, client, ids)
+	}, func(node *app, response *apiv1.StatusResponse) error {
+		defer func() { begun = true }()
+
+		switch {
+		case !node.several && withNode && len(ids) == 0:
+			node.showTable(response.GetServices(), true)
+
+			return nil
+		case !node.several || output != outputTable:
+			return node.showStatus(response, len(ids) == 1, output)
+		case len(ids) == 1:
+			if begun {
+				fmt.Fprintln(a.stdout)
+			}
+
+			return node.showStatus(response, true, output)
+		}
+
+		rows := node.rowsOfNode(response.GetServices())
+		if begun {
+			rows = rows[1:]
+		}
+
+		table.write(rows...)
+
+		if text := rejectedText(response.GetRejected()); text != "" && !withNode {
+			rejected = append(rejected, node.node+": "+text)
+		}
+
+		return nil
+	})
+
+	if len(rejected) > 0 {
+		fmt.Fprintf(a.stdout, "\n%s\n", strings.Join(rejected, "\n"))
+	}
+
+	return err
+}
+
 func (a *app) showStatus(response *apiv1.StatusResponse, single bool, output string) error {
 	switch {
 	case output == outputJSON:
-		return writeJSON(a.stdout, documentOf(response), "  ")
+		return writeJSON(a.stdout, a.documentOf(response), "  ")
 	case output == outputYAML:
-		return writeYAML(a.stdout, documentOf(response))
+		return writeYAML(a.stdout, a.documentOf(response))
 	case single && len(response.GetServices()) == 1:
 		(&table{out: a.stdout}).write(a.block(response.GetServices()[0])...)
 	default:
@@ -87,20 +132,27 @@ func (a *app) showStatus(response *apiv1.StatusResponse, single bool, output str
 // showTable shows one row for each service; with the node in front as Talos's client does.
 func (a *app) showTable(services []*apiv1.Service, withNode bool) {
 	rows := a.rows(services)
-
 	if withNode {
-		for i := range rows {
-			node := "NODE"
-			if i > 0 {
-				node = a.node
-			}
-
-			rows[i] = slices.Insert(rows[i], 0, plain(node)...)
-		}
+		rows = a.rowsOfNode(services)
 	}
 
 	width, _ := terminalSize(a.stdout)
 	(&table{out: a.stdout, most: width}).write(rows...)
+}
+
+// rowsOfNode are rows with the node in front.
+func (a *app) rowsOfNode(services []*apiv1.Service) [][]cell {
+	rows := a.rows(services)
+	for i := range rows {
+		node := "NODE"
+		if i > 0 {
+			node = a.node
+		}
+
+		rows[i] = slices.Insert(rows[i], 0, plain(node)...)
+	}
+
+	return rows
 }
 
 // showRejected tells which files are not used, one line for all.

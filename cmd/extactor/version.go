@@ -22,20 +22,22 @@ func (a *app) versionCommand() *cobra.Command {
 				return usageError{fmt.Errorf("-o %q is not known; it is table or json", output)}
 			}
 
-			daemon := ""
-			err := a.ask(func(client *api.Client) error {
-				ctx, cancel := context.WithTimeout(command.Context(), patience)
-				defer cancel()
+			if targets, err := a.targets(); err == nil && len(targets) > 1 {
+				return a.showVersions(command.Context(), targets, output)
+			}
 
-				response, err := client.Machine.Version(ctx, &emptypb.Empty{})
-				for _, message := range response.GetMessages() {
-					daemon = message.GetVersion().GetTag()
-				}
+			daemon := ""
+			err := a.ask(func(client *api.Client) (err error) {
+				daemon, err = daemonVersion(command.Context(), client)
 
 				return err
 			})
+			if err != nil && a.remote.set() {
+				return err
+			}
+
 			if output == outputJSON {
-				document := versionDocument{APIVersion: apiVersion, Client: version, Daemon: daemon}
+				document := versionDocument{APIVersion: apiVersion, Node: a.remoteNode(), Client: version, Daemon: daemon}
 				if err != nil {
 					document.Problem = err.Error()
 				}
@@ -59,9 +61,46 @@ func (a *app) versionCommand() *cobra.Command {
 	return a.asks(command)
 }
 
+func daemonVersion(ctx context.Context, client *api.Client) (tag string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+
+	response, err := client.Machine.Version(ctx, &emptypb.Empty{})
+	for _, message := range response.GetMessages() {
+		tag = message.GetVersion().GetTag()
+	}
+
+	return tag, err
+}
+
+// showVersions shows those of several nodes.
+func (a *app) showVersions(ctx context.Context, targets []target, output string) error {
+	table := &table{out: a.stdout, widths: []int{0}}
+	for _, target := range targets {
+		table.widths[0] = max(table.widths[0], len(target.node))
+	}
+
+	if output == outputTable {
+		table.write(plain("CLIENT", version))
+	}
+
+	return eachNode(a, func(_ *app, client *api.Client) (string, error) {
+		return daemonVersion(ctx, client)
+	}, func(node *app, daemon string) error {
+		if output == outputJSON {
+			return writeJSON(a.stdout, versionDocument{APIVersion: apiVersion, Node: node.node, Client: version, Daemon: daemon}, "  ")
+		}
+
+		table.write(plain(node.node, daemon))
+
+		return nil
+	})
+}
+
 // versionDocument is `extactor version -o json`.
 type versionDocument struct {
 	APIVersion string `json:"apiVersion"`
+	Node       string `json:"node,omitempty"` // that was asked, where it is on the network
 	Client     string `json:"client"`
 	Daemon     string `json:"daemon"`  // empty where none answers
 	Problem    string `json:"problem"` // why none does

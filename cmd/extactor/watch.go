@@ -3,15 +3,19 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/extactor/extactor/api"
 	apiv1 "github.com/extactor/extactor/api/v1"
 )
 
-// watchStatus shows what changes until it is interrupted: on a terminal the whole table again, on a pipe the rows that
-// changed, with -o json one line and with -o yaml one document for each change.
+// roomForID is room for the id of a service, where nobody knows those that will come.
+const roomForID = 20
+
+// watchStatus shows what changes until it is interrupted: on a terminal the whole table again; on a pipe, or of several
+// nodes, the rows that changed; with -o json one line and with -o yaml one document for each change.
 func (a *app) watchStatus(ctx context.Context, ids []string, output string) error {
-	return a.ask(func(client *api.Client) error {
+	return a.eachStream(func(node *app, client *api.Client) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 
@@ -20,15 +24,22 @@ func (a *app) watchStatus(ctx context.Context, ids []string, output string) erro
 			return err
 		}
 
+		next := func() (*apiv1.StatusResponse, error) {
+			changed, err := stream.Recv()
+			node.clockOf(changed.GetNow())
+
+			return changed, err
+		}
+
 		switch {
 		case output == outputJSON:
-			return receive(stream.Recv, func(changed *apiv1.StatusResponse) error { return writeJSON(a.stdout, documentOf(changed), "") })
+			return receive(next, func(changed *apiv1.StatusResponse) error { return writeJSON(node.stdout, node.documentOf(changed), "") })
 		case output == outputYAML:
-			return receive(stream.Recv, func(changed *apiv1.StatusResponse) error { return writeYAML(a.stdout, documentOf(changed)) })
-		case isTerminal(a.stdout):
-			return a.watchScreen(ctx, stream.Recv, len(ids) == 1)
+			return receive(next, func(changed *apiv1.StatusResponse) error { return writeYAML(node.stdout, node.documentOf(changed)) })
+		case isTerminal(node.stdout):
+			return node.watchScreen(ctx, next, len(ids) == 1)
 		default:
-			return receive(stream.Recv, a.printRows())
+			return receive(next, node.printRows())
 		}
 	})
 }
@@ -56,13 +67,23 @@ func (a *app) printRows() func(*apiv1.StatusResponse) error {
 	table := &table{out: a.stdout, widths: []int{0, widestState}}
 	rows := [][]cell{plain(header...)}
 
+	if a.several { // each line says whose it is, in columns that are the same for all
+		table.widths, rows = append([]int{len(a.node), roomForID}, table.widths[1:]...), nil
+	}
+
 	return func(changed *apiv1.StatusResponse) error {
+		first := len(rows)
+
 		for _, service := range changed.GetServices() {
 			rows = append(rows, a.row(service))
 		}
 
 		for _, id := range changed.GetRemoved() {
 			rows = append(rows, plain(id, "-", "-", "", "Removed"))
+		}
+
+		for i := first; a.several && i < len(rows); i++ {
+			rows[i] = slices.Insert(rows[i], 0, plain(a.node)...)
 		}
 
 		table.write(rows...)

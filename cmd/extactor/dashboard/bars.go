@@ -81,7 +81,7 @@ func (m *Model) noteLine() string {
 
 		return paint(alarmStyle, m.glyphs.fit(text, m.width))
 	case !m.pictured:
-		return m.glyphs.cut("waiting for the daemon at "+clean(m.options.Socket), m.width)
+		return m.glyphs.cut("waiting for the daemon at "+clean(m.options.Where), m.width)
 	case len(m.rejected) > 0:
 		file := m.rejected[0].GetFile()
 		text := "1 file was skipped: " + filepath.Base(file)

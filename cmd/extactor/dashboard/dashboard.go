@@ -7,14 +7,17 @@ import (
 	"io"
 
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/extactor/extactor/api"
 )
 
 // Options say which daemon is shown, and where. All must be set.
 type Options struct {
-	Socket string       // of the daemon
-	Node   string       // name of this host
-	Clock  func() Clock // of this host
-	ASCII  bool         // draw lines and arrows with ASCII only
+	Where string                      // the socket or the address of the daemon
+	Dial  func() (*api.Client, error) // connects to it
+	Node  string                      // name of its host
+	Clock func() Clock                // of this host
+	ASCII bool                        // draw lines and arrows with ASCII only
 
 	Input  io.Reader // the terminal
 	Output io.Writer // the terminal
@@ -35,7 +38,7 @@ func Run(ctx context.Context, options Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	feed := newDaemonFeed(options.Socket)
+	feed := newDaemonFeed(options.Where, options.Dial)
 	program := tea.NewProgram(newModel(options, feed),
 		tea.WithContext(ctx), tea.WithInput(options.Input), tea.WithOutput(options.Output), tea.WithFPS(framesPerSecond))
 	ended := make(chan struct{})

@@ -25,7 +25,8 @@ const (
 
 // daemonFeed is the feed of a real daemon. Each session with it is one connection; when that ends, another is made.
 type daemonFeed struct {
-	socket   string
+	where    string // the socket or the address
+	dial     func() (*api.Client, error)
 	patience time.Duration
 
 	mu      sync.Mutex
@@ -44,8 +45,8 @@ type session struct {
 	patience time.Duration
 }
 
-func newDaemonFeed(socket string) *daemonFeed {
-	return &daemonFeed{socket: socket, patience: patience, changed: make(chan struct{})}
+func newDaemonFeed(where string, dial func() (*api.Client, error)) *daemonFeed {
+	return &daemonFeed{where: where, dial: dial, patience: patience, changed: make(chan struct{})}
 }
 
 // want implements feed.
@@ -109,14 +110,14 @@ var errSilent = errors.New("the daemon does not answer")
 // reason words for people why a session has ended.
 func (f *daemonFeed) reason(err error) string {
 	if errors.Is(err, errSilent) {
-		return fmt.Sprintf("the daemon at %s does not answer", f.socket)
+		return fmt.Sprintf("the daemon at %s does not answer", f.where)
 	}
 
 	if errors.Is(err, errRefused) {
 		return err.Error()
 	}
 
-	return "no daemon answers at " + f.socket
+	return "no daemon answers at " + f.where
 }
 
 // errRefused is wrapped where a daemon is there, but will not talk to us.
@@ -124,7 +125,7 @@ var errRefused = errors.New("refused")
 
 // talk is one session. It returns whether the daemon said anything, and what ended it.
 func (f *daemonFeed) talk(ctx context.Context, send func(tea.Msg)) (told bool, err error) {
-	client, err := api.Dial(f.socket)
+	client, err := f.dial()
 	if err != nil {
 		if !errors.Is(err, api.ErrNoDaemon) {
 			err = errors.Join(errRefused, err)

@@ -152,7 +152,7 @@ type watched struct {
 func watch(t *testing.T, socket string, impatient bool) watched {
 	t.Helper()
 
-	w := watched{newDaemonFeed(socket), make(chan tea.Msg)}
+	w := watched{newDaemonFeed(socket, func() (*api.Client, error) { return api.Dial(socket) }), make(chan tea.Msg)}
 	if impatient {
 		w.patience = pace * 10
 	}

@@ -41,7 +41,7 @@ type screen struct {
 func newScreen(width, height int, ascii bool) *screen {
 	s := &screen{feed: &fakeFeed{}, clock: Clock{WallNS: 1e18, BootNS: int64(2 * time.Hour), BootID: testBoot}}
 	s.model = newModel(Options{
-		Socket: "/run/extactor/extactor.sock", Node: "node-1", ASCII: ascii, Clock: func() Clock { return s.clock },
+		Where: "/run/extactor/extactor.sock", Node: "node-1", ASCII: ascii, Clock: func() Clock { return s.clock },
 	}, s.feed)
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})
 
