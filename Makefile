@@ -122,7 +122,7 @@ faults: deps-test build ## kill daemon, containerd, logd and shims FAULTS times 
 
 .PHONY: bench
 bench: build ## measure
-	go test -run '^$$' -bench . -timeout 20m ./tests/bench/...
+	go test -run '^$$' -bench . -timeout 20m ./tests/bench/... ./tests/replay
 
 .PHONY: soak
 soak: build ## let services crash and documents change thousands of times, and watch the daemon (as root)

@@ -54,13 +54,17 @@ func (read Select) tell(id string, until uint64) (told *story, err error) {
 
 	return told, read(wanted, func(record events.Record) bool {
 		if told == nil {
-			told = &story{view: events.NewView(id), waits: make(map[string]wait)}
+			told = newStory(id)
 		}
 
 		told.apply(record)
 
 		return true
 	})
+}
+
+func newStory(id string) *story {
+	return &story{view: events.NewView(id), waits: make(map[string]wait)}
 }
 
 // began returns after which record a service was taken over for the first time in the last boot: nothing that was before

@@ -104,6 +104,13 @@ func conditionText(changed *events.ConditionChanged) string {
 	}
 }
 
+// kindOf is the kind in the key of a condition.
+func kindOf(key string) string {
+	kind, _, _ := strings.Cut(key, ":")
+
+	return kind
+}
+
 // absence words how a condition has not been met.
 func absence(kind string, ever bool) string {
 	file := kind == "path" || kind == "environmentFile" || kind == "configuration"

@@ -1,9 +1,12 @@
 package report
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/history"
 	"github.com/extactor/extactor/picture"
 )
 
@@ -41,14 +44,12 @@ func (r *Report) note(index int, id string) {
 
 	set := func(name string, value any) { r.set(service, index, name, value) }
 
-	set("present", present)
-
+	phase, text := picture.Describe(view)
 	if !present {
-		set("phase", "") // nothing is drawn
-		return
+		phase = "" // nothing is drawn
 	}
 
-	phase, text := picture.Describe(view)
+	set("present", present)
 	set("phase", string(phase))
 	set("text", text)
 	set("state", view.State)
@@ -69,6 +70,33 @@ func (r *Report) note(index int, id string) {
 	set("pending", view.RestartPending())
 	r.noteExit(service, index, view.LastExit, view.BootID)
 	r.noteConditions(service, index, view)
+	r.noteStanding(service, index, id)
+}
+
+// noteStanding writes down with what an explanation begins.
+func (r *Report) noteStanding(service *service, index int, id string) {
+	standing, _ := r.why.Standing(id)
+	set := func(name string, value any) { r.set(service, index, name, value) }
+
+	set("is", standing.Is)
+	set("entered", standing.Entered)
+	set("lastExit", standing.LastExit)
+	set("endings", standing.Restarts)
+	set("blocked", standing.Blocked)
+
+	if standing.Restarts > 0 {
+		r.setMoment(service, index, "firstExit", standing.FirstExit, r.boots[r.rows[index].boot].id)
+	}
+
+	seen := make(map[string]history.Wait, len(standing.Waits))
+	for _, wait := range standing.Waits {
+		seen[wait.Key] = wait
+	}
+
+	for _, key := range slices.Sorted(maps.Keys(service.needs)) {
+		set("changed "+key, seen[key].Changed)
+		set("absence "+key, seen[key].Absence)
+	}
 }
 
 // healthOf is the word for a health that status shows.
@@ -87,6 +115,7 @@ func healthOf(health events.Health) string {
 func (r *Report) noteOwn(index int) {
 	past := r.fold.Last()
 	r.set(r.own, index, "stopped", past.Stopped)
+	r.set(r.own, index, "stop", r.why.Stopped())
 
 	files := make([]string, len(past.Rejected))
 	for i, file := range past.Rejected {

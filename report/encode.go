@@ -53,6 +53,8 @@ type columns struct {
 	Kind     []int   `json:"kind"`     // text
 	State    []int   `json:"state"`    // text
 	Message  []int   `json:"message"`  // text
+	Told     []int   `json:"told"`     // text that it is in a chain of causes; 0: its message
+	Roles    []int   `json:"roles"`    // what it can be there
 	Attempt  []int64 `json:"attempt"`  // difference to the row of the same service before
 	Cause    []int64 `json:"cause"`    // how many sequences before; 0: none
 	Decision []int64 `json:"decision"` // how many sequences before
@@ -156,6 +158,7 @@ func (r *Report) columns() columns {
 		all.Clock = append(all.Clock, clock)
 		all.Service, all.Kind = append(all.Service, row.service), append(all.Kind, row.kind)
 		all.State, all.Message = append(all.State, row.state), append(all.Message, row.message)
+		all.Told, all.Roles = append(all.Told, row.told), append(all.Roles, int(row.roles))
 		all.Attempt = append(all.Attempt, int64(row.attempt-attempts[row.service]))
 		attempts[row.service] = row.attempt
 		all.Decision = append(all.Decision, int64(row.seq-row.decision))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/history"
 )
 
 // Heading is what a page says of itself.
@@ -25,6 +26,7 @@ type Logs map[string][]string
 type Report struct {
 	first uint64 // the page begins with this record
 	fold  events.Fold
+	why   history.Course
 	run   string
 
 	begun    bool
@@ -45,6 +47,8 @@ type row struct {
 	at                            events.Moment
 	boot                          int // index
 	service, kind, state, message int
+	roles                         history.Role
+	told                          int // what it says in a chain of causes; 0: its message
 }
 
 // boot is one boot of the machine as far as the page has it.
@@ -66,6 +70,7 @@ func New(first uint64) *Report {
 // Add adds the next record.
 func (r *Report) Add(record events.Record) {
 	r.fold.Apply(record)
+	r.why.Apply(record)
 
 	id := record.Service
 	if id != "" && r.services[id] == nil {
@@ -145,12 +150,19 @@ func (r *Report) append(record events.Record) int {
 	}
 
 	r.boots[last].zero = record.WallNS - record.BootNS
-	r.rows = append(r.rows, row{
+	added := row{
 		seq: record.Seq, cause: record.Cause, decision: record.Decision, attempt: record.Attempt, boot: last,
 		at:      events.Moment{WallNS: record.WallNS, BootNS: record.BootNS},
 		service: r.texts.index(record.Service), kind: r.texts.index(record.Kind),
 		state: r.texts.index(record.State), message: r.texts.index(record.Message),
-	})
+	}
+
+	roles, told := history.Roles(record)
+	if added.roles = roles; roles&history.RoleShown != 0 && told != record.Message {
+		added.told = r.texts.index(told)
+	}
+
+	r.rows = append(r.rows, added)
 
 	return len(r.rows) - 1
 }

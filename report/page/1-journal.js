@@ -71,6 +71,8 @@ class Journal {
     this.kind = Int32Array.from(rows.kind);
     this.state = Int32Array.from(rows.state);
     this.message = Int32Array.from(rows.message);
+    this.told = Int32Array.from(rows.told);
+    this.roles = Uint8Array.from(rows.roles);
     this.services = document.services.map((service) => new Service(service, document.values));
     this.byID = new Map(this.services.map((service) => [service.id, service]));
     this.own = new Service({ id: '', cells: document.own }, document.values);
@@ -116,18 +118,18 @@ class Journal {
     const number = new Map(services.map((service, i) => [service.id, i]));
     const of = texts.map((text) => (number.has(text) ? number.get(text) : -1));
     this.owner = new Int32Array(count);
-    const lists = services.map(() => []), lines = services.map(() => []), all = [], told = [];
+    const lists = services.map(() => []), lines = services.map(() => []), all = [], spoken = [];
     for (let i = 0; i < count; i++) {
       const owner = this.owner[i] = of[rows.service[i]];
       const text = this.message[i] !== 0;
       if (owner >= 0) { lists[owner].push(i); if (text) lines[owner].push(i); }
       if (i < this.before) continue;
       all.push(i);
-      if (text) told.push(i);
+      if (text) spoken.push(i);
     }
     services.forEach((service, i) => { service.rows = Int32Array.from(lists[i]); service.lines = Int32Array.from(lines[i]); });
     this.all = Int32Array.from(all);
-    this.told = Int32Array.from(told);
+    this.spoken = Int32Array.from(spoken);
     this.cause = new Int32Array(count);
     this.decision = new Int32Array(count);
     for (let i = 0; i < count; i++) {
@@ -145,7 +147,7 @@ class Journal {
   rowAt(time) { return Math.max(this.before, upTo(this.axis, time, this.before)); }
 
   wall(row) { return this.clock[row] + this.skew[row]; }
-  text(row) { return this.texts[this.message[row]] || this.texts[this.kind[row]] || '?'; }
+  text(row) { return this.texts[this.message[row]] || this.texts[this.told[row]] || this.texts[this.kind[row]] || '?'; }
   idOf(row) { return this.owner[row] < 0 ? '' : this.services[this.owner[row]].id; }
 
   // instant is a moment so many microseconds after a row, on both clocks.

@@ -223,7 +223,7 @@ class Timeline {
       }
       return found;
     };
-    const all = count(journal.told), failed = count(this.failures);
+    const all = count(journal.spoken), failed = count(this.failures);
     const most = Math.log2(1 + all.reduce((a, b) => Math.max(a, b), 1));
     for (let i = 0; i < bars; i++) {
       const size = all[i] === 0 ? 0 : Math.max(2, Math.log2(1 + all[i]) / most * (height - 16));

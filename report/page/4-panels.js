@@ -152,7 +152,11 @@ class Detail {
     return list;
   }
 
-  why() { return null; }
+  // why tells what led there; where nothing did that is in the page, it is left out.
+  why(service, row) {
+    const cause = new Teller(this.journal, row).explain(service.id);
+    return cause && cause.because.length > 0 ? causeList(cause.because, this.state) : null;
+  }
 
   lines(service, row, now) {
     const list = make('ol', 'lines');
@@ -204,7 +208,7 @@ class Events {
     const key = `${every.checked} ${state.id} ${state.filter}`;
     if (this.listed !== undefined && this.key === key) return this.listed;
     this.key = key;
-    const all = every.checked ? journal.all : journal.told;
+    const all = every.checked ? journal.all : journal.spoken;
     if (state.id === '' && state.filter === '') return this.listed = all;
     const wanted = journal.services.map((service) => (state.id === '' ? state.wants(service.id) : service.id === state.id));
     return this.listed = all.filter((row) => journal.owner[row] >= 0 && wanted[journal.owner[row]]);

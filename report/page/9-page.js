@@ -238,7 +238,7 @@ async function open() {
   listen(journal, state);
   state.arrive();
   state.draw();
-  window.extactor = { journal, state };
+  window.extactor = { ready: performance.now(), journal, state, explain: (row, id) => new Teller(journal, row).explain(id) };
   document.documentElement.dataset.ready = 'yes';
 }
 

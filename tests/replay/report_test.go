@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/history"
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/report"
 )
@@ -52,6 +53,16 @@ type seenService struct {
 	Conditions []seenCondition `json:"conditions"`
 	Waiting    []string        `json:"waiting"`
 	Recent     []seenLine      `json:"recent"`
+	Why        *seenCause      `json:"why"` // only in a page that has everything from the beginning on
+}
+
+type seenCause struct {
+	Seq     uint64      `json:"seq"`
+	Text    string      `json:"text"`
+	Then    string      `json:"then"`
+	Lasting bool        `json:"lasting"`
+	At      int64       `json:"at"` // on the wall clock
+	Because []seenCause `json:"because"`
 }
 
 type seenMoment struct {
@@ -75,8 +86,9 @@ type seenLine struct {
 }
 
 // look is the script that tells what the page shows after a record.
-const look = `(seq) => {
-	const { journal, state } = extactor, row = journal.rowOf(seq);
+const look = `(seq, whole) => {
+	const { journal, state, explain } = extactor, row = journal.rowOf(seq);
+	const cause = ({ seq, text, then, lasting, at, because }) => ({ seq, text, then, lasting, at: at ? at.wall : 0, because: because.map(cause) });
 	state.visit(row);
 	state.draw();
 	const fields = ['state', 'desired', 'attempt', 'restarts', 'pid', 'container', 'nextRetry', 'problem', 'quarantined', 'fileProblem',
@@ -90,6 +102,7 @@ const look = `(seq) => {
 			recent: Array.from(journal.recent(service, row), (line) => ({
 				seq: journal.seq[line], state: journal.texts[journal.state[line]], text: journal.text(line), at: journal.instant(line),
 			})),
+			why: whole ? cause(explain(row, service.id)) : null,
 		})),
 		stopped: journal.own.get('stopped', row),
 		rejected: journal.own.get('rejected', row),
@@ -188,6 +201,10 @@ func compareMoments(t testing.TB, ctx context.Context, records []events.Record, 
 	show(t, ctx, pageOf(t, records, first), "")
 
 	for _, seq := range seqs {
+		if seq < first {
+			continue
+		}
+
 		var fold events.Fold
 
 		for _, record := range records {
@@ -196,7 +213,15 @@ func compareMoments(t testing.TB, ctx context.Context, records []events.Record, 
 			}
 		}
 
-		want, err := json.Marshal(shown(fold.Past()))
+		now := shown(fold.Past())
+
+		for i := range now.Services {
+			if first == 1 {
+				now.Services[i].Why = explained(t, records, seq, now.Services[i].Fields["id"].(string))
+			}
+		}
+
+		want, err := json.Marshal(now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,10 +231,35 @@ func compareMoments(t testing.TB, ctx context.Context, records []events.Record, 
 			t.Fatal(err)
 		}
 
-		if got = ask[any](t, ctx, fmt.Sprintf("(%s)(%d)", look, seq)); !cmp.Equal(wanted, got) {
+		if got = ask[any](t, ctx, fmt.Sprintf("(%s)(%d, %t)", look, seq, first == 1)); !cmp.Equal(wanted, got) {
 			t.Fatalf("after record %d, in a page from %d on (-fold +page): %s", seq, first, cmp.Diff(wanted, got))
 		}
 	}
+}
+
+// explained is what the history tells of a service.
+func explained(t testing.TB, records []events.Record, seq uint64, id string) *seenCause {
+	t.Helper()
+
+	explanation, err := history.Explain(history.In(records), seq, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var see func(cause *history.Cause) seenCause
+
+	see = func(cause *history.Cause) seenCause {
+		seen := seenCause{Seq: cause.Seq, Text: cause.Text, Then: cause.Then, Lasting: cause.Lasting, At: cause.At.WallNS / 1000, Because: []seenCause{}}
+		for _, because := range cause.Because {
+			seen.Because = append(seen.Because, see(because))
+		}
+
+		return seen
+	}
+
+	all := see(explanation.Cause)
+
+	return &all
 }
 
 // What a page shows at a moment is what the records are folded to, whatever was recorded and wherever the page begins.
@@ -230,7 +280,7 @@ func TestReportShowsWhatIsFolded(t *testing.T) {
 
 			var seqs []uint64
 			for range 8 {
-				seqs = append(seqs, max(first, place.Draw(r, "seq")))
+				seqs = append(seqs, place.Draw(r, "seq"))
 			}
 
 			compareMoments(t, ctx, records, first, append(seqs, first, uint64(len(records))))
@@ -241,7 +291,7 @@ func TestReportShowsWhatIsFolded(t *testing.T) {
 		records := newMachine(30, 4000, 5).records
 
 		for _, first := range []uint64{1, 700, 2500} {
-			compareMoments(t, ctx, records, first, []uint64{first, first + 1, first + 137, 2777, 3999})
+			compareMoments(t, ctx, records, first, []uint64{first, first + 1, first + 137, 1100, 1711, 2777, 3201, 3999})
 		}
 	})
 }
