@@ -223,7 +223,7 @@ type harness struct {
 	stop     func() error // ends the server and returns what Serve returned
 }
 
-func start(t *testing.T, services *fakeServices, journal *fakeJournal) *harness {
+func start(t testing.TB, services *fakeServices, journal *fakeJournal) *harness {
 	t.Helper()
 
 	h := &harness{

@@ -34,7 +34,7 @@ type limits struct {
 // networkLimits are generous for people and their tools: one client has one connection and a stream for each command.
 var networkLimits = limits{
 	connections: 256, perAddress: 64, handshakes: 32, streams: 128, header: 16 << 10,
-	handshake: 10 * time.Second, idle: 15 * time.Minute, ping: 20 * time.Second, pong: 20 * time.Second,
+	handshake: 10 * time.Second, idle: 15 * time.Minute, ping: 15 * time.Second, pong: 15 * time.Second,
 	clientPing: 5 * time.Second, stall: time.Minute,
 }
 

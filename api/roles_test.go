@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write what docs/security.md says of rol
 
 // implemented are the full names of what the handlers of a service really answer. What they only have from the embedded
 // Unimplemented server is made by the compiler.
-func implemented(t *testing.T, service *grpc.ServiceDesc, handler any) map[string]bool {
+func implemented(t testing.TB, service *grpc.ServiceDesc, handler any) map[string]bool {
 	t.Helper()
 
 	var names []string
@@ -54,7 +54,7 @@ func implemented(t *testing.T, service *grpc.ServiceDesc, handler any) map[strin
 	return own
 }
 
-func allImplemented(t *testing.T) map[string]bool {
+func allImplemented(t testing.TB) map[string]bool {
 	t.Helper()
 
 	all := implemented(t, &machine.MachineService_ServiceDesc, &machineService{})
