@@ -1,7 +1,7 @@
 package main
 
 import (
-	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -100,7 +100,7 @@ func (a *app) makeClient(flags *clientFlags) error {
 
 	endpoints := flags.endpoints
 	if len(endpoints) == 0 {
-		endpoints = []string{a.reachedBy(set)}
+		endpoints = []string{reachedBy(set.Server.Chain[0])}
 	}
 
 	nodes := flags.nodes
@@ -162,23 +162,26 @@ func (a *app) writeContext(flags *clientFlags, context talosconfig.Context, what
 	return nil
 }
 
-// reachedBy is by which name clients reach the server most likely: one that is not only known on its own machine, and an
-// address rather than a name.
-func (a *app) reachedBy(set *credentials.Set) string {
-	local := credentials.LocalNames(a.node)
-	best, names := "", credentials.NamesOf(set.Server.Chain[0])
-
-	for _, name := range names {
-		if slices.Contains(local, name) || strings.HasPrefix(name, "*") {
-			continue
-		}
-
-		if best == "" || net.ParseIP(best) == nil && net.ParseIP(name) != nil {
-			best = name
+// reachedBy is by which name clients reach the server most likely: an address rather than a host name, and one that was
+// asked for. What is only known on the server's own machine follows the name localhost in a certificate of ours.
+func reachedBy(server *x509.Certificate) string {
+	for _, address := range server.IPAddresses {
+		if !address.IsLoopback() {
+			return address.String()
 		}
 	}
 
-	return cmp.Or(best, names[0])
+	for _, name := range server.DNSNames {
+		if name == "localhost" {
+			break
+		}
+
+		if !strings.HasPrefix(name, "*") {
+			return name
+		}
+	}
+
+	return "127.0.0.1"
 }
 
 // checkEndpoints looks at what a client is to connect to: hosts, with a port or without.
