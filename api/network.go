@@ -38,6 +38,9 @@ var networkLimits = limits{
 	clientPing: 5 * time.Second, stall: time.Minute,
 }
 
+// readBuffer is enough for what clients ask; what is idle has little memory.
+const readBuffer = 4 << 10
+
 // Network is how the API is offered to other machines.
 type Network struct {
 	Listeners []net.Listener // of ListenNetwork
@@ -110,6 +113,8 @@ func (s *Server) serveNetwork(ctx context.Context, network Network, limits limit
 		grpc.MaxConcurrentStreams(limits.streams),
 		grpc.MaxRecvMsgSize(largestRequest),
 		grpc.MaxHeaderListSize(limits.header),
+		grpc.SharedWriteBuffer(true), // an idle connection has none
+		grpc.ReadBufferSize(readBuffer),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: limits.idle, Time: limits.ping, Timeout: limits.pong}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: limits.clientPing, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(recoverCall, guard.admitCall),
