@@ -1,5 +1,6 @@
-// Package api is the gRPC interface of the daemon, and its client. Over a unix socket that only its owner may open it
-// serves Talos's own machine.MachineService, and extactor.v1 for what Talos has no word for.
+// Package api is the gRPC interface of the daemon, and its client. It serves Talos's own machine.MachineService, and
+// extactor.v1 for what Talos has no word for: over a unix socket that only its owner may open, and over the network to
+// clients whose certificate has the role for it.
 //
 // It decides nothing: what it shows and whom it asks are the ports declared here.
 package api

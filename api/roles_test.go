@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"google.golang.org/grpc"
@@ -217,6 +218,7 @@ func rolesTable() string {
 
 func limitsTable() string {
 	l := networkLimits
+	minutes := func(limit time.Duration) string { return strings.TrimSuffix(limit.String(), "0s") }
 
 	return fmt.Sprintf(`| what | how much | beyond that |
 |---|---|---|
@@ -228,9 +230,9 @@ func limitsTable() string {
 | calls at once on a connection | %d | the client waits |
 | a message of a client | %d KiB | `+"`ResourceExhausted`"+` |
 | metadata of a call | %d KiB | the call is refused |
-| a connection without a call | %v | closed |
-| silence of a client | asked after %v, closed %v later | |
-| pings of a client | one in %v | closed |
-| a client that does not take the next message of a stream | %v | the stream ends with `+"`ResourceExhausted`"+` |
-`, l.connections, l.perAddress, l.handshakes, l.handshake, l.streams, largestRequest>>10, l.header>>10, l.idle, l.ping, l.pong, l.clientPing, l.stall)
+| a connection without a call | %s | closed |
+| silence of a client, whose machine may have vanished | %v, then %v to answer a ping | closed |
+| pings of a client, without a call too | one in %v | closed |
+| a client that does not take the next message of a stream | %s | the stream ends with `+"`ResourceExhausted`"+` |
+`, l.connections, l.perAddress, l.handshakes, l.handshake, l.streams, largestRequest>>10, l.header>>10, minutes(l.idle), l.ping, l.pong, l.clientPing, minutes(l.stall))
 }
