@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"oci/...":      {"oci/...", "spec", "service", "events", "condition"},
 	"api/...":      {"api/...", "spec", "events", "history"},
 	"picture":      {"events"},
+	"kernel":       {},
 	"report":       {"events", "history", "picture"},
 	"cmd/...":      {"..."},
 	"tests/...":    {"..."},
@@ -45,9 +46,11 @@ var seenBy = map[string][]string{
 	"sigs.k8s.io/yaml/...":                  {},
 	"database/sql/...":                      {"journal/..."},
 	"modernc.org/sqlite/...":                {"journal/..."},
+	"github.com/prometheus/procfs/...":      {"kernel"},
 	"github.com/mattn/go-sqlite3/...":       {},
 	Module + "/condition/watch":             {"cmd/...", "tests/..."},
 	Module + "/condition/probe":             {"cmd/...", "tests/..."},
+	Module + "/kernel":                      {"cmd/...", "tests/..."},
 }
 
 // libraries says which modules a package with few needs may import. A package that is not named may import any.
