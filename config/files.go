@@ -2,10 +2,10 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 
 	"github.com/extactor/extactor/spec"
@@ -61,7 +61,7 @@ func (f *files) apply(config *spec.Config) (Applied, error) {
 	document := spec.EncodeConfig(config)
 
 	place, known := f.find(config.Name)
-	if known != nil && same(known, config) {
+	if known != nil && known.Same(config) {
 		return Applied{Name: config.Name, Action: Unchanged, Source: place.path}, nil
 	}
 
@@ -160,37 +160,48 @@ func (f *files) remove(name string) (found bool) {
 	return found
 }
 
-// write brings to disk what differs.
+// write brings to disk what differs. Nothing is replaced before all that is new is on the disk, so that one which is full
+// changes nothing.
 func (f *files) write() error {
-	for _, each := range f.all {
-		var err error
+	var prepared []replacement
 
-		switch {
-		case each.content == nil && each.before != nil:
-			err = remove(each.path)
-		case !bytes.Equal(each.content, each.before):
-			err = replace(each.path, each.content)
+	for _, each := range f.all {
+		if each.content == nil || bytes.Equal(each.content, each.before) {
+			continue
 		}
 
+		next, err := prepare(each.path, len(prepared), each.content)
 		if err != nil {
+			for _, earlier := range prepared {
+				err = errors.Join(err, earlier.drop())
+			}
+
 			return err
+		}
+
+		prepared = append(prepared, next)
+	}
+
+	for _, next := range prepared {
+		if err := next.commit(); err != nil {
+			return err
+		}
+	}
+
+	for _, each := range f.all {
+		if each.content == nil && each.before != nil {
+			if err := remove(each.path); err != nil {
+				return err
+			}
 		}
 	}
 
 	return nil
 }
 
-// same tells whether two documents say the same, wherever they stand.
-func same(a, b *spec.Config) bool {
-	left, right := *a, *b
-	left.Source, right.Source = "", ""
-
-	return reflect.DeepEqual(left, right)
-}
-
 func containsSame(configs []*spec.Config, wanted *spec.Config) bool {
 	for _, config := range configs {
-		if same(config, wanted) {
+		if config.Same(wanted) {
 			return true
 		}
 	}

@@ -6,12 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// temporaryName is what is written before it takes the place of a file; loaders pass it over. There is one writer at a
-// time, so that one name is enough, and a writer that was killed leaves one file at most, which the next one replaces.
+// temporaryName begins the names of what is written before it takes the place of a file; loaders pass it over. There is one
+// writer at a time, and what one that was killed has left gives way to what the next one writes.
 const temporaryName = ".extactor.new"
 
 // lock makes the directory where it is missing, and keeps other writers out of it.
@@ -53,24 +54,38 @@ func makeDirectory(path string) error {
 	return syncDirectory(filepath.Dir(path))
 }
 
-// replace gives the file a new content at one moment, so that it survives the death of the machine too. Where the path is
-// a symbolic link, it stays one: what it leads to is replaced.
-func replace(path string, content []byte) error {
+// replacement is the new content of a file, on the disk beside it.
+type replacement struct{ path, temporary string }
+
+// prepare writes what is to take the place of a file; number tells the replacements of one change apart. Where the path is a
+// symbolic link, it stays one: what it leads to is replaced.
+func prepare(path string, number int, content []byte) (replacement, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
 
-	temporary := filepath.Join(filepath.Dir(path), temporaryName)
-	if err := write(temporary, content); err != nil {
-		return errors.Join(err, removeTemporary(temporary))
+	prepared := replacement{path: path, temporary: filepath.Join(filepath.Dir(path), temporaryName)}
+	if number > 0 {
+		prepared.temporary += "." + strconv.Itoa(number)
 	}
 
-	if err := os.Rename(temporary, path); err != nil {
-		return errors.Join(err, removeTemporary(temporary))
+	if err := write(prepared.temporary, content); err != nil {
+		return prepared, errors.Join(err, prepared.drop())
 	}
 
-	return syncDirectory(filepath.Dir(path))
+	return prepared, nil
 }
+
+// commit gives the file its new content at one moment, so that it survives the death of the machine too.
+func (r replacement) commit() error {
+	if err := os.Rename(r.temporary, r.path); err != nil {
+		return errors.Join(err, r.drop())
+	}
+
+	return syncDirectory(filepath.Dir(r.path))
+}
+
+func (r replacement) drop() error { return removeTemporary(r.temporary) }
 
 // write makes a file that only its owner reads, and waits until it is on the disk.
 func write(path string, content []byte) error {

@@ -38,8 +38,8 @@ func (s Store) Load() ([]*spec.Config, spec.Problems) { return spec.LoadConfigDi
 
 // Apply stores the documents of content; source names it in problems. Where a document has an error, or there is none,
 // the problems say so and nothing is written. A document that a file has already is replaced in its place, and the other
-// documents of that file stay byte for byte; one that is new gets a file of its own. Each file is replaced as a whole:
-// who is killed in between leaves some documents new and the others old.
+// documents of that file stay byte for byte; one that is new gets a file of its own. Where one cannot be written, none is.
+// Each file is replaced as a whole: who is killed in between leaves some documents new and the others old.
 func (s Store) Apply(source string, content []byte) ([]Applied, spec.Problems, error) {
 	configs, problems := spec.ParseConfigs(source, content)
 	if len(problems.Errors()) == 0 && len(configs) == 0 {

@@ -212,6 +212,29 @@ func TestApplyRefusesWhatCouldNotBeRead(t *testing.T) {
 	}
 }
 
+// One of two files lies where nobody can write: the other one stays as it was.
+func TestApplyIsAllOrNothing(t *testing.T) {
+	store := Store{Dir: t.TempDir()}
+	apply(t, store, alpha)
+
+	if err := os.Symlink("/proc/version", filepath.Join(store.Dir, "beta.yaml")); err != nil {
+		t.Fatal(err)
+	}
+
+	changed := strings.Replace(alpha, "A=one", "A=two", 1)
+	if applied, problems, err := store.Apply("input", []byte(changed+"---\n"+beta)); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("applied %v, %v, %s", applied, err, problems)
+	}
+
+	if content, err := os.ReadFile(filepath.Join(store.Dir, "alpha.yaml")); err != nil || string(content) != alpha {
+		t.Errorf("the other file has changed, %v:\n%s", err, content)
+	}
+
+	if left, err := filepath.Glob(filepath.Join(store.Dir, ".*")); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
 func TestDelete(t *testing.T) {
 	store := Store{Dir: t.TempDir()}
 	apply(t, store, alpha+"---\n"+beta)

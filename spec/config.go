@@ -1,5 +1,7 @@
 package spec
 
+import "slices"
+
 // Config is one ExtensionServiceConfig document: files and environment for the service of its name.
 type Config struct {
 	Name        string
@@ -13,4 +15,9 @@ type Config struct {
 type ConfigFile struct {
 	Content   string // literal
 	MountPath string // absolute path in the container
+}
+
+// Same tells whether two documents say the same, wherever they stand.
+func (c *Config) Same(other *Config) bool {
+	return c.Name == other.Name && slices.Equal(c.Files, other.Files) && slices.Equal(c.Environment, other.Environment)
 }

@@ -3,6 +3,8 @@ package spec
 import (
 	"fmt"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -26,7 +28,8 @@ var (
 		title:  "an item of configFiles",
 		fields: []known{{name: "content", required: true}, {name: "mountPath", required: true}},
 	}
-	configFormat = format{secret: true}
+	configFormat     = format{secret: true}
+	onlyConfigFormat = format{secret: true, only: true}
 )
 
 // ParseConfigs reads and checks the ExtensionServiceConfig documents of one file; source is the name of the file for
@@ -34,7 +37,12 @@ var (
 // returned. Documents of another kind, of which a machine configuration of Talos has many, are skipped with a warning.
 // The problems never show what stands in the file, because it may be secret.
 func ParseConfigs(source string, content []byte) ([]*Config, Problems) {
-	return parseConfigs(source, content, make(map[string]string))
+	return parseConfigs(configFormat, source, content, make(map[string]string))
+}
+
+// ParseOnlyConfigs does the same where nothing else may stand: a document of another kind is an error, which names it.
+func ParseOnlyConfigs(source string, content []byte) ([]*Config, Problems) {
+	return parseConfigs(onlyConfigFormat, source, content, make(map[string]string))
 }
 
 // LoadConfigDir reads the files *.yaml of a directory in the order of their names, as ParseConfigs does; a document with
@@ -50,7 +58,7 @@ func LoadConfigDir(dir string) ([]*Config, Problems) {
 			problems = append(problems, fileProblem(path, "cannot read file: %v", cause(err))...)
 			continue
 		}
-		loaded, found := parseConfigs(path, content, taken)
+		loaded, found := parseConfigs(configFormat, path, content, taken)
 		problems = append(problems, found...)
 		configs = append(configs, loaded...)
 	}
@@ -58,14 +66,14 @@ func LoadConfigDir(dir string) ([]*Config, Problems) {
 }
 
 // parseConfigs does the same; taken holds the names that are no longer free, with the place that has each.
-func parseConfigs(source string, content []byte, taken map[string]string) ([]*Config, Problems) {
+func parseConfigs(format format, source string, content []byte, taken map[string]string) ([]*Config, Problems) {
 	if len(content) > MaxFileSize {
 		return nil, fileProblem(source, "the file is larger than %d bytes, which is the most that is allowed", MaxFileSize)
 	}
 	var configs []*Config
 	var problems Problems
 	for _, chunk := range split(content) {
-		d := newDecoder(configFormat, source)
+		d := newDecoder(format, source)
 		d.first = chunk.first
 		config := d.config(chunk.text, taken)
 		found := d.problems.sorted()
@@ -129,6 +137,10 @@ func (d *decoder) configMapping(content []byte) *mapping {
 		return nil
 	}
 	value, isText := d.resolve(m.fields["kind"].value).(*ast.StringNode)
+	if d.only && !(isText && value.Value == ConfigKind) {
+		d.otherKind(m, value)
+		return nil
+	}
 	switch {
 	case isText && value.Value == ConfigKind:
 		return m
@@ -142,6 +154,28 @@ func (d *decoder) configMapping(content []byte) *mapping {
 	d.problems = nil // what is wrong in it is for others to say
 	d.warnAt(m.at, "skipped: this document is no %s", ConfigKind)
 	return nil
+}
+
+// plainKind is how kinds are written; what is written otherwise is not shown.
+var plainKind = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,62}$`)
+
+// otherKind says what a document is that is none of ours; kind is nil where it does not say so as text.
+func (d *decoder) otherKind(m *mapping, kind *ast.StringNode) {
+	d.problems = nil // what is wrong in it does not matter
+	const here = "only " + ConfigKind + " is applied here"
+	ofTalos := slices.ContainsFunc(m.unknown, func(found field) bool { return found.name == "machine" || found.name == "cluster" })
+	switch {
+	case kind != nil && nearest(kind.Value, []string{ConfigKind}) != "":
+		d.errorAt(startOf(kind), "this kind is unknown: did you mean %q?", ConfigKind)
+	case kind != nil && plainKind.MatchString(kind.Value):
+		d.errorAt(startOf(kind), "kind %q is not known: %s", kind.Value, here)
+	case kind != nil:
+		d.errorAt(startOf(kind), "this kind is not known: %s", here)
+	case ofTalos:
+		d.errorAt(m.at, "this is a machine configuration of Talos (machine, cluster): %s", here)
+	default:
+		d.missing(m, "kind", ConfigKind)
+	}
 }
 
 func (d *decoder) configFiles(m *mapping) []ConfigFile {

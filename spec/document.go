@@ -29,6 +29,7 @@ type format struct {
 	empty  string // what an empty file lacks; "" where it may be empty
 	single string // why a second document is refused
 	secret bool   // problems must not show what stands in the file
+	only   bool   // a document of another kind is an error
 
 	places []section // where a field may belong that stands in the wrong place
 }

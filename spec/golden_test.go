@@ -20,6 +20,9 @@ func TestProblems(t *testing.T) {
 			case "configs":
 				configs, problems := spec.ParseConfigs("x.yaml", []byte(d.Input))
 				return shown(configs, problems)
+			case "only":
+				configs, problems := spec.ParseOnlyConfigs("x.yaml", []byte(d.Input))
+				return shown(configs, problems)
 			case "hosts":
 				services, problems := spec.ParseHostServices("x.yaml", []byte(d.Input))
 				return shown(services, problems)
