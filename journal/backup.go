@@ -129,3 +129,18 @@ func (j *Journal) Prune(ctx context.Context, before uint64) (floor uint64, err e
 
 	return max(floor, 1), err
 }
+
+// Floor returns the oldest sequence from which on everything is there.
+func (j *Journal) Floor(ctx context.Context) (uint64, error) {
+	j.mu.Lock()
+	store := j.store
+	j.mu.Unlock()
+
+	if store == nil {
+		return 0, errNoDatabase
+	}
+
+	floor, _, err := retained(ctx, store.readers)
+
+	return max(floor, 1), j.unread(store, err)
+}

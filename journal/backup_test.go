@@ -83,6 +83,10 @@ func TestPruneByHand(t *testing.T) {
 		t.Fatalf("floor is %d, %v", floor, err)
 	}
 
+	if asked, err := j.Floor(t.Context()); err != nil || asked != floor {
+		t.Fatalf("asked, the floor is %d, %v", asked, err)
+	}
+
 	fold, err := j.At(t.Context(), 2500)
 	if err != nil || fold.Past().Before != floor {
 		t.Fatalf("nothing says that records are missing: %+v, %v", fold.Past(), err)

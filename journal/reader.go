@@ -304,6 +304,9 @@ func (r *Reader) Tail(service string, n int) ([]events.Record, error) {
 // Services lists the services that have records.
 func (r *Reader) Services() ([]string, error) { return r.store.services() }
 
+// Floor returns the oldest sequence from which on everything is there.
+func (r *Reader) Floor(context.Context) (uint64, error) { return max(r.floor, 1), nil }
+
 // At folds everything up to a record.
 func (r *Reader) At(ctx context.Context, seq uint64) (*events.Fold, error) {
 	return r.store.past(ctx, seq, r.report)

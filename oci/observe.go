@@ -22,19 +22,9 @@ import (
 func (r *Runtime) Observe(ctx context.Context) (map[string]*service.Observed, error) {
 	ctx = r.namespaced(ctx)
 
-	ours, err := r.client.ContainerService().List(ctx, r.ourLabel())
+	ours, processes, err := r.list(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("cannot list containers: %w", err)
-	}
-
-	response, err := r.client.TaskService().List(ctx, &tasks.ListTasksRequest{})
-	if err := errgrpc.ToNative(err); err != nil {
-		return nil, fmt.Errorf("cannot list tasks: %w", err)
-	}
-
-	processes := make(map[string]*tasktypes.Process, len(response.Tasks))
-	for _, process := range response.Tasks {
-		processes[process.ID] = process
+		return nil, err
 	}
 
 	// All at once, because each that has ended may wait for its log.
@@ -60,6 +50,26 @@ func (r *Runtime) Observe(ctx context.Context) (map[string]*service.Observed, er
 	}
 
 	return seen, nil
+}
+
+// list returns the containers of this instance, and every task by its id.
+func (r *Runtime) list(ctx context.Context) ([]containers.Container, map[string]*tasktypes.Process, error) {
+	ours, err := r.client.ContainerService().List(ctx, r.ourLabel())
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot list containers: %w", err)
+	}
+
+	response, err := r.client.TaskService().List(ctx, &tasks.ListTasksRequest{})
+	if err := errgrpc.ToNative(err); err != nil {
+		return nil, nil, fmt.Errorf("cannot list tasks: %w", err)
+	}
+
+	processes := make(map[string]*tasktypes.Process, len(response.Tasks))
+	for _, process := range response.Tasks {
+		processes[process.ID] = process
+	}
+
+	return ours, processes, nil
 }
 
 func (r *Runtime) observed(ctx context.Context, container containers.Container, process *tasktypes.Process) *service.Observed {

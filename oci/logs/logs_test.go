@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -181,5 +182,23 @@ func TestLastLines(t *testing.T) {
 	}
 	if got, err := LastLines(dir, "ext-nobody", 0, 4096); got != "" || err != nil {
 		t.Errorf("a log without files: %q, %v", got, err)
+	}
+}
+
+func TestList(t *testing.T) {
+	dir := In(t.TempDir())
+	if ids, err := List(dir); err != nil || len(ids) > 0 {
+		t.Errorf("without any log there are %v, %v", ids, err)
+	}
+	for _, id := range []string{"ext-b", "ext-a"} {
+		if err := Create(dir, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Remove(dir, "ext-b"); err != nil { // what it has printed stays
+		t.Fatal(err)
+	}
+	if ids, err := List(dir); err != nil || !slices.Equal(ids, []string{"ext-a", "ext-b"}) {
+		t.Errorf("there are logs of %v, %v", ids, err)
 	}
 }
