@@ -20,6 +20,7 @@ type fakeHost struct {
 	problems spec.Problems
 	changes  []Change
 	err      error
+	tasks    []Task
 	asked    []string // sources with contents, names
 	exec     func(context.Context, ExecRequest) (int, error)
 }

@@ -106,11 +106,14 @@ func (f *fakeServices) Command(_ context.Context, id string, order events.Order,
 	return f.command(id, order, origin)
 }
 
-// fakeJournal is a Journal in memory.
+// fakeJournal is a Journal in memory, and what it tells of the past.
 type fakeJournal struct {
+	History // for what no test asks
+
 	mu      sync.Mutex
 	records []events.Record
 	grown   chan struct{}
+	floor   uint64
 }
 
 func newJournal(records ...events.Record) *fakeJournal {
@@ -139,6 +142,60 @@ func (f *fakeJournal) Tail(service string, n int) ([]events.Record, error) {
 	}
 
 	return found[max(0, len(found)-n):], nil
+}
+
+// all are the records so far.
+func (f *fakeJournal) all() []events.Record {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.records
+}
+
+func (f *fakeJournal) Select(_ context.Context, wanted events.Selection, yield func(events.Record) bool) error {
+	for _, record := range slices.Backward(f.all()) {
+		if wanted.Wants(record) && !yield(record) {
+			return nil
+		}
+	}
+
+	return nil
+}
+
+func (f *fakeJournal) Each(_ context.Context, after, until uint64, yield func(events.Record) bool) error {
+	for _, record := range f.all() {
+		if record.Seq > after && record.Seq <= until && !yield(record) {
+			return nil
+		}
+	}
+
+	return nil
+}
+
+// newest returns the newest record that passes.
+func (f *fakeJournal) newest(passes func(events.Record) bool) (seq uint64) {
+	for _, record := range f.all() {
+		if passes(record) {
+			seq = record.Seq
+		}
+	}
+
+	return seq
+}
+
+func (f *fakeJournal) Newest(_ context.Context, wallNS int64) (uint64, error) {
+	return f.newest(func(record events.Record) bool { return record.WallNS <= wallNS }), nil
+}
+
+func (f *fakeJournal) Before(_ context.Context, now events.Moment, _ string, ago time.Duration) (uint64, error) {
+	return f.newest(func(record events.Record) bool { return record.BootNS <= now.BootNS-int64(ago) }), nil
+}
+
+func (f *fakeJournal) Floor(context.Context) (uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	return f.floor, nil
 }
 
 func (f *fakeJournal) Subscribe(after uint64) Subscription {
@@ -179,7 +236,11 @@ type fakeLogs struct {
 	text    string
 	asked   chan logRequest
 	stopped chan struct{}
+	ids     []string
 }
+
+// IDs implements Logs.
+func (f *fakeLogs) IDs() ([]string, error) { return f.ids, nil }
 
 type logRequest struct {
 	service string
@@ -218,6 +279,7 @@ type harness struct {
 	journal  *fakeJournal
 	logs     *fakeLogs
 	host     *fakeHost
+	machine  *fakeMachine
 	socket   string
 	server   *Server
 	stop     func() error // ends the server and returns what Serve returned
@@ -228,7 +290,7 @@ func start(t testing.TB, services *fakeServices, journal *fakeJournal) *harness 
 
 	h := &harness{
 		services: services, journal: journal, socket: filepath.Join(t.TempDir(), SocketName),
-		logs: &fakeLogs{asked: make(chan logRequest, 1), stopped: make(chan struct{})}, host: &fakeHost{},
+		logs: &fakeLogs{asked: make(chan logRequest, 1), stopped: make(chan struct{})}, host: &fakeHost{}, machine: &fakeMachine{},
 	}
 
 	listener, err := Listen(h.socket)
@@ -237,8 +299,8 @@ func start(t testing.TB, services *fakeServices, journal *fakeJournal) *harness 
 	}
 
 	server := New(Options{
-		Services: services, Journal: journal, Logs: h.logs, BootID: bootID,
-		Configs: h.host, Files: h.host, Commands: h.host, Meters: h.host,
+		Services: services, Journal: journal, Past: journal, Logs: h.logs, BootID: bootID,
+		Configs: h.host, Files: h.host, Commands: h.host, Meters: h.host, Tasks: h.host, Machine: h.machine,
 		Now:     func() *events.Instant { return testNow },
 		Version: Version{Tag: "v1.2.3", SHA: "abc", Built: "2026-01-02T03:04:05Z"},
 	})

@@ -234,6 +234,8 @@ func (fakeKeeper) Prune(_ context.Context, before uint64) (uint64, error) { retu
 // quietLogs have two lines of every service.
 type quietLogs struct{}
 
+func (quietLogs) IDs() ([]string, error) { return []string{"ext-a"}, nil }
+
 func (quietLogs) Open(ctx context.Context, _ string, _ int, follow bool) (io.ReadCloser, error) {
 	return io.NopCloser(&fakeLog{ctx: ctx, text: bytes.NewBufferString("one\ntwo\n"), follow: follow, stopped: make(chan struct{})}), nil
 }

@@ -24,6 +24,8 @@ type History interface {
 	Select(ctx context.Context, wanted events.Selection, yield func(events.Record) bool) error
 	// Each yields every record after a sequence, up to another, oldest first, until yield returns false.
 	Each(ctx context.Context, after, until uint64, yield func(events.Record) bool) error
+	// Floor returns the sequence from which on no record was deleted. It fails while the database cannot be read.
+	Floor(ctx context.Context) (uint64, error)
 	// At folds everything up to a record.
 	At(ctx context.Context, seq uint64) (*events.Fold, error)
 	// Boots lists the boots of which there are records, oldest first.

@@ -10,6 +10,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/spec"
@@ -54,6 +56,8 @@ type Logs interface {
 	// Open reads a service's log: its last tail lines (all of them where tail is negative). Where follow is set, reading
 	// goes on with new lines until the context ends, else it ends with io.EOF.
 	Open(ctx context.Context, service string, tail int, follow bool) (io.ReadCloser, error)
+	// IDs returns those of the services that have a log, sorted.
+	IDs() ([]string, error)
 }
 
 // Configs are the ExtensionServiceConfig documents.
@@ -127,6 +131,37 @@ type Usage struct {
 	Memory uint64        // bytes in use, without page cache that can be dropped at once
 }
 
+// Containers are what containerd shows of this instance.
+type Containers interface {
+	// Tasks returns the containers that have a task, whatever has become of it, sorted by id.
+	Tasks(ctx context.Context) ([]Task, error)
+}
+
+// Task is a container with a task.
+type Task struct {
+	ID     string
+	PID    uint32
+	Status string // containerd's word for it, such as RUNNING
+}
+
+// Machine is the host as its kernel describes it, in the words of Talos's API.
+type Machine interface {
+	Hostname() (string, error)
+	LoadAvg() (*machine.LoadAvg, error)
+	Memory() (*machine.MemInfo, error)
+	SystemStat() (*machine.SystemStat, error)
+	CPUInfo() ([]*machine.CPUInfo, error)
+	CPUFrequencies() ([]*machine.CPUFreqStats, error)
+	NetworkDevices() (*machine.NetworkDeviceStats, error)
+	Disks() (*machine.DiskStats, error)
+	Processes() ([]*machine.ProcessInfo, error)
+	// Mounts leaves sizes out that a file system does not tell at once.
+	Mounts(ctx context.Context) ([]*machine.MountStat, error)
+	// Log yields the lines of the kernel's log with their ends: those that there are, or none of them with tail, then with
+	// follow new ones until the context ends. It ends with the error of yield.
+	Log(ctx context.Context, follow, tail bool, yield func(line []byte) error) error
+}
+
 // Options are what a server needs; all but Past, Keeper and Version must be set.
 type Options struct {
 	Services Services
@@ -138,6 +173,8 @@ type Options struct {
 	Files    Files
 	Commands Commands
 	Meters   Meters
+	Tasks    Containers
+	Machine  Machine
 	Now      func() *events.Instant // both clocks
 	BootID   string                 // kernel boot id to which Now's BootNs belongs
 	Version  Version

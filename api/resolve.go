@@ -32,13 +32,19 @@ func (s *Server) view(id string) (events.View, error) {
 
 func candidates(id string) []string { return []string{id, prefix + id} }
 
-// longestShown is how many bytes of an id an error repeats.
+// longestShown is how many bytes of what a client asked for an error repeats.
 const longestShown = 100
 
-func (s *Server) unknown(id string) error {
-	if len(id) > longestShown {
-		id = id[:longestShown] + "..."
+func excerpt(text string) string {
+	if len(text) > longestShown {
+		return strings.ToValidUTF8(text[:longestShown], "") + "..."
 	}
+
+	return text
+}
+
+func (s *Server) unknown(id string) error {
+	id = excerpt(id)
 
 	if file := skipped(id, s.options.Services.Rejected()); file != nil {
 		return status.Errorf(codes.NotFound, "service %q is not known, because its file was skipped: %s has problems at line:column %s; see: extactor validate %s",

@@ -31,6 +31,7 @@ var roleNames = map[role]string{reader: "os:reader", operator: "os:operator", ad
 // a path of the caller's choice on the daemon's host, where a remote caller cannot even fetch it.
 var leastRoles = map[string]role{
 	machine.MachineService_Containers_FullMethodName:         reader,
+	machine.MachineService_CPUFreqStats_FullMethodName:       reader,
 	machine.MachineService_CPUInfo_FullMethodName:            reader,
 	machine.MachineService_DiskStats_FullMethodName:          reader,
 	machine.MachineService_Dmesg_FullMethodName:              reader,
@@ -40,6 +41,7 @@ var leastRoles = map[string]role{
 	machine.MachineService_Logs_FullMethodName:               reader,
 	machine.MachineService_LogsContainers_FullMethodName:     reader,
 	machine.MachineService_Memory_FullMethodName:             reader,
+	machine.MachineService_Mounts_FullMethodName:             reader,
 	machine.MachineService_NetworkDeviceStats_FullMethodName: reader,
 	machine.MachineService_Processes_FullMethodName:          reader,
 	machine.MachineService_ServiceList_FullMethodName:        reader,
@@ -100,8 +102,8 @@ func allow(organizations []string, method string) error {
 	case roleOf(organizations) == nobody:
 		return status.Errorf(codes.PermissionDenied,
 			"%s: none of the roles of extactor is in this certificate: it has %s; roles are os:reader, os:operator and os:admin", method, quoted(organizations))
-	case !known && strings.HasPrefix(method, "/"+machine.MachineService_ServiceDesc.ServiceName+"/"):
-		return status.Errorf(codes.Unimplemented, "%s is not implemented by extactor", method)
+	case !known && !strings.HasPrefix(method, "/"+apiv1.Extactor_ServiceDesc.ServiceName+"/"):
+		return absent(method)
 	case !known:
 		return status.Errorf(codes.PermissionDenied, "%s is for nobody", method)
 	case least == local:

@@ -106,12 +106,12 @@ func TestRolesDecide(t *testing.T) {
 		{[]string{"admin"}, list, codes.PermissionDenied, "it has admin; roles are os:reader, os:operator and os:admin"},
 		{[]string{"OS:ADMIN"}, list, codes.PermissionDenied, "none of the roles"},
 		{[]string{"os:etcd:backup", "os:impersonator"}, list, codes.PermissionDenied, "it has os:etcd:backup, os:impersonator"},
-		{[]string{"os:admin"}, machine.MachineService_Reboot_FullMethodName, codes.Unimplemented, "not implemented by extactor"},
-		{[]string{"os:admin"}, "/machine.MachineService/Invented", codes.Unimplemented, "not implemented by extactor"},
+		{[]string{"os:admin"}, machine.MachineService_Reboot_FullMethodName, codes.Unimplemented, "extactor has no "},
+		{[]string{"os:admin"}, "/machine.MachineService/Invented", codes.Unimplemented, "extactor has no "},
 		{nil, machine.MachineService_Reboot_FullMethodName, codes.PermissionDenied, "none of the roles"},
 		{[]string{"os:admin"}, "/extactor.v1.Extactor/Invented", codes.PermissionDenied, "for nobody"},
-		{[]string{"os:admin"}, "/storage.StorageService/Disks", codes.PermissionDenied, "for nobody"},
-		{[]string{"os:admin"}, "", codes.PermissionDenied, "for nobody"},
+		{[]string{"os:admin"}, "/storage.StorageService/Disks", codes.Unimplemented, "extactor has no Disks (of storage.StorageService)"},
+		{[]string{"os:admin"}, "", codes.Unimplemented, "extactor has no "},
 	} {
 		t.Run(fmt.Sprint(row.roles, row.method), func(t *testing.T) {
 			err := allow(row.roles, row.method)
@@ -152,13 +152,13 @@ func TestRolesOverTheWire(t *testing.T) {
 	}
 
 	_, err = admin.Machine.Reboot(t.Context(), &machine.RebootRequest{})
-	wantRefusal(t, err, codes.Unimplemented, "Reboot is not implemented by extactor")
+	wantRefusal(t, err, codes.Unimplemented, "extactor has no Reboot (of machine.MachineService)")
 
 	_, err = admin.Machine.EtcdMemberList(t.Context(), &machine.EtcdMemberListRequest{})
 	wantRefusal(t, err, codes.Unimplemented, "")
 
 	err = admin.conn.Invoke(t.Context(), "/storage.StorageService/Disks", &emptypb.Empty{}, &emptypb.Empty{})
-	wantRefusal(t, err, codes.Unimplemented, "unknown service")
+	wantRefusal(t, err, codes.Unimplemented, "extactor has no Disks (of storage.StorageService)")
 }
 
 // The tables of docs/security.md are made from those that decide.

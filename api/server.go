@@ -47,9 +47,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	), listener)
 }
 
-// register makes a gRPC server of both services.
+// register makes a gRPC server of both services. Who may call is asked first, then whether there is what is called.
 func (s *Server) register(options ...grpc.ServerOption) *grpc.Server {
-	server := grpc.NewServer(options...)
+	server := grpc.NewServer(append(options,
+		grpc.ChainUnaryInterceptor(absentCall), grpc.ChainStreamInterceptor(absentStream), grpc.UnknownServiceHandler(absentService),
+	)...)
 
 	machine.RegisterMachineServiceServer(server, &machineService{server: s})
 	apiv1.RegisterExtactorServer(server, &extactorService{server: s})

@@ -4,9 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
 )
@@ -28,30 +26,6 @@ func (e *extactorService) Stats(_ context.Context, request *apiv1.StatsRequest) 
 	}
 
 	return response, nil
-}
-
-// Stats implements machine.MachineService: memory in bytes, processor time in nanoseconds.
-func (m *machineService) Stats(_ context.Context, request *machine.StatsRequest) (*machine.StatsResponse, error) {
-	if namespace := request.GetNamespace(); namespace != "" && namespace != systemNamespace {
-		return nil, status.Errorf(codes.InvalidArgument, "namespace %q is not known; the containers of services are in %q", namespace, systemNamespace)
-	}
-
-	ids, usages, err := m.server.usages(nil)
-	if err != nil {
-		return nil, err
-	}
-
-	list := &machine.Stats{}
-
-	for _, id := range ids {
-		if usage, measured := usages[id]; measured {
-			list.Stats = append(list.Stats, &machine.Stat{
-				Namespace: systemNamespace, Id: id, Name: id, PodId: id, MemoryUsage: usage.Memory, CpuUsage: uint64(usage.CPU),
-			})
-		}
-	}
-
-	return &machine.StatsResponse{Messages: []*machine.Stats{list}}, nil
 }
 
 // usages measures those of the services, or all for none, that have a container with a task, and returns them sorted by id.

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/siderolabs/talos/pkg/machinery/api/machine"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -57,20 +55,4 @@ func TestStats(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-
-	got, err := h.Machine.Stats(t.Context(), &machine.StatsRequest{Namespace: "system"})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	want := &machine.StatsResponse{Messages: []*machine.Stats{{Stats: []*machine.Stat{
-		{Namespace: "system", Id: "ext-aa", PodId: "ext-aa", Name: "ext-aa", MemoryUsage: 6 << 20, CpuUsage: uint64(6 * second)},
-		{Namespace: "system", Id: "ext-b", PodId: "ext-b", Name: "ext-b", MemoryUsage: 5 << 20, CpuUsage: uint64(5 * second)},
-	}}}}
-	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
-		t.Error(diff)
-	}
-
-	_, err = h.Machine.Stats(t.Context(), &machine.StatsRequest{Namespace: "k8s.io"})
-	wantStatus(t, err, codes.InvalidArgument, `namespace "k8s.io" is not known; the containers of services are in "system"`)
 }

@@ -168,6 +168,8 @@ func (h *house) Open(_ context.Context, _ string, tail int, _ bool) (io.ReadClos
 	return io.NopCloser(strings.NewReader(strings.Join(lines, ""))), nil
 }
 
+func (h *house) IDs() ([]string, error) { return nil, nil }
+
 // furnished is a house with one service of every kind that looks different.
 func furnished() *house {
 	hello := events.NewView("ext-hello-world")

@@ -311,6 +311,8 @@ func startLogd(b *testing.B, id string) logs.Dir {
 // followedLogs are those of a directory, from their beginning on.
 type followedLogs struct{ dir logs.Dir }
 
+func (followedLogs) IDs() ([]string, error) { return nil, nil }
+
 func (l followedLogs) Open(ctx context.Context, id string, _ int, _ bool) (io.ReadCloser, error) {
 	return logs.Follow(ctx, l.dir, id, 0)
 }

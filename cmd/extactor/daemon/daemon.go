@@ -17,6 +17,7 @@ import (
 	"github.com/extactor/extactor/config"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
+	"github.com/extactor/extactor/kernel"
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/spec"
@@ -234,6 +235,7 @@ func (d *daemon) serve() error {
 		Services: d.system, Journal: apiJournal{d.journal}, Past: d.journal, Keeper: apiKeeper{d.journal}, Logs: apiLogs{logs.In(d.options.RunDir)},
 		Configs: apiConfigs{store: config.Store{Dir: d.options.ConfigDir}, reloads: d.reloads},
 		Files:   apiFiles{d.reloads}, Commands: apiCommands{d.runtime}, Meters: apiMeters{d.cgroupParent()},
+		Tasks: apiContainers{d.runtime}, Machine: kernel.New(),
 		Now: kernelClock{}.Now, BootID: d.bootID, Version: d.options.Version,
 		Host: api.Host{Instance: d.instance.id, Started: d.started, Places: d.places()},
 	})

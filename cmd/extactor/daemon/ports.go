@@ -46,6 +46,24 @@ func (l apiLogs) Open(ctx context.Context, service string, tail int, follow bool
 	return logs.Open(l.dir, service, from)
 }
 
+// IDs implements api.Logs.
+func (l apiLogs) IDs() ([]string, error) { return logs.List(l.dir) }
+
+// apiContainers are what containerd shows, as the API shows it.
+type apiContainers struct{ runtime *oci.Runtime }
+
+// Tasks implements api.Containers.
+func (c apiContainers) Tasks(ctx context.Context) ([]api.Task, error) {
+	shown, err := c.runtime.Tasks(ctx)
+
+	tasks := make([]api.Task, len(shown))
+	for i, task := range shown {
+		tasks[i] = api.Task(task)
+	}
+
+	return tasks, err
+}
+
 // apiConfigs are the documents as the API changes them.
 type apiConfigs struct {
 	store   config.Store
