@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/siderolabs/talos/pkg/machinery/api/common"
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/status"
 
@@ -21,6 +25,7 @@ import (
 // reportFlags are what of the past a report is about, as it is written.
 type reportFlags struct {
 	output, boot, since, until string
+	logs                       int32 // lines
 	file                       *string
 }
 
@@ -37,6 +42,13 @@ func (a *app) reportCommand() *cobra.Command {
 			"  extactor report --journal /mnt/var/lib/extactor -o - >dead-machine.html",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			switch {
+			case flags.logs < 0:
+				return usageError{fmt.Errorf("--logs %d is not a number of lines", flags.logs)}
+			case flags.logs > 0 && *flags.file != "":
+				return usageError{errors.New("--logs asks the daemon for what services printed; the file of a journal has their last lines only")}
+			}
+
 			return a.report(command.Context(), flags)
 		},
 	}
@@ -44,6 +56,7 @@ func (a *app) reportCommand() *cobra.Command {
 	command.Flags().StringVar(&flags.boot, "boot", "", "only one boot: 0 is the newest, -1 the one before, or a kernel boot id")
 	command.Flags().StringVar(&flags.since, "since", "", "only from this time on")
 	command.Flags().StringVar(&flags.until, "until", "", "only up to this time")
+	command.Flags().Int32Var(&flags.logs, "logs", 0, "also the last lines of each service's log, so many, as they were printed: they may hold secrets")
 	flags.file = a.journalFlag(command)
 	complete(command, "boot", cobra.ShellCompDirectiveNoFileComp, "0", "-1")
 	_ = command.MarkFlagFilename("output", "html") // only for a flag that does not exist
@@ -68,7 +81,7 @@ func (a *app) report(ctx context.Context, flags *reportFlags) error {
 			return fmt.Errorf("cannot write the report: %w", err)
 		}
 
-		fmt.Fprintf(a.stderr, "extactor: %s has %d records of %d services, %s\n", flags.output, made.Rows(), made.Services(), sizeText(int64(len(page))))
+		fmt.Fprintf(a.stderr, "extactor: %s has %d records of %d services and %.1f MB\n", flags.output, made.Rows(), made.Services(), float64(len(page))/1e6)
 
 		return nil
 	})
@@ -105,9 +118,55 @@ func (a *app) makeReport(ctx context.Context, reader *journal.Reader, kept *apiv
 		return nil, nil, err
 	}
 
-	page, err := made.Page(heading, nil)
+	logs, failed, err := a.lastLogs(ctx, flags.logs)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	heading.Missing = append(heading.Missing, failed...)
+
+	page, err := made.Page(heading, logs)
 
 	return page, made, err
+}
+
+// lastLogs asks the daemon for the last lines that each service printed, and tells which logs could not be read.
+func (a *app) lastLogs(ctx context.Context, lines int32) (logs report.Logs, failed []string, err error) {
+	if lines == 0 {
+		return nil, nil, nil
+	}
+
+	status, err := a.status(ctx, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	logs = report.Logs{}
+	err = a.ask(func(client *api.Client) error {
+		for _, service := range status.GetServices() {
+			if !strings.HasPrefix(service.GetId(), "ext-") {
+				continue // what is not ours has no log here
+			}
+
+			var printed bytes.Buffer
+
+			reading := *a
+			reading.stdout = &printed
+
+			request := &machine.LogsRequest{Id: service.GetId(), TailLines: lines, Namespace: "system", Driver: common.ContainerDriver_CONTAINERD}
+			if err := reading.showLog(ctx, client, request); err != nil {
+				failed = append(failed, fmt.Sprintf("the log of %s cannot be read: %v", service.GetId(), client.Explain(err)))
+			}
+
+			if text := strings.TrimRight(printed.String(), "\n"); text != "" {
+				logs[service.GetId()] = strings.Split(text, "\n")
+			}
+		}
+
+		return nil
+	})
+
+	return logs, failed, err
 }
 
 // scope is which records a report is about.

@@ -72,6 +72,7 @@ class Timeline {
       this.height.style.height = `${lanes.length * this.room + axisHeight}px`;
       this.box.style.height = `${Math.min(lanes.length, Math.max(4, Math.floor(mostLanes * laneHeight / this.room))) * this.room + axisHeight}px`;
       this.measure();
+      this.find();
       this.drawLanes(lanes, this.room);
       this.drawDensity();
       this.slider.min = state.from;
@@ -84,6 +85,15 @@ class Timeline {
     if (Number(this.slider.value) !== state.time) this.slider.value = state.time;
     const boot = this.journal.boots[this.journal.bootOf[state.row]];
     this.slider.setAttribute('aria-valuetext', wallText(boot.zero + this.journal.clock[state.row]));
+  }
+
+  // find brings the service that was chosen into sight.
+  find() {
+    const { box, room } = this, at = this.lanes.findIndex((service) => service.id === this.state.id);
+    if (this.found === this.state.id || at < 0) return;
+    this.found = this.state.id;
+    const top = at * room;
+    if (top < box.scrollTop || top + room + axisHeight > box.scrollTop + box.clientHeight) box.scrollTop = top - box.clientHeight / 2;
   }
 
   // surface sizes a canvas for the screen's points.
@@ -139,7 +149,8 @@ class Timeline {
       if (begin < 0) begin = x;
       const phase = cell.values[cell.value[i]];
       if (until - x >= longest) { longest = until - x; best = phase; }
-      if (until - begin < 1.2 && i + 1 < count && axis[cell.at[i + 1]] <= state.to) continue;
+      const goesOn = i + 1 < count && axis[cell.at[i + 1]] <= state.to && axis[cell.at[i + 1]] <= boot.end;
+      if (until - begin < 1.2 && goesOn) continue;
       if (best !== '') {
         pen.fillStyle = this.colour(phaseClass(best));
         pen.fillRect(begin, top, Math.max(1.2, until - begin), height);
@@ -185,7 +196,7 @@ class Timeline {
         pen.strokeStyle = this.colour('grid');
         pen.beginPath(); pen.moveTo(x, axisHeight - 4); pen.lineTo(x, height); pen.stroke();
         const text = relative ? (mark === 0 ? '0' : '+' + spanText(mark)) : axisText(mark, step), half = pen.measureText(text).width / 2;
-        if (x - half < free || x + half > this.left + this.width + 8) continue;
+        if (x - half < Math.max(free, 0) || x + half > this.left + this.width + 8) continue;
         pen.fillStyle = this.colour('muted');
         pen.fillText(text, x, 13);
         free = x + half + 12;

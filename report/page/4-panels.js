@@ -25,6 +25,14 @@ class Table {
     return { service, element, mark, name, cells };
   }
 
+  // find brings the service that was chosen into sight, without moving the page.
+  find(id) {
+    const row = this.rows.find(({ service }) => service.id === id), box = this.body.closest('.scroll');
+    if (!row || row.element.hidden) return;
+    const { offsetTop, offsetHeight } = row.element;
+    if (offsetTop < box.scrollTop + offsetHeight || offsetTop + offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = offsetTop - box.clientHeight / 2;
+  }
+
   draw() {
     const { journal, state } = this;
     const { row, now } = state;
@@ -48,6 +56,7 @@ class Table {
       say(cells[4], event);
       if (cells[4].title !== event) cells[4].title = event;
     }
+    if (this.found !== state.id) this.find(this.found = state.id);
     const stopped = journal.own.get('stopped', row) === true;
     say(this.count, `${up} of ${services} running${stopped ? '; the daemon had stopped, and supervised nothing' : ''}`);
     const files = journal.own.get('rejected', row) || [];
@@ -184,7 +193,7 @@ function labelOf(journal, key) {
   return node ? node.label : key;
 }
 
-const eventHeight = 22;
+const eventHeight = 22, mostEvents = 15;
 
 // Events is a list of which only those rows are made that can be seen.
 class Events {
@@ -195,7 +204,8 @@ class Events {
     this.shown = document.getElementById('shown');
     this.every = document.getElementById('every');
     this.made = [];
-    this.every.addEventListener('change', () => { this.listed = undefined; state.redraw(); });
+    this.only = document.getElementById('only');
+    for (const box of [this.every, this.only]) box.addEventListener('change', () => state.redraw());
     this.box.addEventListener('scroll', () => { this.scrolled = true; state.redraw(); });
     this.box.addEventListener('click', (event) => {
       const row = event.target.closest('.event');
@@ -205,12 +215,13 @@ class Events {
 
   list() {
     const { journal, state, every } = this;
-    const key = `${every.checked} ${state.id} ${state.filter}`;
+    const id = this.only.checked ? state.id : '';
+    const key = `${every.checked} ${id} ${state.filter}`;
     if (this.listed !== undefined && this.key === key) return this.listed;
     this.key = key;
     const all = every.checked ? journal.all : journal.spoken;
-    if (state.id === '' && state.filter === '') return this.listed = all;
-    const wanted = journal.services.map((service) => (state.id === '' ? state.wants(service.id) : service.id === state.id));
+    if (id === '' && state.filter === '') return this.listed = all;
+    const wanted = journal.services.map((service) => (id === '' ? state.wants(service.id) : service.id === id));
     return this.listed = all.filter((row) => journal.owner[row] >= 0 && wanted[journal.owner[row]]);
   }
 
@@ -221,9 +232,10 @@ class Events {
     if (this.drawn !== list) {
       this.drawn = list;
       this.height.style.height = `${list.length * eventHeight}px`;
-      say(this.shown, `${plural(list.length, 'event')}${state.id ? ' of ' + clean(state.id) : ''}`);
+      box.style.height = `${Math.min(Math.max(list.length, 2), mostEvents) * eventHeight}px`;
+      say(this.shown, plural(list.length, this.every.checked ? 'record' : 'event'));
       this.followed = undefined;
-      dress(box, state.id === '' ? 'list' : 'list one');
+      dress(box, this.only.checked && state.id !== '' ? 'list one' : 'list');
     }
     if (this.followed !== state.row && !this.scrolled) {
       const top = current * eventHeight, height = box.clientHeight;
@@ -253,7 +265,7 @@ class Events {
     element.row = row;
     const top = index * eventHeight;
     if (element.top !== top) { element.top = top; element.style.transform = `translateY(${top}px)`; }
-    dress(element, 'event' + (index === current ? ' current' : '') + (index > current ? ' later' : '') + (state.bad(row) ? ' bad' : ''));
+    dress(element, 'event' + (index === current ? ' current' : '') + (index > current ? ' later' : '') + (state.bad(row) ? ' bad' : '') + (state.id !== '' && journal.idOf(row) === state.id ? ' chosen' : ''));
     const boot = journal.boots[journal.bootOf[row]];
     say(parts[0], clockText(boot.zero + journal.clock[row]));
     say(parts[1], clean(journal.idOf(row) || 'extactor'));

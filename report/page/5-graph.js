@@ -76,7 +76,11 @@ class Graph {
       group.setAttribute('tabindex', '0');
       group.setAttribute('role', 'button');
       group.addEventListener('click', () => this.state.choose(name.id));
-      group.addEventListener('keydown', (event) => { if (event.key === 'Enter') this.state.choose(name.id); });
+      group.addEventListener('keydown', (event) => {
+        if (event.key !== 'Enter' && event.key !== ' ') return;
+        event.preventDefault();
+        this.state.choose(name.id);
+      });
     }
     this.svg.append(group);
     return node;
@@ -115,7 +119,7 @@ class Graph {
         worst = cycle ? 'cycle' : how === 'unmet' && worst !== 'cycle' ? 'unmet' : worst || 'met';
       }
       const chosen = way.edges.some((index) => this.graph.edges[index].some((node) => this.graph.names[node].id === state.id));
-      const shown = worst !== undefined && !(way.implied && worst === 'met' && !chosen);
+      const shown = worst !== undefined && !(way.implied && worst === 'met');
       dress(group, 'way ' + (shown ? worst : 'absent') + (chosen ? ' chosen' : ''));
     }
     this.nodes.forEach((node, i) => (node.name.condition ? this.drawCondition(node, needed.has(i), unmet.has(i)) : this.drawService(node, needed.has(i), circle)));
@@ -135,7 +139,7 @@ class Graph {
     const text = present ? clean(service.get('text', this.state.row)) : service ? 'Not there' : 'Not known';
     const bad = circle.has(name.id) || phase === 'Failed' || !service && needed;
     dress(node.group, 'node' + (!present && !needed ? ' absent' : bad ? ' bad' : ['Retrying', 'Unhealthy'].includes(phase) ? ' warn' : '') + (name.id === this.state.id ? ' chosen' : ''));
-    dress(node.strip, 'strip ' + phaseClass(phase));
+    dress(node.strip, 'strip ' + phaseClass(service && !present ? 'Initialized' : phase));
     if (node.told !== text) {
       node.told = text;
       this.pen.font = '10px system-ui, sans-serif';

@@ -15,6 +15,15 @@ class State {
     return this.journal.instant(this.row, after);
   }
 
+  // worst is the service that somebody most likely wants to look at.
+  worst() {
+    for (const phase of ['Failed', 'Retrying', 'Unhealthy', 'Waiting']) {
+      const found = this.journal.services.find((service) => service.get('phase', this.row) === phase);
+      if (found) return found.id;
+    }
+    return '';
+  }
+
   bad(row) {
     const owner = this.journal.owner[row];
     if (owner < 0) return false;
@@ -148,7 +157,7 @@ function furnish(journal, state) {
   element('facts').textContent = `${plural(journal.services.length, 'service')}, ${plural(boots, 'boot')}, ${plural(journal.count - journal.before, 'record')} from ${wall(first)} to ${wall(last)} UTC`;
   element('about').textContent = `extactor ${clean(heading.version)} made this page on ${wallText(journal.document.made)} from ${clean(heading.source)}` +
     `${heading.instance ? ', instance ' + clean(heading.instance) : ''}. It needs no network. Lines of services are those that were recorded when a task ended` +
-    `${journal.document.logs ? ', and the ends of their logs as they were when the page was made' : ''}.`;
+    `${journal.document.logs ? ', and, as they were printed, the ends of the logs when the page was made: they may hold secrets' : ''}.`;
   if (heading.missing.length > 0) {
     const box = element('missing');
     box.hidden = false;
@@ -226,6 +235,7 @@ async function open() {
   theme(preferred());
   const journal = new Journal(await unpack(document.getElementById('journal').textContent));
   const state = new State(journal);
+  state.id = state.worst();
   if (journal.count === journal.before) {
     document.getElementById('facts').textContent = 'Nothing was recorded in this time.';
     document.documentElement.dataset.ready = 'yes';

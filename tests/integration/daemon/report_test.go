@@ -27,18 +27,9 @@ func TestReportHoldsNoSecret(t *testing.T) {
 	check := func(page string) {
 		t.Helper()
 
-		_, after, _ := strings.Cut(page, `id="journal">`)
-		packed, _, _ := strings.Cut(after, "</script>")
-
-		reader, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(packed)))
-		must(t, err)
-
-		unpacked, err := io.ReadAll(reader)
-		must(t, err)
-
-		held := page + string(unpacked)
+		held := page + unpacked(t, page)
 		if !strings.Contains(held, `[redacted]\n[redacted]\nthat was it`) {
-			t.Errorf("the page does not have the last lines: %s", unpacked)
+			t.Errorf("the page does not have the last lines: %s", held)
 		}
 
 		for _, secret := range []string{variable, content} {
@@ -49,6 +40,28 @@ func TestReportHoldsNoSecret(t *testing.T) {
 	}
 
 	check(h.cli("report", "-o", "-").done(t))
+
+	// What it printed is another thing, and only there for who asks for it.
+	if held := unpacked(t, h.cli("report", "-o", "-", "--logs", "2").done(t)); !strings.Contains(held, `"logs":{"ext-fed":["`+content+`","that was it"]}`) {
+		t.Errorf("the page does not have the log that was asked for: %s", held)
+	}
+
 	h.end(unix.SIGTERM)
 	check(h.cli("report", "-o", "-", "--journal", h.state).done(t))
+}
+
+// unpacked is what is embedded in a page.
+func unpacked(t *testing.T, page string) string {
+	t.Helper()
+
+	_, after, _ := strings.Cut(page, `id="journal">`)
+	packed, _, _ := strings.Cut(after, "</script>")
+
+	reader, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(packed)))
+	must(t, err)
+
+	held, err := io.ReadAll(reader)
+	must(t, err)
+
+	return string(held)
 }
