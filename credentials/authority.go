@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -94,10 +95,13 @@ func (a *Authority) Cross(older *Authority) error {
 		return err
 	}
 
-	template := *a.Certificate
-	template.SerialNumber, template.NotAfter, template.AuthorityKeyId = serial, earlier(a.Certificate.NotAfter, older.Certificate.NotAfter), nil
+	template := &x509.Certificate{
+		SerialNumber: serial, RawSubject: a.Certificate.RawSubject, SubjectKeyId: a.Certificate.SubjectKeyId,
+		NotBefore: a.Certificate.NotBefore, NotAfter: earlier(a.Certificate.NotAfter, older.Certificate.NotAfter),
+		BasicConstraintsValid: true, IsCA: true, KeyUsage: a.Certificate.KeyUsage, ExtKeyUsage: a.Certificate.ExtKeyUsage,
+	}
 
-	crossed, err := sign(&template, older.Certificate, a.Certificate.PublicKey, older.key)
+	crossed, err := sign(template, older.Certificate, a.Certificate.PublicKey, older.key)
 	if err != nil {
 		return err
 	}
@@ -229,11 +233,11 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// nameOf is what people know a certificate by.
+// nameOf is what people know a certificate by, issuerOf what they know by which it is signed.
 func nameOf(certificate *x509.Certificate) string {
-	if certificate.Subject.CommonName != "" {
-		return certificate.Subject.CommonName
-	}
+	return cmp.Or(certificate.Subject.CommonName, certificate.Subject.String())
+}
 
-	return certificate.Subject.String()
+func issuerOf(certificate *x509.Certificate) string {
+	return cmp.Or(certificate.Issuer.CommonName, certificate.Issuer.String())
 }

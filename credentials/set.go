@@ -261,7 +261,7 @@ func (s *Set) check() error {
 	switch {
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%s is signed by %q, which is neither in %s (%q) nor in %s", serverFile,
-			s.Server.Chain[0].Issuer.CommonName, authorityFile, nameOf(s.Authority.Certificate), acceptedFile)
+			issuerOf(s.Server.Chain[0]), authorityFile, nameOf(s.Authority.Certificate), acceptedFile)
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
 		return fmt.Errorf("%s is not for a server: its extended key usage has no serverAuth", serverFile)
 	case err != nil:

@@ -268,6 +268,25 @@ func TestAuthorityRefuses(t *testing.T) {
 	}
 }
 
+// A CA that has expired can be replaced all the same, and nothing else can be done with it.
+func TestExpiredAuthority(t *testing.T) {
+	dir, before := made(t, Options{})
+	late := before.Authority.Certificate.NotAfter.Add(time.Hour)
+
+	if _, err := Rotate(dir, Rotation{}, late); err == nil || !strings.Contains(err.Error(), "extactor credentials rotate --ca") {
+		t.Errorf("a server by a CA that has expired: %v", err)
+	}
+
+	after, err := Rotate(dir, Rotation{NewAuthority: true}, late)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if read, err := Read(dir); err != nil || !read.Authority.Certificate.Equal(after.Authority.Certificate) {
+		t.Errorf("%v", err)
+	}
+}
+
 // What Talos puts into a certificate is read as Talos does.
 func TestRolesOf(t *testing.T) {
 	certificate := &x509.Certificate{}

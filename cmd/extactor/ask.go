@@ -20,7 +20,7 @@ const (
 
 	// together is how long the answers of several nodes are waited for, so that they are shown in order: what is late is
 	// shown when it comes.
-	together = time.Second
+	together = 500 * time.Millisecond
 )
 
 // ask connects to the daemon, calls, and words what went wrong for people.
