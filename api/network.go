@@ -113,7 +113,6 @@ func (s *Server) serveNetwork(ctx context.Context, network Network, limits limit
 		grpc.MaxConcurrentStreams(limits.streams),
 		grpc.MaxRecvMsgSize(largestRequest),
 		grpc.MaxHeaderListSize(limits.header),
-		grpc.SharedWriteBuffer(true), // an idle connection has none
 		grpc.ReadBufferSize(readBuffer),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: limits.idle, Time: limits.ping, Timeout: limits.pong}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: limits.clientPing, PermitWithoutStream: true}),

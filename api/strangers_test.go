@@ -230,7 +230,7 @@ func TestRefusedClientsHearWhy(t *testing.T) {
 // Whoever never gets to the point is closed when its time is over, however busy it seems.
 func TestSlowHandshakeEnds(t *testing.T) {
 	limits := networkLimits
-	limits.handshake = 300 * time.Millisecond
+	limits.handshake = time.Second
 	r := remoteOfOneService(t, limits)
 
 	closes(t, r.raw(t, "")) // silent

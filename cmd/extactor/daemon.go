@@ -90,6 +90,7 @@ func (a *app) daemonCommand() *cobra.Command {
 	flags.StringArrayVar(&options.listen, "listen", nil, "serve the network at ADDRESS:PORT, or :PORT for all addresses, over mutual TLS; may be repeated")
 	flags.StringVar(&options.credentials, "credentials", defaultCredentials, "directory of the keys and certificates for --listen")
 
+	complete(command, "listen", cobra.ShellCompDirectiveNoFileComp)
 	complete(command, "console", cobra.ShellCompDirectiveNoFileComp, consoles...)
 	complete(command, "containerd", cobra.ShellCompDirectiveDefault, containerds...)
 	complete(command, "oci-runtime", cobra.ShellCompDirectiveDefault, ociRuntimes...)

@@ -156,6 +156,27 @@ func TestNetwork(t *testing.T) {
 	})
 }
 
+// The next daemon listens on the port of the one before, although clients are connected to that.
+func TestNetworkAfterAnUpgrade(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	r := startListening(t, h, "127.0.0.1:0")
+	h.flags[1] = r.address
+
+	conn := r.dial(t, credentials.Reader)
+	ask := func() error {
+		_, err := machine.NewMachineServiceClient(conn).ServiceList(t.Context(), &emptypb.Empty{}, grpc.WaitForReady(true))
+
+		return err
+	}
+
+	must(t, ask())
+	h.end(unix.SIGUSR1)
+	h.start()
+	must(t, ask())
+}
+
 // Certificates that are replaced are shown to whoever connects from then on; whoever is connected stays so.
 func TestRotatedCertificateIsServed(t *testing.T) {
 	t.Parallel()
