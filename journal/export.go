@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"unicode/utf8"
 
@@ -178,13 +179,21 @@ func (e *exportRecord) record() (events.Record, error) {
 // the export is not whole, or not right, nothing is made.
 func Import(ctx context.Context, from io.Reader, path string) (records uint64, err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
+
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return 0, fmt.Errorf("cannot import into %q: the file exists, and is never replaced", path)
+	case err != nil:
 		return 0, fmt.Errorf("cannot import into %q: %w", path, err)
 	}
 
 	_ = file.Close()
 
 	records, err = importInto(ctx, json.NewDecoder(bufio.NewReaderSize(from, 1<<16)), path)
+	if err == nil {
+		err = dropLog(ctx, path)
+	}
+
 	_ = os.Remove(path + "-wal") // all of it is in the database
 
 	if err != nil {
@@ -194,6 +203,18 @@ func Import(ctx context.Context, from io.Reader, path string) (records uint64, e
 	}
 
 	return records, nil
+}
+
+// dropLog makes a database one that needs no write-ahead log beside it.
+func dropLog(ctx context.Context, path string) error {
+	pool, err := openPool(path, "rw", 1)
+	if err != nil {
+		return err
+	}
+
+	_, err = pool.ExecContext(ctx, "PRAGMA journal_mode = DELETE")
+
+	return errors.Join(err, pool.Close())
 }
 
 func importInto(ctx context.Context, lines *json.Decoder, path string) (records uint64, err error) {

@@ -38,13 +38,18 @@ type Reader struct {
 // lock, so that the file can be another machine's, or another user's. An older format is read as the present one. The
 // process that writes the journal must not use it, because closing a file gives up the process's locks on it.
 func OpenReadOnly(path string) (*Reader, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, databaseName)
-	}
-
 	scratch, err := os.MkdirTemp("", "journal-")
 	if err != nil {
-		return nil, fmt.Errorf("cannot copy journal: %w", err)
+		return nil, fmt.Errorf("cannot copy journal %q to a temporary directory (TMPDIR): %w", path, err)
+	}
+
+	return OpenReadOnlyIn(scratch, path)
+}
+
+// OpenReadOnlyIn is OpenReadOnly with the copy in an empty directory, which is then deleted by Close, or if it fails.
+func OpenReadOnlyIn(scratch, path string) (*Reader, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, databaseName)
 	}
 
 	r := &Reader{scratch: scratch}
@@ -57,28 +62,57 @@ func OpenReadOnly(path string) (*Reader, error) {
 
 func (r *Reader) open(path string) error {
 	copied := filepath.Join(r.scratch, databaseName)
-	if err := copyDatabase(path, copied); err != nil {
+
+	switch err := copyDatabase(path, copied); {
+	case errors.Is(err, fs.ErrNotExist) && exists(path+"-wal"):
+		return fmt.Errorf("only its write-ahead log is there, which is nothing without %s", filepath.Base(path))
+	case err != nil:
 		return err
 	}
 
+	alone := logMissing(copied)
 	err := r.openCopy(copied)
-	if unreadable(err) {
-		if foreign := (*foreignError)(nil); errors.As(err, &foreign) {
-			return err
-		}
-
+	if foreign := (*foreignError)(nil); unreadable(err) && !errors.As(err, &foreign) {
 		err = r.salvage(copied, err)
 	}
 
-	if code(err) == sqlite3.SQLITE_NOTADB {
+	switch {
+	case err != nil && (strings.HasSuffix(path, "-wal") || strings.HasSuffix(path, ".head")):
+		return fmt.Errorf("it is not the database, only a file beside it; that is %s", databaseName)
+	case code(err) == sqlite3.SQLITE_NOTADB:
 		return errors.New("it is no journal, or damaged from its beginning on")
-	}
-
-	if err != nil {
+	case err != nil:
 		return err
 	}
 
+	if alone {
+		r.problems = append(r.problems, fmt.Sprintf("its write-ahead log (%s-wal) is not there: what was written last may be missing", filepath.Base(path)))
+	}
+
 	return r.survey(path)
+}
+
+// logMissing tells whether a database is of those that have a write-ahead log, which a daemon leaves even when that is empty,
+// and has none.
+func logMissing(path string) bool {
+	const readVersion, withLog = 19, 2 // an offset in SQLite's file header, and what stands there
+
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+
+	var version [1]byte
+	_, err = file.ReadAt(version[:], readVersion)
+
+	return err == nil && version[0] == withLog && !exists(path+"-wal")
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+
+	return err == nil
 }
 
 // openCopy opens the copy and reads its whole structure. Of an older format it makes the present one.

@@ -73,6 +73,12 @@ func openStore(path string) (*store, error) {
 func openPool(path, mode string, connections int) (*sql.DB, error) {
 	registerHandOver()
 
+	// In an address a relative path would begin with the name of a host.
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %q: %w", path, err)
+	}
+
 	// This way the index of the write-ahead log is in ordinary memory. As a mapped file, the first write to it after the
 	// disk hangs would be a page fault that does not return, and the Go runtime stops the whole process for one of those.
 	// The price is that no other process can open the database at the same time, which Reader gets around.
