@@ -42,7 +42,7 @@ func (e *extactorService) Why(ctx context.Context, request *apiv1.WhyRequest) (*
 	default:
 		return &apiv1.WhyResponse{
 			Id: explanation.Service, State: explanation.State, Seq: explanation.Seq,
-			At: moment(explanation.At, explanation.BootID), Cause: causeMessage(explanation.Cause),
+			At: moment(e.server.moment(request.GetAt(), events.Past{At: explanation.At, BootID: explanation.BootID}), explanation.BootID), Cause: causeMessage(explanation.Cause),
 		}, nil
 	}
 }

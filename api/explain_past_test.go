@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -40,7 +41,8 @@ func fact(seq, cause uint64, service, state string, of events.Fact) events.Recor
 
 // Why answers for the newest moment and for an earlier one, and takes an id without its prefix.
 func TestWhy(t *testing.T) {
-	asked := &extactorService{server: New(Options{BootID: bootID, Past: recorded{records: []events.Record{
+	now := func() *events.Instant { return &events.Instant{WallNs: 5, BootNs: 5} }
+	asked := &extactorService{server: New(Options{BootID: bootID, Now: now, Past: recorded{records: []events.Record{
 		fact(1, 0, "", "", &events.DaemonStarted{Version: "1", Pid: 5}),
 		fact(2, 1, "ext-a", events.StateWaiting, &events.SpecLoaded{BootId: bootID}),
 		fact(3, 2, "ext-a", events.StateRunning, &events.TaskStarted{Pid: 7, Container: "ext-a"}),
@@ -51,12 +53,14 @@ func TestWhy(t *testing.T) {
 		Seq: 2, Service: "ext-a", Text: "the daemon took over ext-a", At: at(2),
 		Because: []*apiv1.Cause{{Seq: 1, Text: "extactor 1 started (PID 5)", At: at(1)}},
 	}
-	running := &apiv1.WhyResponse{Id: "ext-a", State: events.StateRunning, Seq: 3, At: at(3), Cause: &apiv1.Cause{
+	running := &apiv1.WhyResponse{Id: "ext-a", State: events.StateRunning, Seq: 3, At: at(5), Cause: &apiv1.Cause{
 		Seq: 3, Service: "ext-a", Text: "ext-a is running", At: at(3), Lasting: true,
 		Because: []*apiv1.Cause{{
 			Seq: 3, Service: "ext-a", Text: "Started task ext-a (PID 7) for container ext-a", At: at(3), Because: []*apiv1.Cause{loaded},
 		}},
 	}}
+	between := proto.CloneOf(running)
+	between.At = at(4)
 	waiting := &apiv1.WhyResponse{Id: "ext-a", State: events.StateWaiting, Seq: 2, At: at(2), Cause: &apiv1.Cause{
 		Seq: 2, Service: "ext-a", Text: "ext-a is waiting", At: at(2), Lasting: true, Because: []*apiv1.Cause{loaded},
 	}}
@@ -70,6 +74,7 @@ func TestWhy(t *testing.T) {
 		"without prefix":  {&apiv1.WhyRequest{Id: "a"}, running, codes.OK},
 		"earlier":         {&apiv1.WhyRequest{Id: "ext-a", At: &apiv1.Point{Kind: &apiv1.Point_Seq{Seq: 2}}}, waiting, codes.OK},
 		"at a time":       {&apiv1.WhyRequest{Id: "ext-a", At: &apiv1.Point{Kind: &apiv1.Point_WallNs{WallNs: 2}}}, waiting, codes.OK},
+		"between two":     {&apiv1.WhyRequest{Id: "ext-a", At: &apiv1.Point{Kind: &apiv1.Point_WallNs{WallNs: 4}}}, between, codes.OK},
 		"before it":       {&apiv1.WhyRequest{Id: "ext-a", At: &apiv1.Point{Kind: &apiv1.Point_Seq{Seq: 1}}}, nil, codes.NotFound},
 		"before anything": {&apiv1.WhyRequest{Id: "ext-a", At: &apiv1.Point{Kind: &apiv1.Point_WallNs{}}}, nil, codes.OutOfRange},
 		"nobody":          {&apiv1.WhyRequest{Id: "ext-z"}, nil, codes.NotFound},

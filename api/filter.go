@@ -155,15 +155,16 @@ func (s *Server) selection(ctx context.Context, past History, request *apiv1.Eve
 
 // between adds the time that is asked for.
 func (s *Server) between(ctx context.Context, past History, wanted events.Selection, request *apiv1.EventsRequest) (events.Selection, error) {
+	var after uint64 // which record the time that is asked for begins
+
 	if from := request.GetFrom(); from != nil {
-		before := from
+		before, err := from, error(nil)
 
 		if wall, ok := from.GetKind().(*apiv1.Point_WallNs); ok { // what was written at that very time counts
 			before = &apiv1.Point{Kind: &apiv1.Point_WallNs{WallNs: wall.WallNs - 1}}
 		}
 
-		after, err := s.locate(ctx, past, before)
-		if err != nil {
+		if after, err = s.locate(ctx, past, before); err != nil {
 			return wanted, err
 		}
 
@@ -181,8 +182,11 @@ func (s *Server) between(ctx context.Context, past History, wanted events.Select
 			return wanted, err
 		}
 
-		if until == 0 { // nothing was written by then
+		switch {
+		case until == 0: // nothing was written by then
 			wanted.After, until = 1<<62, 1
+		case max(after, request.GetSince()) > until:
+			return wanted, status.Error(codes.InvalidArgument, "the time from which on events are wanted is after the one up to which they are")
 		}
 
 		if wanted.Until == 0 || until < wanted.Until {

@@ -160,10 +160,22 @@ func FindBoot(ctx context.Context, past History, name string) (events.Boot, erro
 	}
 
 	if -back >= len(boots) {
-		return events.Boot{}, status.Errorf(codes.OutOfRange, "boot %s is not known; the journal has %d (0 to -%d)", name, len(boots), max(len(boots)-1, 0))
+		return events.Boot{}, status.Errorf(codes.OutOfRange, "boot %s is not known; the journal has %s", name, bootNames(len(boots)))
 	}
 
 	return boots[len(boots)-1+back], nil
+}
+
+// bootNames says which boots can be asked for.
+func bootNames(count int) string {
+	switch count {
+	case 0:
+		return "none"
+	case 1:
+		return "only one, 0"
+	default:
+		return fmt.Sprintf("%d (0 to -%d)", count, count-1)
+	}
 }
 
 // pastIDs resolves what the client asked for among the services there were.

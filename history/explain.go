@@ -130,9 +130,11 @@ func (t *teller) service(id string) *Cause {
 
 // waits tells of one condition that holds a service up.
 func (t *teller) waits(known *story, condition events.ConditionView) *Cause {
+	kind, provider, _ := strings.Cut(condition.Key, ":")
+
 	text := condition.Text
 	if text == "" {
-		text = condition.Key
+		text = strings.TrimSpace(kind + " " + provider)
 	}
 
 	seen, reported := known.waits[condition.Key]
@@ -143,7 +145,6 @@ func (t *teller) waits(known *story, condition events.ConditionView) *Cause {
 	}
 
 	cause.Seq, cause.At, cause.BootID, cause.Lasting = seen.changed.Seq, moment(seen.changed), seen.changed.BootID, true
-	kind, provider, _ := strings.Cut(condition.Key, ":")
 	cause.Text, cause.Then = "it waits for "+text, "which "+absence(kind, seen.ever)
 
 	if (kind == "service" || kind == "completed") && t.story(provider) != nil {

@@ -64,6 +64,21 @@ func TestACircleIsToldOnce(t *testing.T) {
 	}
 }
 
+// What was not reported yet is told by its key.
+func TestWhatIsNotKnownYetIsTold(t *testing.T) {
+	records := rows(decided("ext-a", events.StateWaiting, 0, depends("service:containerd", "time")))
+
+	explanation, err := history.Explain(history.In(records), 100, "ext-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	want := "ext-a is waiting\n  it waits for service containerd\n  it waits for time\n"
+	if diff := cmp.Diff(want, outline(explanation.Cause, 0)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // A chain ends where the records before it are gone.
 func TestWhatIsGoneEndsAChain(t *testing.T) {
 	records := rows(
