@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,11 +53,7 @@ func (a *app) journalStatus(ctx context.Context) (status *apiv1.JournalStatusRes
 		return err
 	})
 
-	if errors.Is(err, api.ErrNoDaemon) {
-		return nil, fmt.Errorf("%w; for a journal without a daemon: --journal %s", err, defaultStateDir)
-	}
-
-	return status, err
+	return status, withoutDaemon(err)
 }
 
 // readJournal works on a copy of a file, or of the daemon's journal. Of the latter it also hands on how that does.
@@ -75,14 +72,14 @@ func (a *app) readJournal(ctx context.Context, file string, work func(*journal.R
 		file = status.GetPath()
 	}
 
-	reader, err := journal.OpenReadOnly(file)
+	reader, err := openCopy(file)
 	if err != nil {
 		return err
 	}
 
 	defer func() { err = errors.Join(err, reader.Close()) }()
 
-	return work(reader, status)
+	return work(reader.Reader, status)
 }
 
 func (a *app) journalInfoCommand() *cobra.Command {
@@ -185,8 +182,12 @@ func (a *app) journalExportCommand() *cobra.Command {
 
 				if len(args) == 1 && args[0] != "-" {
 					target, err := os.OpenFile(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-					if err != nil {
-						return fmt.Errorf("cannot export: %w", err)
+
+					switch {
+					case errors.Is(err, fs.ErrExist):
+						return fmt.Errorf("cannot export to %q: the file exists, and is never replaced", args[0])
+					case err != nil:
+						return fmt.Errorf("cannot export to %q: %w", args[0], err)
 					}
 
 					defer func() { err = errors.Join(err, target.Close()) }()

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
@@ -70,6 +75,10 @@ func TestPastOfAFile(t *testing.T) {
 		{args: "events --kind SpecLoaded --tail 1", stdout: []string{"Initialized", "SpecLoaded"}},
 		{args: "events --kind Nonsense", stderr: "kinds are: AttemptBegan", code: 1},
 		{args: "events --boot -7", stderr: "the journal has 2 (0 to -1)", code: 1},
+		{args: "events --since 1s --until 30s", stderr: "the time from which on events are wanted is after", code: 1},
+		{args: "events --since 6 --until 5", stderr: "the time from which on events are wanted is after", code: 1},
+		{args: "events --since 5 --until 5", stdout: []string{"TIME"}},
+		{args: "events --tail -1 --service a --boot 0", stdout: []string{"Started task"}},
 		{args: "events --since nonsense", stderr: "is no moment", code: 2},
 		{args: "events --grep (", stderr: "is no regular expression", code: 1},
 		{args: "events -f", stderr: "it is a file", code: 1},
@@ -113,6 +122,107 @@ func TestPastOfAFile(t *testing.T) {
 
 	if after := files(t, dir); after != before {
 		t.Errorf("the files were changed: %s, before %s", after, before)
+	}
+}
+
+// What is not a whole journal is told by what there is of it, and what is missing is said by each command.
+func TestPartsOfAJournal(t *testing.T) {
+	whole := recordedFile(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+
+	for _, name := range []string{"journal.db", "journal.db-wal"} {
+		content, err := os.ReadFile(filepath.Join(whole, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		alone := filepath.Join(dir, strings.ReplaceAll(name, ".", "-"))
+		if err := errors.Join(os.Mkdir(alone, 0o700), os.WriteFile(filepath.Join(alone, name), content, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	missing := "its write-ahead log (journal.db-wal) is not there: what was written last may be missing"
+
+	for _, test := range []struct {
+		args   string
+		output string
+		code   int
+	}{
+		{"events --journal journal-db", missing, exitDone},
+		{"replay --journal journal-db", missing, exitDone},
+		{"replay --check --journal journal-db", missing, exitDone},
+		{"explain a --journal journal-db", missing, exitDone},
+		{"plot --journal journal-db", missing, exitDone},
+		{"graph --journal journal-db", missing, exitDone},
+		{"journal info --journal journal-db", missing, exitDone},
+		{"journal verify --journal journal-db", missing, exitFailed},
+		{"journal export --journal journal-db", missing, exitDone},
+		{"journal backup b.db --journal journal-db", missing, exitDone},
+		{"journal export whole.jsonl --journal " + whole, "8 records exported", exitDone},
+		{"journal export whole.jsonl --journal " + whole, `"whole.jsonl": the file exists, and is never replaced`, exitFailed},
+		{"journal import whole.jsonl again.db", "8 records imported into again.db", exitDone},
+		{"journal import whole.jsonl again.db", `"again.db": the file exists, and is never replaced`, exitFailed},
+		{"journal verify --journal again.db", "8 records read: all of it is sound", exitDone},
+		{"events --journal journal-db-wal", "only its write-ahead log is there, which is nothing without journal.db", exitFailed},
+		{"events --journal journal-db-wal/journal.db-wal", "only a file beside it; that is journal.db", exitFailed},
+		{"events --journal none", "none: no such file or directory", exitFailed},
+		{"events --journal=", "--journal is empty; it is a file, or a state directory", exitUsage},
+		{"events --socket /nowhere", "for a journal without a daemon: --journal " + defaultStateDir, exitFailed},
+	} {
+		stdout, stderr, code := called(t, strings.Fields(test.args)...)
+		if code != test.code || !strings.Contains(stdout+stderr, test.output) {
+			t.Errorf("%s: exit %d, want %d and %q in\n%s%s", test.args, code, test.code, test.output, stdout, stderr)
+		}
+	}
+}
+
+// A copy is private, and as large as the journal: it does not stay behind where whoever reads the output goes away, or where
+// somebody interrupts.
+func TestTheCopyIsDeletedWhateverEndsTheProgram(t *testing.T) {
+	dir := recordedFile(t)
+
+	for name, end := range map[string]func(*exec.Cmd, io.Closer) error{
+		"nobody reads": func(_ *exec.Cmd, output io.Closer) error { return output.Close() },
+		"interrupted":  func(command *exec.Cmd, _ io.Closer) error { return command.Process.Signal(os.Interrupt) },
+		"ended":        func(command *exec.Cmd, _ io.Closer) error { return command.Process.Signal(unix.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			scratch := t.TempDir()
+			// Two boots are an hour apart: the replay stands still for some seconds between them, and then goes on to write.
+			command := program(t, []string{"TMPDIR=" + scratch}, "replay", "--follow", "--from", "boot:-1", "--speed", "1x", "--journal", dir)
+
+			command.Stderr = os.Stderr
+			output, err := command.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if err := command.Start(); err != nil {
+				t.Fatal(err)
+			}
+
+			if _, err := io.ReadFull(output, make([]byte, len("SERVICE"))); err != nil {
+				t.Fatal(err)
+			}
+
+			if copies, err := os.ReadDir(scratch); err != nil || len(copies) != 1 {
+				t.Fatalf("meanwhile there are %d copies: %v", len(copies), err)
+			}
+
+			if err := end(command, output); err != nil {
+				t.Fatal(err)
+			}
+
+			if err := command.Wait(); err == nil {
+				t.Error("it went on to its end")
+			}
+
+			if left, err := os.ReadDir(scratch); err != nil || len(left) != 0 {
+				t.Errorf("%d copies stay behind: %v", len(left), err)
+			}
+		})
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
+	"os"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -26,8 +26,11 @@ func (a *app) asksPast(command *cobra.Command) *cobra.Command {
 
 	run := command.RunE
 	command.RunE = func(command *cobra.Command, args []string) error {
-		if file == "" {
-			return run(command, args)
+		switch {
+		case !command.Flags().Changed("journal"):
+			return withoutDaemon(run(command, args))
+		case file == "":
+			return usageError{errNoFile}
 		}
 
 		if err := a.place(command); err != nil {
@@ -40,9 +43,20 @@ func (a *app) asksPast(command *cobra.Command) *cobra.Command {
 	return command
 }
 
+var errNoFile = errors.New("--journal is empty; it is a file, or a state directory")
+
+// withoutDaemon says of an error that no daemon answers how to do without.
+func withoutDaemon(err error) error {
+	if errors.Is(err, api.ErrNoDaemon) {
+		return fmt.Errorf("%w; for a journal without a daemon: --journal %s", err, defaultStateDir)
+	}
+
+	return err
+}
+
 // withFile answers from a journal's file what is asked meanwhile, as its daemon would.
 func (a *app) withFile(ctx context.Context, path string, ask func() error) (err error) {
-	reader, err := journal.OpenReadOnly(path)
+	reader, err := openCopy(path)
 	if err != nil {
 		return err
 	}
@@ -63,15 +77,21 @@ func (a *app) withFile(ctx context.Context, path string, ask func() error) (err 
 		return err
 	}
 
-	asking := *a
-	asking.socket = filepath.Join(reader.Scratch(), api.SocketName)
+	scratch, err := os.Open(reader.Scratch())
+	if err != nil {
+		return err
+	}
+	defer scratch.Close()
 
-	listener, err := api.Listen(asking.socket)
+	// The path of a socket must be short, which that of a temporary directory need not be.
+	socket := fmt.Sprintf("/proc/self/fd/%d/%s", scratch.Fd(), api.SocketName)
+
+	listener, err := api.Listen(socket)
 	if err != nil {
 		return err
 	}
 
-	served := fileJournal{reader}
+	served := fileJournal{reader.Reader}
 	server := api.New(api.Options{
 		Services: still{fold.Past()}, Journal: served, Past: served, BootID: bootID,
 		Now:     func() *events.Instant { return &events.Instant{WallNs: at.WallNS, BootNs: at.BootNS} },
@@ -84,7 +104,7 @@ func (a *app) withFile(ctx context.Context, path string, ask func() error) (err 
 	go func() { ended <- server.Serve(ctx, listener) }()
 
 	before := *a
-	a.socket, a.remote = asking.socket, remoteFlags{}
+	a.socket, a.remote = socket, remoteFlags{}
 	a.clock = func() clock { return clock{wallNS: at.WallNS, bootNS: at.BootNS, bootID: bootID} }
 
 	err = ask()

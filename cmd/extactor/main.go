@@ -123,7 +123,7 @@ func argumentsText(command *cobra.Command, err error) string {
 	}
 
 	if before, _, found := strings.Cut(err.Error(), ": strconv."); found {
-		return before + ": it is no number that can be meant"
+		return before + ": it is not a number, or too large a one"
 	}
 
 	return err.Error()

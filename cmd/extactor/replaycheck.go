@@ -14,7 +14,6 @@ import (
 	"github.com/extactor/extactor/api"
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
-	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/service"
 )
 
@@ -77,7 +76,7 @@ func (a *app) stateDir(ctx context.Context) (dir string, err error) {
 // checkJournal takes every recorded decision of a journal again: a file, or a state directory. It fails with errSilent, and
 // says so, where today's machine decides otherwise than what is recorded.
 func (a *app) checkJournal(ctx context.Context, path, output string) (err error) {
-	reader, err := journal.OpenReadOnly(path)
+	reader, err := openCopy(path)
 	if err != nil {
 		return err
 	}
