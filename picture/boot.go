@@ -226,10 +226,10 @@ func (h *history) describe(lifecycle *events.Lifecycle) {
 	h.checked, h.row.depends = lifecycle.GetHealthCheck(), lifecycle.GetDepends()
 }
 
-func (h *history) phase() Phase { return phaseOf(h.view, h.checked) }
+func (h *history) phase() Phase { return PhaseOf(h.view, h.checked) }
 
-// phaseOf is what a service does; one whose health check has not answered is not up yet.
-func phaseOf(view events.View, checked bool) Phase {
+// PhaseOf is what a service does; one whose health check has not answered is not up yet.
+func PhaseOf(view events.View, checked bool) Phase {
 	switch {
 	case view.State == events.StateWaiting && view.NextRetry != 0:
 		return PhaseRetry

@@ -41,7 +41,7 @@ func NewGraph(views []events.View) Graph {
 	views = slices.SortedFunc(slices.Values(views), func(a, b events.View) int { return cmp.Compare(a.ID, b.ID) })
 	for _, view := range views {
 		services[view.ID] = len(graph.Nodes)
-		graph.Nodes = append(graph.Nodes, Node{ID: view.ID, Phase: phaseOf(view, false), Note: noteOf(view)})
+		graph.Nodes = append(graph.Nodes, Node{ID: view.ID, Phase: PhaseOf(view, false), Note: noteOf(view)})
 	}
 
 	for _, key := range keysOf(views) {

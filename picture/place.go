@@ -135,7 +135,7 @@ func numbered(format string, numbers ...float64) string {
 
 // Describe tells what a service does, and in a few words how it is.
 func Describe(view events.View) (Phase, string) {
-	node := Node{Phase: phaseOf(view, false), Note: noteOf(view)}
+	node := Node{Phase: PhaseOf(view, false), Note: noteOf(view)}
 
 	return node.Phase, nodeText(node)
 }

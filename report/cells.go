@@ -15,6 +15,8 @@ type service struct {
 	cells map[string]*cell
 	names []string            // of the cells, in the order in which they came to be
 	needs map[string]struct{} // keys of all conditions that it ever had
+
+	checked bool // it has a health check
 }
 
 // cell is one thing that is shown of a service: the rows at which it became another, and the values that it had from then on.
@@ -37,6 +39,17 @@ func newService() *service {
 	return &service{cells: map[string]*cell{}, needs: map[string]struct{}{}}
 }
 
+// follow takes from a record what its view does not keep.
+func (s *service) follow(event *events.Event) {
+	for _, lifecycle := range []*events.Lifecycle{
+		event.GetSpecLoaded().GetLifecycle(), event.GetSpecChanged().GetLifecycle(), event.GetSnapshot().GetLifecycle(),
+	} {
+		if lifecycle != nil {
+			s.checked = lifecycle.GetHealthCheck()
+		}
+	}
+}
+
 // note writes down what is another of a service since the last time.
 func (r *Report) note(index int, id string) {
 	service := r.services[id]
@@ -45,11 +58,14 @@ func (r *Report) note(index int, id string) {
 	set := func(name string, value any) { r.set(service, index, name, value) }
 
 	phase, text := picture.Describe(view)
+	bar := picture.PhaseOf(view, service.checked)
+
 	if !present {
-		phase = "" // nothing is drawn
+		phase, bar = "", "" // nothing is drawn
 	}
 
 	set("present", present)
+	set("bar", string(bar))
 	set("phase", string(phase))
 	set("text", text)
 	set("state", view.State)

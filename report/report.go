@@ -78,6 +78,10 @@ func (r *Report) Add(record events.Record) {
 		r.order = append(r.order, id)
 	}
 
+	if id != "" {
+		r.services[id].follow(record.Event)
+	}
+
 	if record.Seq < r.first {
 		return
 	}

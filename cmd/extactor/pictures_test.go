@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -120,5 +121,14 @@ func TestExampleOfThePictures(t *testing.T) {
 		if got := texts(t, content); !strings.Contains(got, want) {
 			t.Errorf("%s does not have %q", name, want)
 		}
+	}
+
+	content, err := os.ReadFile(filepath.Join(example, "report.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := png.DecodeConfig(bytes.NewReader(content)); err != nil || len(content) > 200_000 {
+		t.Errorf("report.png has %d bytes: %v", len(content), err)
 	}
 }

@@ -23,7 +23,7 @@ class Timeline {
   order() {
     const { journal } = this;
     const begun = (service) => {
-      const cell = service.cell('phase');
+      const cell = service.cell('bar');
       for (let i = 0; i < cell.at.length; i++) {
         if (['Preparing', 'Running', 'Unhealthy'].includes(cell.values[cell.value[i]])) return cell.at[i];
       }
@@ -135,7 +135,7 @@ class Timeline {
   // drawLane draws the phases of a service. Parts that are too thin to be seen are drawn as one, as the longest of them.
   drawLane(pen, service, y) {
     const { journal, state } = this;
-    const cell = service.cell('phase'), { axis } = journal;
+    const cell = service.cell('bar'), { axis } = journal;
     const count = cell.at.length;
     const right = this.left + this.width, top = y + 3, height = laneHeight - 6;
     let i = Math.max(0, upTo(cell.at, journal.rowAt(state.from)));

@@ -119,12 +119,12 @@ class Detail {
       list.append(make('dt', '', name), make('dd', className || '', clean(value)));
     };
     const since = this.journal.moment(service, 'since', row);
-    if (since && since.wall !== 0) add('Since', `${ageText(age(since, now))} (${dateText(since.wall)} ${clockText(since.wall)})`);
+    if (since && since.wall !== 0) add('Since', `${spanText(age(since, now))} (${dateText(since.wall)} ${clockText(since.wall)})`);
     add('Problem', service.get('problem', row), 'bad');
     const waiting = this.journal.waiting(service, row);
     if (waiting.length > 0) add('Waits for', waiting.map((each) => each.text || each.key).join(', '), 'warn');
     const retry = service.get('nextRetry', row);
-    if (retry) add('Next retry', `in ${ageText(Math.max(0, retry - now.boot))}`, 'warn');
+    if (retry) add('Next retry', `in ${spanText(Math.max(0, retry - now.boot))}`, 'warn');
     const health = service.get('health', row), message = service.get('healthMessage', row);
     add('Health', message ? `${health}: ${message}` : health, health === 'Fail' ? 'bad' : '');
     if (service.get('desired', row) === 'stopped') add('Wanted', 'stopped, by a person');
@@ -134,7 +134,7 @@ class Detail {
     const exit = service.get('exit', row);
     if (exit) {
       const at = this.journal.moment(service, 'exitAt', row);
-      add('Last exit', exit + (at ? `, ${ago({ ...at }, now)}` : ''), service.get('exitGood', row) ? '' : 'bad');
+      add('Last exit', exit + (at ? `, ${spanText(age(at, now))} ago` : ''), service.get('exitGood', row) ? '' : 'bad');
     }
     add('Cycle', service.get('cycle', row), 'bad');
     add('File problem', service.get('fileProblem', row), 'bad');
@@ -148,7 +148,7 @@ class Detail {
     for (const { key, met, text, since } of conditions) {
       const item = make('li', met);
       const what = (met !== 'met' && text) || labelOf(this.journal, key);
-      item.append(make('span', '', clean(what)), make('span', 'muted', { met: ' met', unmet: ' unmet', unknown: ' not known yet' }[met] + (since ? `, ${ageText(age(since, now))}` : '')));
+      item.append(make('span', '', clean(what)), make('span', 'muted', { met: ' met', unmet: ' unmet', unknown: ' not known yet' }[met] + (since ? `, ${spanText(age(since, now))}` : '')));
       const [kind, name] = [key.slice(0, key.indexOf(':')), key.slice(key.indexOf(':') + 1)];
       if ((kind === 'service' || kind === 'completed') && this.journal.byID.has(name)) {
         item.classList.add('link');
