@@ -20,7 +20,7 @@ func absent(method string) error {
 // absentCall is for the methods of machine.MachineService that are not implemented.
 func absentCall(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	reply, err := handle(ctx, request)
-	if _, ofTalos := info.Server.(*machineService); ofTalos && status.Code(err) == codes.Unimplemented {
+	if isTalos(info.Server) && status.Code(err) == codes.Unimplemented {
 		return nil, absent(info.FullMethod)
 	}
 
@@ -30,7 +30,7 @@ func absentCall(ctx context.Context, request any, info *grpc.UnaryServerInfo, ha
 // absentStream is for its streams.
 func absentStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	err := handle(service, stream)
-	if _, ofTalos := service.(*machineService); ofTalos && status.Code(err) == codes.Unimplemented {
+	if isTalos(service) && status.Code(err) == codes.Unimplemented {
 		return absent(info.FullMethod)
 	}
 

@@ -50,7 +50,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 // register makes a gRPC server of both services. Who may call is asked first, then whether there is what is called.
 func (s *Server) register(options ...grpc.ServerOption) *grpc.Server {
 	server := grpc.NewServer(append(options,
-		grpc.ChainUnaryInterceptor(absentCall), grpc.ChainStreamInterceptor(absentStream), grpc.UnknownServiceHandler(absentService),
+		grpc.ChainUnaryInterceptor(absentCall, nameNodeCall), grpc.ChainStreamInterceptor(absentStream, nameNodeStream),
+		grpc.UnknownServiceHandler(absentService),
 	)...)
 
 	machine.RegisterMachineServiceServer(server, &machineService{server: s})
