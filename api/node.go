@@ -17,7 +17,11 @@ import (
 // for: "node" to have it passed on, "nodes" to have the answers of several collected. Here nothing is passed on.
 func (i remoteInfo) checkNode(ctx context.Context) error {
 	headers, _ := metadata.FromIncomingContext(ctx)
-	named := slices.Concat(headers.Get("node"), headers.Get("nodes"))
+
+	var named []string
+	for _, value := range slices.Concat(headers.Get("node"), headers.Get("nodes")) {
+		named = append(named, strings.Split(value, ",")...)
+	}
 
 	switch {
 	case len(named) == 0:

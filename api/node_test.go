@@ -43,6 +43,7 @@ func TestOnlyThisNodeAnswers(t *testing.T) {
 		{"no name", []string{"node", ""}, codes.PermissionDenied},
 		{"two", []string{"node", "127.0.0.1", "node", "127.0.0.1"}, codes.InvalidArgument},
 		{"two in nodes", []string{"nodes", "127.0.0.1", "nodes", "192.0.2.1"}, codes.InvalidArgument},
+		{"two in one value", []string{"nodes", "127.0.0.1,192.0.2.1"}, codes.InvalidArgument},
 		{"one in each", []string{"node", "127.0.0.1", "nodes", "127.0.0.1"}, codes.InvalidArgument},
 	} {
 		t.Run(row.name, func(t *testing.T) {
