@@ -130,22 +130,16 @@ func (t *teller) service(id string) *Cause {
 
 // waits tells of one condition that holds a service up.
 func (t *teller) waits(known *story, condition events.ConditionView) *Cause {
-	kind, provider, _ := strings.Cut(condition.Key, ":")
-
-	text := condition.Text
-	if text == "" {
-		text = strings.TrimSpace(kind + " " + provider)
-	}
-
 	seen, reported := known.waits[condition.Key]
-	cause := &Cause{Service: known.view.ID, Text: "it waits for " + text, Then: "of which nothing is known yet"}
+	cause := &Cause{Service: known.view.ID, Text: Awaits(condition), Then: "of which nothing is known yet"}
 
 	if !reported || !condition.Known {
 		return cause
 	}
 
 	cause.Seq, cause.At, cause.BootID, cause.Lasting = seen.changed.Seq, moment(seen.changed), seen.changed.BootID, true
-	cause.Text, cause.Then = "it waits for "+text, "which "+absence(kind, seen.ever)
+	kind, provider, _ := strings.Cut(condition.Key, ":")
+	cause.Then = "which " + absence(kind, seen.ever)
 
 	if (kind == "service" || kind == "completed") && t.story(provider) != nil {
 		cause.Because = append(cause.Because, t.service(provider))

@@ -104,6 +104,17 @@ func conditionText(changed *events.ConditionChanged) string {
 	}
 }
 
+// Awaits words that a service waits for a condition, also for one that nobody has reported yet.
+func Awaits(condition events.ConditionView) string {
+	text := condition.Text
+	if text == "" {
+		kind, name, _ := strings.Cut(condition.Key, ":")
+		text = strings.TrimSpace(kind + " " + name)
+	}
+
+	return "it waits for " + text
+}
+
 // kindOf is the kind in the key of a condition.
 func kindOf(key string) string {
 	kind, _, _ := strings.Cut(key, ":")

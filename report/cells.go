@@ -184,6 +184,7 @@ func (r *Report) noteConditions(service *service, index int, view events.View) {
 
 		r.set(service, index, "met "+condition.Key, met)
 		r.set(service, index, "wait "+condition.Key, condition.Text)
+		r.set(service, index, "awaits "+condition.Key, history.Awaits(condition))
 		r.setMoment(service, index, "since "+condition.Key, condition.Since, view.BootID)
 	}
 

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"encoding/base64"
 	"fmt"
-	"html"
 	"io/fs"
 	"strings"
 
@@ -42,15 +41,10 @@ func (r *Report) Page(heading Heading, logs Logs) ([]byte, error) {
 	light, dark := picture.Palette()
 	style = strings.NewReplacer("/*light*/", light, "/*dark*/", dark).Replace(style)
 	script = "'use strict';\n(() => {\n" + script + "})();\n"
-	title := "extactor report"
-
-	if heading.Node != "" {
-		title = heading.Node + " - " + title
-	}
 
 	policy := fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", hash(script), hash(style))
 	page := strings.NewReplacer(
-		"[[title]]", html.EscapeString(title), "[[policy]]", policy, "[[style]]", style,
+		"[[policy]]", policy, "[[style]]", style,
 		"[[journal]]", base64.StdEncoding.EncodeToString(packed), "[[script]]", script,
 	).Replace(skeleton)
 

@@ -152,6 +152,7 @@ function furnish(journal, state) {
   const { heading } = journal.document;
   const element = (id) => document.getElementById(id);
   element('node').textContent = clean(heading.node || 'extactor');
+  if (heading.node) document.title = `${clean(heading.node)} - extactor report`;
   const boots = journal.boots.filter((boot) => boot.begin !== undefined).length, first = journal.before, last = journal.count - 1;
   const wall = (row) => { const at = journal.boots[journal.bootOf[row]].zero + journal.clock[row]; return `${dateText(at)} ${clockText(at, 0)}`; };
   element('facts').textContent = `${plural(journal.services.length, 'service')}, ${plural(boots, 'boot')}, ${plural(journal.count - journal.before, 'record')} from ${wall(first)} to ${wall(last)} UTC`;

@@ -124,7 +124,7 @@ func hanging(line string, column, width int) []string {
 	}
 
 	first := ansi.Truncate(line, column, "")
-	parts := strings.Split(ansi.Wrap(line[len(first):], width-column, ""), "\n")
+	parts := strings.Split(between(line[len(first):], width-column), "\n")
 
 	for i := range parts {
 		if i == 0 {
@@ -135,4 +135,11 @@ func hanging(line string, column, width int) []string {
 	}
 
 	return parts
+}
+
+// between breaks a text between words. Names have hyphens, and are easier to read, and to copy, in one piece.
+func between(text string, width int) string {
+	const hyphen, unbroken = "-", "\u2011"
+
+	return strings.ReplaceAll(ansi.Wrap(strings.ReplaceAll(text, hyphen, unbroken), width, ""), unbroken, hyphen)
 }

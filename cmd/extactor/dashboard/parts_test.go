@@ -249,3 +249,13 @@ func TestOldPictureIsFaint(t *testing.T) {
 		t.Errorf("back: %q, before %q", again, fresh)
 	}
 }
+
+// Names stay in one piece where a line is broken.
+func TestHanging(t *testing.T) {
+	got := hanging(`   12s  Waiting for service "ext-agent" to be "up"`, 8, 36)
+	want := []string{`   12s  Waiting for service`, `        "ext-agent" to be "up"`}
+
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
