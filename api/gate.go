@@ -13,8 +13,8 @@ import (
 )
 
 // gate counts who is connected over the network, and turns away whom there is no room for. Clients that have not shown a
-// certificate yet have a room of their own, so that strangers never take that of the others. When it is full, the one that
-// has been in it for longest has to go: a client that means it is through at once.
+// certificate yet have a room of their own, so that strangers never take that of the others. When it is full, one of the place
+// that most of them came from has to go, the one that has been there for longest: a client that means it is through at once.
 type gate struct {
 	limits  limits
 	reports *reports
@@ -66,14 +66,35 @@ func (g *gate) seat(newcomer *guest) (full string, oldest *guest) {
 		return fmt.Sprintf("it has %d connections, and may not have more", g.perPlace[newcomer.place]), nil
 	}
 
-	if g.strangers.Len() >= g.limits.handshakes {
-		oldest = g.strangers.Front().Value.(*guest)
-	}
-
 	g.perPlace[newcomer.place]++
 	newcomer.stranger = g.strangers.PushBack(newcomer)
 
+	if g.strangers.Len() > g.limits.handshakes {
+		oldest = g.intruder()
+	}
+
 	return "", oldest
+}
+
+// intruder is the oldest stranger of the place that most strangers came from.
+func (g *gate) intruder() *guest {
+	var (
+		strangers = map[netip.Addr]int{}
+		most      netip.Addr
+	)
+
+	for element := g.strangers.Front(); element != nil; element = element.Next() {
+		from := element.Value.(*guest).place
+		if strangers[from]++; strangers[from] > strangers[most] {
+			most = from
+		}
+	}
+
+	for element := g.strangers.Front(); ; element = element.Next() {
+		if guest := element.Value.(*guest); guest.place == most {
+			return guest
+		}
+	}
 }
 
 // close sends strangers away: the server, which is ending, does not wait for them.

@@ -25,11 +25,20 @@ func (g *guard) admit(ctx context.Context, method string) error {
 		return status.Error(codes.PermissionDenied, "cannot tell who is calling")
 	}
 
+	if !time.Now().Before(caller.expires) {
+		return ended(caller)
+	}
+
 	if err := allow(caller.roles, method); err != nil {
 		return g.refused(ctx, "role "+method, err)
 	}
 
 	return g.refused(ctx, "node", caller.checkNode(ctx))
+}
+
+// ended is for a certificate that has ended since it let its client in.
+func ended(caller remoteInfo) error {
+	return status.Errorf(codes.Unauthenticated, "the certificate of this client expired at %s", caller.expires.Format(time.RFC3339))
 }
 
 // refused tells of a call that is denied.
@@ -57,29 +66,36 @@ func (g *guard) admitStream(service any, stream grpc.ServerStream, info *grpc.St
 	return handle(service, stream)
 }
 
-// endStalled ends a stream whose client does not take the next message in time. The handler may be inside Send, which
-// nothing but the end of the stream ends: therefore it runs beside, and is told when this returns.
-func (g *guard) endStalled(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+// endStream ends a stream whose client does not take the next message in time, or whose certificate ends. The handler may be
+// inside Send, which nothing but the end of the stream ends: therefore it runs beside, and is told when this returns.
+func (g *guard) endStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	timed := newTimedStream(stream, g.limits.stall)
 	defer timed.end()
 
-	ended := make(chan error, 1)
+	done := make(chan error, 1)
 
 	go func() {
 		var err error
-		defer func() { ended <- err }()
+		defer func() { done <- err }()
 		defer recovered(info.FullMethod, &err)
 
 		err = handle(service, timed)
 	}()
 
+	caller, _ := remoteCaller(stream.Context())
+
+	end := time.NewTimer(time.Until(caller.expires))
+	defer end.Stop()
+
 	select {
-	case err := <-ended:
+	case err := <-done:
 		return err
+	case <-end.C:
+		return ended(caller)
 	case <-timed.stalled:
 	}
 
-	reason := fmt.Sprintf("%s was ended: the client did not read for %v", info.FullMethod, g.limits.stall)
+	reason := fmt.Sprintf("%s was ended, because the client did not read for %v", info.FullMethod, g.limits.stall)
 	if caller, ok := peer.FromContext(stream.Context()); ok {
 		g.reports.refuse(caller.Addr, "stalled "+info.FullMethod, reason)
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/tls"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -56,14 +58,14 @@ func TestStreamThatIsNotReadEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			r.hears(t, "the client did not read for 200ms", "127.0.0.1")
+			r.hears(t, "because the client did not read for 200ms", "127.0.0.1")
 			answers(t, client) // on the same connection
 
 			for err == nil {
 				err = stream.RecvMsg(new(emptypb.Empty)) // takes every message
 			}
 
-			wantRefusal(t, err, codes.ResourceExhausted, "the client did not read for 200ms")
+			wantRefusal(t, err, codes.ResourceExhausted, "because the client did not read for 200ms")
 		})
 	}
 }
@@ -91,12 +93,39 @@ func TestStreamThatIsReadGoesOn(t *testing.T) {
 	}
 }
 
+// Who has come in stays, but no longer than the certificate is valid that let it in.
+func TestCertificateThatEnds(t *testing.T) {
+	r := serveRemote(t, start(t, newServices(view("ext-a", events.StateRunning, 1)), newJournal()), networkLimits)
+
+	pair, err := r.authority.Client(credentials.Reader, credentials.ShortestTTL, time.Now().Add(3*time.Second-credentials.ShortestTTL))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	config := r.clientConfig(t, credentials.Reader)
+	config.Certificates = []tls.Certificate{certificate(pair)}
+	client := r.dialWith(t, config)
+	answers(t, client)
+
+	stream, err := client.Extactor.WatchStatus(t.Context(), &apiv1.StatusRequest{})
+	for err == nil {
+		_, err = stream.Recv()
+	}
+
+	wantRefusal(t, err, codes.Unauthenticated, "the certificate of this client expired at")
+
+	_, err = client.Machine.ServiceList(t.Context(), &emptypb.Empty{}) // on the same connection
+	wantRefusal(t, err, codes.Unauthenticated, "the certificate of this client expired at")
+}
+
 // A handler runs beside the call that watches over it; its panic is still an error of that call alone.
 func TestPanicInAWatchedStream(t *testing.T) {
 	guard := &guard{limits: networkLimits, reports: newReports(func(error) {})}
 	info := &grpc.StreamServerInfo{FullMethod: "/x/Y"}
 
-	err := guard.endStalled(nil, boundStream{ctx: t.Context()}, info, func(any, grpc.ServerStream) error { panic("oversight") })
+	ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: remoteInfo{expires: time.Now().Add(time.Hour)}})
+
+	err := guard.endStream(nil, boundStream{ctx: ctx}, info, func(any, grpc.ServerStream) error { panic("oversight") })
 	wantStatus(t, err, codes.Internal, "internal error in /x/Y: oversight")
 }
 

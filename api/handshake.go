@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
@@ -22,6 +23,7 @@ type remoteInfo struct {
 	fingerprint string   // the first 8 bytes of the certificate's SHA-256
 	roles       []string // its organizations
 	names       []string // of this host, as our own certificate says
+	expires     time.Time
 }
 
 // AuthType implements credentials.AuthInfo.
@@ -118,6 +120,7 @@ func remoteOf(certificate *x509.Certificate, used *tls.Config) remoteInfo {
 	info := remoteInfo{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
 		subject:        certificate.Subject.CommonName,
+		expires:        certificate.NotAfter,
 		fingerprint:    hex.EncodeToString(sum[:8]),
 	}
 

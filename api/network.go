@@ -117,6 +117,6 @@ func (s *Server) serveNetwork(ctx context.Context, network Network, limits limit
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: limits.idle, Time: limits.ping, Timeout: limits.pong}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: limits.clientPing, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(recoverCall, guard.admitCall),
-		grpc.ChainStreamInterceptor(s.endStreams, guard.admitStream, guard.endStalled),
+		grpc.ChainStreamInterceptor(s.endStreams, guard.admitStream, guard.endStream),
 	), guarded...)
 }

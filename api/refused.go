@@ -48,10 +48,10 @@ func (r *reports) refuse(address net.Addr, cause, reason string) {
 	if suppressed, tell := r.worthwhile([2]string{cause, host}); tell {
 		more := ""
 		if suppressed > 0 {
-			more = fmt.Sprintf(" (%d other refusals were not shown)", suppressed)
+			more = fmt.Sprintf(" (%d others were turned away, and are not shown)", suppressed)
 		}
 
-		r.report(fmt.Errorf("client %s was refused: %s%s", host, reason, more))
+		r.report(fmt.Errorf("client %s: %s%s", host, reason, more))
 	}
 }
 

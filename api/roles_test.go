@@ -224,7 +224,7 @@ func limitsTable() string {
 |---|---|---|
 | connections | %d | the new one is closed |
 | connections of one IPv4 address, or of one IPv6 network of 64 bits | %d | the new one is closed |
-| connections whose client has shown no certificate yet | %d, beside the others | the oldest of them is closed |
+| connections whose client has shown no certificate yet | %d, beside the others | one of the address that most of them have is closed, the oldest |
 | processors that handshakes take, all together | 1 | they wait for each other |
 | time until a client has shown its certificate and begun to speak HTTP/2 | %v | closed |
 | calls at once on a connection | %d | the client waits |

@@ -1,0 +1,205 @@
+package api
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/extactor/extactor/credentials"
+)
+
+// Strangers have a room of their own: when it is full, the oldest has to go, and whoever has a certificate gets through.
+func TestStrangersTakeNoRoom(t *testing.T) {
+	limits := networkLimits
+	limits.handshakes, limits.perAddress = 4, 100
+	r := remoteOfOneService(t, limits)
+
+	var silent []net.Conn
+	for range 10 {
+		silent = append(silent, r.raw(t, ""))
+	}
+
+	for _, conn := range silent[:5] {
+		closes(t, conn)
+	}
+
+	r.hears(t, "more than 4 clients connect at once", "127.0.0.1")
+
+	for range 20 {
+		answers(t, r.dial(t, credentials.Reader))
+	}
+}
+
+// When strangers are too many, those go that come from where most of them come from.
+func TestManyStrangersOfOnePlace(t *testing.T) {
+	limits := networkLimits
+	limits.handshakes = 4
+	r := remoteOfOneService(t, limits)
+
+	from := func(address string) net.Conn {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+
+		conn, err := dialer.Dial("tcp", r.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		t.Cleanup(func() { conn.Close() })
+
+		return conn
+	}
+
+	lone := from("127.0.0.2") // the oldest of all
+
+	var crowd []net.Conn
+	for range 20 {
+		crowd = append(crowd, from("127.0.0.3"))
+	}
+
+	for _, conn := range crowd[:17] {
+		closes(t, conn)
+	}
+
+	config := r.clientConfig(t, credentials.Reader)
+	config.NextProtos = []string{"h2"}
+
+	if err := tls.Client(lone, config).Handshake(); err != nil {
+		t.Errorf("the only one of its place had to go: %v", err)
+	}
+}
+
+func TestConnectionsAreLimited(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		set  func(*limits)
+		says string
+	}{
+		{"all", func(l *limits) { l.connections = 3 }, "3 clients are connected"},
+		{"of one address", func(l *limits) { l.perAddress = 3 }, "it has 3 connections"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			limits := networkLimits
+			row.set(&limits)
+			r := remoteOfOneService(t, limits)
+
+			var clients []*Client
+
+			for range 3 {
+				client := r.dial(t, credentials.Reader)
+				answers(t, client)
+				clients = append(clients, client)
+			}
+
+			closes(t, r.raw(t, ""))
+			r.hears(t, row.says)
+
+			for _, client := range clients {
+				answers(t, client) // on the connection that it has
+			}
+
+			clients[0].Close()
+			answers(t, connects(t, r))
+		})
+	}
+}
+
+// connects makes a client that tries until there is room.
+func connects(t *testing.T, r *remote) *Client {
+	t.Helper()
+
+	late := time.After(patience)
+
+	for {
+		client := r.dial(t, credentials.Reader)
+		if _, err := client.Machine.ServiceList(t.Context(), &emptypb.Empty{}); err == nil {
+			return client
+		}
+
+		client.Close()
+
+		select {
+		case <-late:
+			t.Fatal("there is no room, though somebody has left")
+		default:
+		}
+	}
+}
+
+// The server does not wait for strangers when it ends.
+func TestStrangersDoNotHoldUpTheEnd(t *testing.T) {
+	r := remoteOfOneService(t, networkLimits)
+
+	silent := r.raw(t, "")
+	answers(t, r.dial(t, credentials.Reader)) // so the silent one is accepted
+
+	r.stop()
+
+	select {
+	case <-r.ended:
+	case <-time.After(networkLimits.handshake / 2):
+		t.Error("the server waits for somebody who never says a word")
+	}
+
+	closes(t, silent)
+}
+
+func TestPlaces(t *testing.T) {
+	for _, row := range []struct{ address, want string }{
+		{"192.0.2.7:1", "192.0.2.7"},
+		{"[::ffff:192.0.2.7]:1", "192.0.2.7"},
+		{"[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::"},
+		{"[fe80::1%eth0]:1", "fe80::"},
+	} {
+		address, err := net.ResolveTCPAddr("tcp", row.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if got := place(address).String(); got != row.want {
+			t.Errorf("%s is counted as %s, want %s", row.address, got, row.want)
+		}
+	}
+}
+
+func TestListenNetworkRefuses(t *testing.T) {
+	taken, err := ListenNetwork("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+
+	for _, row := range []struct{ address, want string }{
+		{taken.Addr().String(), "another program listens there"},
+		{"50000", "it is not ADDRESS:PORT"},
+		{"127.0.0.1", "it is not ADDRESS:PORT"},
+		{"127.0.0.1:", "it is not ADDRESS:PORT"},
+		{"2001:db8::1:50000", "it is not ADDRESS:PORT"},
+		{":66000", "invalid port"},
+		{":nonsense", "nonsense"},
+	} {
+		listener, err := ListenNetwork(row.address)
+		if err == nil {
+			listener.Close()
+		}
+
+		if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("cannot listen on %q: ", row.address)) || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v, want %q", row.address, err, row.want)
+		}
+	}
+
+	for _, address := range []string{"[::1]:0", "127.0.0.1:0", ":0", "192.0.2.77:0"} { // the last is not there yet
+		listener, err := ListenNetwork(address)
+		if err != nil {
+			t.Error(err)
+
+			continue
+		}
+
+		listener.Close()
+	}
+}
