@@ -30,7 +30,7 @@ func (a *app) credentialsCommand() *cobra.Command {
 
 // credentialsDir adds the flag that names the directory.
 func credentialsDir(command *cobra.Command, dir *string) {
-	command.Flags().StringVar(dir, "credentials", credentials.DefaultDir, "directory of the credentials")
+	command.Flags().StringVar(dir, "credentials", defaultCredentials, "directory of the credentials")
 	_ = command.MarkFlagDirname("credentials") // only for a flag that does not exist
 }
 
@@ -150,7 +150,7 @@ func (a *app) tellMade(dir string, set *credentials.Set, authority bool) {
 		dir, what, strings.Join(credentials.NamesOf(server), ", "), server.NotAfter.Format(time.DateOnly))
 
 	where := ""
-	if dir != credentials.DefaultDir {
+	if dir != defaultCredentials {
 		where = " --credentials " + dir
 	}
 

@@ -51,6 +51,9 @@ func (a *app) credentialsClientCommand() *cobra.Command {
 	command.Flags().StringSliceVarP(&flags.nodes, "node", "n", nil, "whom to ask; by default the first endpoint")
 	command.Flags().BoolVar(&flags.force, "force", false, "replace a context that has the name")
 	credentialsDir(command, &flags.dir)
+	_ = command.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return (&remoteFlags{talosconfig: flags.output}).contexts(), cobra.ShellCompDirectiveNoFileComp
+	})
 	complete(command, "role", cobra.ShellCompDirectiveNoFileComp, "reader", "operator", "admin")
 
 	return command

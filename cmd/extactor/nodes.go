@@ -57,9 +57,13 @@ func (a *app) addRemoteFlags(command *cobra.Command) {
 
 // completeContexts completes the contexts of the talosconfig that would be used.
 func (a *app) completeContexts(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.remote.contexts(), cobra.ShellCompDirectiveNoFileComp
+}
+
+func (f *remoteFlags) contexts() []cobra.Completion {
 	var names []cobra.Completion
 
-	if path, err := a.remote.file(); err == nil {
+	if path, err := f.file(); err == nil {
 		if config, err := talosconfig.Read(path); err == nil {
 			for _, context := range config.Contexts {
 				names = append(names, cobra.CompletionWithDesc(context.Name, strings.Join(context.Endpoints, ",")))
@@ -67,7 +71,7 @@ func (a *app) completeContexts(*cobra.Command, []string, string) ([]cobra.Comple
 		}
 	}
 
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return names
 }
 
 // completeNodes completes the nodes of the context that would be used.

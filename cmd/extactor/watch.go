@@ -15,6 +15,25 @@ const roomForID = 20
 // watchStatus shows what changes until it is interrupted: on a terminal the whole table again; on a pipe, or of several
 // nodes, the rows that changed; with -o json one line and with -o yaml one document for each change.
 func (a *app) watchStatus(ctx context.Context, ids []string, output string) error {
+	targets, err := a.targets()
+	if err != nil {
+		return err
+	}
+
+	// Lines of several nodes stand under one heading, whenever they come.
+	widths := []int{0, widestState}
+
+	if len(targets) > 1 {
+		widths = []int{0, roomForID, widestState}
+		for _, target := range targets {
+			widths[0] = max(widths[0], len(target.node))
+		}
+
+		if output == outputTable {
+			(&table{out: a.stdout, widths: slices.Clone(widths)}).write(plain(append([]string{"NODE"}, header...)...))
+		}
+	}
+
 	return a.eachStream(func(node *app, client *api.Client) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -39,7 +58,7 @@ func (a *app) watchStatus(ctx context.Context, ids []string, output string) erro
 		case isTerminal(node.stdout):
 			return node.watchScreen(ctx, next, len(ids) == 1)
 		default:
-			return receive(next, node.printRows())
+			return receive(next, node.printRows(widths))
 		}
 	})
 }
@@ -62,13 +81,14 @@ func receive[T any](next func() (T, error), use func(T) error) error {
 	}
 }
 
-// printRows prints the rows that changed, under a heading that is printed once.
-func (a *app) printRows() func(*apiv1.StatusResponse) error {
-	table := &table{out: a.stdout, widths: []int{0, widestState}}
+// printRows prints the rows that changed: under a heading that is printed once or, of one of several nodes, with its name.
+// What it is told of the widths of columns is the least.
+func (a *app) printRows(widths []int) func(*apiv1.StatusResponse) error {
+	table := &table{out: a.stdout, widths: slices.Clone(widths)}
 	rows := [][]cell{plain(header...)}
 
-	if a.several { // each line says whose it is, in columns that are the same for all
-		table.widths, rows = append([]int{len(a.node), roomForID}, table.widths[1:]...), nil
+	if a.several {
+		rows = nil
 	}
 
 	return func(changed *apiv1.StatusResponse) error {
