@@ -21,7 +21,7 @@ func (c *clock) now() time.Time          { return c.at }
 func (c *clock) advance(d time.Duration) { c.at = c.at.Add(d) }
 
 // made are credentials for this machine, in a directory of the test.
-func made(t *testing.T, options Options) (string, *Set) {
+func made(t testing.TB, options Options) (string, *Set) {
 	t.Helper()
 
 	dir := filepath.Join(t.TempDir(), "credentials")
@@ -38,7 +38,7 @@ func made(t *testing.T, options Options) (string, *Set) {
 }
 
 // client is the configuration of who has a certificate, and knows the CAs, of a set.
-func client(t *testing.T, set *Set, role Role) *tls.Config {
+func client(t testing.TB, set *Set, role Role) *tls.Config {
 	t.Helper()
 
 	pair, err := set.Authority.Client(role, time.Hour, time.Now())

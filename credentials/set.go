@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// DefaultDir is where the credentials are, if nobody says.
-const DefaultDir = "/etc/extactor/credentials"
-
 // The files of a directory.
 const (
 	authorityFile    = "ca.crt"
