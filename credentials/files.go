@@ -136,6 +136,10 @@ func WriteFile(path string, content []byte) (err error) {
 
 	_, err = file.Write(content)
 	if err == nil {
+		err = keepOwner(file, path)
+	}
+
+	if err == nil {
 		err = file.Sync()
 	}
 
@@ -148,6 +152,31 @@ func WriteFile(path string, content []byte) (err error) {
 	}
 
 	return syncDirectory(directory)
+}
+
+// keepOwner gives the file to whom the one before belongs, so that root can write into a talosconfig in somebody's home. In
+// a directory of others, /tmp for instance, anybody may have put it there, to be given the keys in it.
+func keepOwner(file *os.File, path string) error {
+	before, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+
+	directory, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+
+	owner, known := before.Sys().(*syscall.Stat_t)
+	above, knownAbove := directory.Sys().(*syscall.Stat_t)
+
+	if !known || !knownAbove || !before.Mode().IsRegular() || owner.Uid != above.Uid || int(owner.Uid) == os.Geteuid() {
+		return nil
+	}
+
+	return file.Chown(int(owner.Uid), int(owner.Gid))
 }
 
 func removeFile(path string) error {

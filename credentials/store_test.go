@@ -83,6 +83,33 @@ func TestFilesAreNotWrittenThroughLinks(t *testing.T) {
 	}
 }
 
+// What root writes into somebody's file stays theirs, and what somebody has put into a directory of others is root's.
+func TestOwnerIsKept(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: needs root, to give files to others")
+	}
+
+	const somebody = 12345
+
+	for name, above := range map[string]int{"of somebody": somebody, "of root": 0} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "talosconfig")
+
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, somebody, somebody), os.Chown(dir, above, above), WriteFile(path, []byte("x"))); err != nil {
+			t.Fatal(err)
+		}
+
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != above || info.Mode() != 0o600 {
+			t.Errorf("in a directory %s: of %d, %v", name, owner, info.Mode())
+		}
+	}
+}
+
 func TestAuthorityOfOthers(t *testing.T) {
 	office, set := made(t, Options{})
 
