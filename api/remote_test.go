@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -97,16 +98,19 @@ func TestRemoteRejections(t *testing.T) {
 	}{
 		"another CA of the server": {r.address, trustsOther, `is not signed by the CA of context "home"`},
 		"another CA of the client": {r.address, withClient(good, stranger.clientConfig(t, credentials.Admin)), `does not know the CA by which the certificate of context "home" is signed`},
-		"another name":             {"localhost" + port, good, "its certificate is for vm.example, 127.0.0.1, ::1, not for localhost: use one of these names, or, on the node: extactor credentials rotate --endpoint localhost"},
+		"another name":             {"localhost" + port, good, "its certificate is for vm.example, 127.0.0.1, ::1, not for localhost: use one of these names, or, on the node: extactor credentials rotate --endpoint vm.example,127.0.0.1,::1,localhost"},
 		"an expired client":        {r.address, withClient(good, expiredClient(t, r)), "your certificate expired at "},
 		"a server's certificate":   {r.address, asServer, "for none of a client"},
 		"no certificate":           {r.address, nobody, `wants a client's certificate, and context "home" has none`},
 		"nobody listens":           {closedPort(t), good, "nothing listens there; on the node: extactor daemon --listen :50000"},
 		"no TLS":                   {listen(t, func(conn net.Conn) { _, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }), good, "does not speak TLS"},
 		"closes":                   {listen(t, func(net.Conn) {}), good, "is closed by the other side"},
+		"says nothing":             {listen(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }), good, "no answer within 5s"},
 		"an unknown host":          {"no-such-host.invalid", good, "no-such-host.invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
 			err := askRemote(t, Remote{Address: test.address, Context: "home", TLS: unnamed(test.config.Clone())})
 			if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v\nnot: %s", err, test.want)

@@ -68,8 +68,10 @@ func (a *attempt) distrust(err *tls.CertificateVerificationError) string {
 
 	switch {
 	case errors.As(err, &name):
+		names := namesOf(name.Certificate)
+
 		return fmt.Sprintf("its certificate is for %s, not for %s: use one of these names, or, on the node: extactor credentials rotate --endpoint %s",
-			strings.Join(namesOf(name.Certificate), ", "), name.Host, name.Host)
+			strings.Join(names, ", "), name.Host, strings.Join(append(names, name.Host), ","))
 	case errors.As(err, &unknown):
 		return fmt.Sprintf("its certificate is not signed by the CA of %s: it is another node than you mean, or its CA was replaced and you need a new talosconfig",
 			a.context())
@@ -143,10 +145,6 @@ func namesOf(certificate *x509.Certificate) []string {
 	names := slices.Clone(certificate.DNSNames)
 	for _, address := range certificate.IPAddresses {
 		names = append(names, address.String())
-	}
-
-	if len(names) == 0 {
-		return []string{"no name at all"}
 	}
 
 	return names

@@ -147,6 +147,9 @@ func TestFleetOnTheNetwork(t *testing.T) {
 		node.daemon.status(t, "ext-quiet", "running again", func(s *service) bool { return s.GetState() == "Running" })
 	}
 
+	matches(t, "events", f.cli("events", "quiet", "--tail", "1").done(t),
+		`NODE +TIME +SERVICE +STATE +EVENT\n(192\.0\.2\.[123] +\S+Z +ext-quiet +Running +Started task .*\n){3}`)
+
 	f.talos()
 
 	ip(t, "-n", f.netns, "link", "set", "wire2", "down")
