@@ -25,7 +25,7 @@ type reading struct {
 // Events implements extactor.v1.
 func (e *extactorService) Events(request *apiv1.EventsRequest, stream grpc.ServerStreamingServer[apiv1.EventRecord]) error {
 	if filtered(request) {
-		return e.server.filter(stream.Context(), request, func(record events.Record) error { return stream.Send(eventRecord(record)) })
+		return e.server.filter(stream.Context(), request, stream.Send)
 	}
 
 	service, err := e.server.recorded(request.GetService())
@@ -35,6 +35,10 @@ func (e *extactorService) Events(request *apiv1.EventsRequest, stream grpc.Serve
 
 	if request.GetFacts() {
 		return e.server.history(stream.Context(), request, service, stream.Send)
+	}
+
+	if e.server.options.Past != nil && many(request) {
+		return e.server.filter(stream.Context(), request, stream.Send)
 	}
 
 	reading := reading{service: service, tail: int(request.GetTail()), since: request.GetSince(), follow: request.GetFollow()}

@@ -122,3 +122,35 @@ func TestExtactorEventsFollow(t *testing.T) {
 		})
 	}
 }
+
+// All are all, also where they are more than are read at once.
+func TestAllEventsAreSent(t *testing.T) {
+	const count = mostRecords + 1
+
+	records := make([]events.Record, 0, count)
+	for seq := range uint64(count) {
+		records = append(records, record(seq+1, "ext-a", events.StateRunning, "it happened"))
+	}
+
+	h := start(t, newServices(view("ext-a", events.StateRunning, count)), newJournal(records...))
+
+	for _, tail := range []int32{-1, count} {
+		stream, err := h.Extactor.Events(t.Context(), &apiv1.EventsRequest{Tail: tail})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		got := 0
+		for ; ; got++ {
+			if _, err := stream.Recv(); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		if got != count {
+			t.Errorf("--tail %d: %d of %d", tail, got, count)
+		}
+	}
+}

@@ -19,13 +19,9 @@ func (e *extactorService) Why(ctx context.Context, request *apiv1.WhyRequest) (*
 		return nil, err
 	}
 
-	seq, err := e.server.locate(ctx, past, request.GetAt())
+	seq, err := e.server.within(ctx, past, request.GetAt())
 	if err != nil {
 		return nil, err
-	}
-
-	if seq == 0 {
-		return nil, status.Error(codes.OutOfRange, e.server.beginning(ctx, past))
 	}
 
 	read := func(wanted events.Selection, yield func(events.Record) bool) error {

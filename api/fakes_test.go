@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/history"
 )
 
 const (
@@ -153,13 +154,7 @@ func (f *fakeJournal) all() []events.Record {
 }
 
 func (f *fakeJournal) Select(_ context.Context, wanted events.Selection, yield func(events.Record) bool) error {
-	for _, record := range slices.Backward(f.all()) {
-		if wanted.Wants(record) && !yield(record) {
-			return nil
-		}
-	}
-
-	return nil
+	return history.In(f.all())(wanted, yield)
 }
 
 func (f *fakeJournal) Each(_ context.Context, after, until uint64, yield func(events.Record) bool) error {

@@ -21,9 +21,14 @@ func filtered(request *apiv1.EventsRequest) bool {
 		request.GetBoot() != "" || request.GetGrep() != ""
 }
 
+// many tells whether a request may be for more records than are read at once.
+func many(request *apiv1.EventsRequest) bool {
+	return request.GetTail() < 0 || request.GetTail() > mostRecords
+}
+
 // filter sends the last of the records that are asked for, which the journal finds without reading them all, and then, where
 // asked for, those that follow.
-func (s *Server) filter(ctx context.Context, request *apiv1.EventsRequest, send func(events.Record) error) error {
+func (s *Server) filter(ctx context.Context, request *apiv1.EventsRequest, stream func(*apiv1.EventRecord) error) error {
 	past, err := s.past()
 	if err != nil {
 		return err
@@ -32,6 +37,19 @@ func (s *Server) filter(ctx context.Context, request *apiv1.EventsRequest, send 
 	wanted, err := s.selection(ctx, past, request)
 	if err != nil {
 		return err
+	}
+
+	send := func(record events.Record) error { return stream(eventRecord(record)) }
+
+	if len(wanted.Kinds) > 0 { // some of which have no text
+		send = func(record events.Record) error {
+			converted, err := factRecord(record)
+			if err != nil {
+				return failure(codes.Internal, err)
+			}
+
+			return stream(converted)
+		}
 	}
 
 	end, err := past.Newest(ctx, 1<<63-1)
@@ -77,13 +95,21 @@ func tail(ctx context.Context, past History, wanted events.Selection, count int,
 	if count < 0 { // in the order in which they stand
 		var failed error
 
-		err := past.Each(ctx, wanted.After, wanted.Until, func(record events.Record) bool {
+		take := func(record events.Record) bool {
 			if wanted.Wants(record) {
 				failed = send(record)
 			}
 
 			return failed == nil
-		})
+		}
+
+		var err error
+		if wanted.Forward = len(wanted.Services)+len(wanted.Kinds) > 0; wanted.Forward {
+			err = past.Select(ctx, wanted, take)
+		} else { // nearly all of them
+			err = past.Each(ctx, wanted.After, wanted.Until, take)
+		}
+
 		if failed != nil {
 			return failed
 		}

@@ -52,13 +52,9 @@ func (e *extactorService) StatusAt(ctx context.Context, request *apiv1.StatusAtR
 		return nil, err
 	}
 
-	seq, err := e.server.locate(ctx, past, request.GetAt())
+	seq, err := e.server.within(ctx, past, request.GetAt())
 	if err != nil {
 		return nil, err
-	}
-
-	if seq == 0 {
-		return nil, status.Error(codes.OutOfRange, e.server.beginning(ctx, past))
 	}
 
 	fold, err := past.At(ctx, seq)
@@ -126,6 +122,31 @@ func Locate(ctx context.Context, past History, point *apiv1.Point, now func() *a
 	}
 
 	return seq, failure(codes.Internal, err)
+}
+
+// within is locate for a moment that must be within the journal.
+func (s *Server) within(ctx context.Context, past History, point *apiv1.Point) (uint64, error) {
+	seq, err := s.locate(ctx, past, point)
+	if err != nil {
+		return 0, err
+	}
+
+	if seq == 0 {
+		return 0, status.Error(codes.OutOfRange, s.beginning(ctx, past))
+	}
+
+	if _, ok := point.GetKind().(*apiv1.Point_Seq); ok {
+		newest, err := past.Newest(ctx, math.MaxInt64)
+		if err != nil {
+			return 0, failure(codes.Internal, err)
+		}
+
+		if seq > newest {
+			return 0, status.Errorf(codes.OutOfRange, "there is no event %d yet; the newest is %d", seq, newest)
+		}
+	}
+
+	return seq, nil
 }
 
 // beginning says why a moment cannot be told.
@@ -245,6 +266,10 @@ func (e *extactorService) Replay(request *apiv1.ReplayRequest, stream grpc.Serve
 	until, err := e.server.locate(ctx, past, request.GetUntil())
 	if err != nil {
 		return err
+	}
+
+	if from > until {
+		return status.Error(codes.InvalidArgument, "the moment at which to begin is after the one at which to end")
 	}
 
 	fold, err := past.At(ctx, from)

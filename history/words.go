@@ -28,6 +28,33 @@ func causeOf(record events.Record) *Cause {
 	}
 }
 
+// Words says what a record without a text for people means; empty where it has no words for it.
+func Words(record events.Record) string {
+	switch kind := record.Event.GetKind().(type) {
+	case *events.Event_ConditionChanged, *events.Event_SpecLoaded, *events.Event_SpecChanged, *events.Event_FilesRead:
+		return text(record)
+	case *events.Event_DesiredChanged:
+		if kind.DesiredChanged.GetStarted() {
+			return "somebody wants it started"
+		}
+
+		return "somebody wants it stopped"
+	case *events.Event_HealthChanged:
+		word := "not healthy"
+		if kind.HealthChanged.GetHealthy() {
+			word = "healthy"
+		}
+
+		return strings.TrimSuffix(word+": "+kind.HealthChanged.GetMessage(), ": ")
+	}
+
+	if person(record) {
+		return asked(record)
+	}
+
+	return ""
+}
+
 // text words a record as a clause.
 func text(record events.Record) string {
 	id := record.Service
@@ -58,9 +85,7 @@ func text(record events.Record) string {
 	}
 
 	if record.Command != nil {
-		verb := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(record.Kind, "command."), "Service"))
-
-		return fmt.Sprintf("%s of %s was asked for%s", verb, id, by(record.Origin))
+		return asked(record)
 	}
 
 	if record.Message == "" {
@@ -72,6 +97,13 @@ func text(record events.Record) string {
 	}
 
 	return id + ": " + record.Message
+}
+
+// asked words a person's command.
+func asked(record events.Record) string {
+	verb := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(record.Kind, "command."), "Service"))
+
+	return fmt.Sprintf("%s of %s was asked for%s", verb, record.Service, by(record.Origin))
 }
 
 // came words what happened to a condition, by its kind: to what is met, and to what is not met any more.

@@ -97,12 +97,16 @@ func (b *boots) pick(number int) (boot, error) {
 	return boot{}, fmt.Errorf("cannot read boot %d: the oldest boot in the journal is %d", number, 1-len(b.kept))
 }
 
-// recordOf is the record as the journal has it, without who gave the command.
+// recordOf is the record as the journal has it.
 func recordOf(record *apiv1.EventRecord) (events.Record, error) {
 	converted := events.Record{
 		Seq: record.GetSeq(), BootID: record.GetAt().GetBootId(), WallNS: record.GetAt().GetWallNs(), BootNS: record.GetAt().GetBootNs(),
 		Service: record.GetService(), Attempt: record.GetAttempt(), Kind: record.GetKind(), State: record.GetState(), Message: record.GetMessage(),
 		Cause: record.GetCause(), Decision: record.GetDecision(),
+	}
+
+	if by := record.GetOrigin(); by != nil {
+		converted.Origin = &events.Origin{Uid: by.GetUid(), Pid: by.GetPid(), Via: by.GetVia(), Remote: by.GetRemote()}
 	}
 
 	if content := record.GetEvent(); len(content) > 0 {

@@ -1,6 +1,10 @@
 package main
 
-import apiv1 "github.com/extactor/extactor/api/v1"
+import (
+	"encoding/json"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
+)
 
 // apiVersion names the format of -o json and -o yaml. Fields are only ever added.
 const apiVersion = "extactor.v1"
@@ -76,6 +80,7 @@ type recordDocument struct {
 	Cause    uint64          `json:"cause"`
 	Decision uint64          `json:"decision"`
 	Origin   *originDocument `json:"origin"`
+	Fact     json.RawMessage `json:"fact,omitempty"` // all that is recorded of it, where kinds were asked for
 }
 
 type originDocument struct {
@@ -154,6 +159,10 @@ func (a *app) recordDocumentOf(record *apiv1.EventRecord) recordDocument {
 
 	if origin := record.GetOrigin(); origin != nil {
 		document.Origin = &originDocument{origin.GetUid(), origin.GetPid(), origin.GetVia(), origin.GetRemote()}
+	}
+
+	if converted, err := recordOf(record); err == nil {
+		document.Fact = factOf(converted)
 	}
 
 	return document

@@ -99,7 +99,7 @@ func (f *eventsFlags) asked(args []string, tail bool) (*apiv1.EventsRequest, err
 		request.Until = point
 	}
 
-	if !tail && (request.GetFrom() != nil || request.GetBoot() != "") {
+	if !tail && (f.since != "" || request.GetBoot() != "") {
 		request.Tail = -1
 	}
 
@@ -195,7 +195,7 @@ func recordRow(record *apiv1.EventRecord, palette palette) []cell {
 		service, state = "-", "-"
 	}
 
-	row := plain(timestamp(record.GetAt()), service, cmp.Or(state, "-"), cmp.Or(record.GetMessage(), record.GetKind()))
+	row := plain(timestamp(record.GetAt()), service, cmp.Or(state, "-"), eventText(record))
 	row[2].style = palette.state(state)
 
 	return row

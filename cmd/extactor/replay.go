@@ -33,14 +33,14 @@ func (a *app) replayCommand() *cobra.Command {
 		Example: "  extactor replay --at -10m\n" +
 			"  extactor replay --at 2026-01-02T03:04:05Z hello-world\n" +
 			"  extactor replay --follow --from boot --speed 20x\n" +
-			"  extactor replay --diff -1h --at -10m",
+			"  extactor replay --diff 1h 10m",
 		ValidArgsFunction: a.completeIDs(-1),
 		RunE: func(command *cobra.Command, ids []string) error {
 			return a.replay(command.Context(), flags, ids)
 		},
 	}
 	command.Flags().StringVar(&flags.at, "at", "", "the moment; the end of the journal if it is not said")
-	command.Flags().StringVar(&flags.diff, "diff", "", "show what changed from this moment until that of --at")
+	command.Flags().StringVar(&flags.diff, "diff", "", "show what changed from this moment until that of --at, or of the first argument")
 	command.Flags().BoolVarP(&flags.follow, "follow", "f", false, "play what happened, as status --watch would have shown it")
 	command.Flags().StringVar(&flags.from, "from", "", "where --follow begins; the beginning of the newest boot if it is not said")
 	command.Flags().StringVar(&flags.to, "to", "", "where --follow ends; the end of the journal if it is not said")
@@ -60,10 +60,16 @@ func (a *app) replay(ctx context.Context, flags *replayFlags, ids []string) erro
 	switch {
 	case flags.follow && (flags.at != "" || flags.diff != ""):
 		return usageError{errors.New("--follow plays from --from to --to; --at and --diff are for single moments")}
+	case !flags.follow && flags.speed != "1x":
+		return usageError{errors.New("--speed is how fast --follow plays")}
 	case !flags.follow && (flags.from != "" || flags.to != ""):
 		return usageError{errors.New("--from and --to are where --follow begins and ends; a single moment is --at")}
 	case flags.follow:
 		return a.followPast(ctx, flags, ids)
+	}
+
+	if flags.diff != "" && flags.at == "" && len(ids) > 0 && isMoment(ids[0]) { // --diff A B
+		flags.at, ids = ids[0], ids[1:]
 	}
 
 	now, err := a.statusAt(ctx, ids, "--at", flags.at)
@@ -84,6 +90,13 @@ func (a *app) replay(ctx context.Context, flags *replayFlags, ids []string) erro
 	then.warnOfPast(now)
 
 	return then.showStatus(now.GetStatus(), len(ids) == 1, flags.output)
+}
+
+// isMoment tells whether an argument is a moment. A service whose name is one is meant by its id, ext-10m.
+func isMoment(text string) bool {
+	_, err := pointOf("", text)
+
+	return err == nil
 }
 
 // statusAt asks how services were at a moment that a flag names.

@@ -36,6 +36,12 @@ func (a *app) checks(command *cobra.Command) *cobra.Command {
 			return usageError{fmt.Errorf("-o %q is not known for --check; it is table or json", output)}
 		}
 
+		for _, flag := range []string{"at", "diff", "follow", "from", "to", "speed"} {
+			if command.Flags().Changed(flag) {
+				return usageError{fmt.Errorf("--check is about the whole journal; it takes no --%s", flag)}
+			}
+		}
+
 		if len(ids) > 0 {
 			return usageError{errors.New("--check is about all services; it takes no ID")}
 		}
