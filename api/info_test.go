@@ -16,7 +16,7 @@ func TestInfoTellsWhatTheDaemonTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	const more = 20
+	const more = 50
 
 	release := make(chan struct{})
 	defer close(release)
@@ -40,8 +40,9 @@ func TestInfoTellsWhatTheDaemonTakes(t *testing.T) {
 		t.Errorf("%d descriptors more, want %d", got, more)
 	}
 
-	if got := int(after.GetUsage().GetGoroutines()) - int(before.GetUsage().GetGoroutines()); got < more {
-		t.Errorf("%d goroutines more, want at least %d", got, more)
+	// Some of other tests may have ended meanwhile.
+	if got := int(after.GetUsage().GetGoroutines()) - int(before.GetUsage().GetGoroutines()); got < more/2 {
+		t.Errorf("%d goroutines more, want at least %d", got, more/2)
 	}
 
 	if usage := after.GetUsage(); usage.GetResidentBytes() < usage.GetHeapBytes() || usage.GetHeapBytes() == 0 || usage.GetThreads() == 0 {

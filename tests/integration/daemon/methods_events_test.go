@@ -2,10 +2,12 @@ package daemon_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/rs/xid"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
@@ -125,12 +127,16 @@ func TestEventsThroughARestart(t *testing.T) {
 	everything := d.watchTalos(t, &machine.EventsRequest{TailEvents: -1})
 	everything.await(t, "the same in the whole history", func(event *machine.Event) bool { return event.GetId() == last })
 
-	// An id that means nothing here is refused, as is one of the future.
-	for _, id := range []string{"9m4e2mr0ui3e8a215n4g", "g00000000000000000g0"} {
+	// An id that means nothing here is refused, and so is one after which some are no longer kept.
+	h.cli("journal", "prune", "--before", fmt.Sprint(d.now(t))).done(t)
+
+	for id, code := range map[string]codes.Code{
+		xid.New().String(): codes.NotFound, seen[0]: codes.OutOfRange,
+	} {
 		stream, err := d.client.Machine.Events(t.Context(), &machine.EventsRequest{TailId: id})
 		must(t, err)
 
-		if _, err := stream.Recv(); status.Code(err) != codes.NotFound {
+		if _, err := stream.Recv(); status.Code(err) != code {
 			t.Errorf("after %s: %v", id, err)
 		}
 	}
