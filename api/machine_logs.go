@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
@@ -49,6 +50,10 @@ func (m *machineService) Logs(request *machine.LogsRequest, stream grpc.ServerSt
 		return status.Error(codes.InvalidArgument, "no service is named whose log is wanted")
 	}
 
+	if !strings.HasPrefix(id, prefix) {
+		return status.Errorf(codes.FailedPrecondition, "there is no log of %q here: extactor keeps those of the services that it runs in containers", id)
+	}
+
 	reader, err := m.server.options.Logs.Open(stream.Context(), id, int(request.GetTailLines()), request.GetFollow())
 	if err != nil {
 		return failure(codes.Internal, err)
@@ -87,7 +92,7 @@ func (m *machineService) LogsContainers(context.Context, *emptypb.Empty) (*machi
 	ids = slices.DeleteFunc(ids, func(id string) bool {
 		known, err := m.server.recorded(id)
 
-		return err != nil || known != id
+		return err != nil || known != id || !strings.HasPrefix(id, prefix)
 	})
 
 	return &machine.LogsContainersResponse{Messages: []*machine.LogsContainer{{Ids: ids}}}, nil

@@ -74,7 +74,7 @@ func TestLogsEndWithTheirReader(t *testing.T) {
 }
 
 func TestLogsRefuses(t *testing.T) {
-	h := start(t, newServices(view("ext-hello", events.StateRunning, 1)), newJournal())
+	h := start(t, newServices(view("ext-hello", events.StateRunning, 1)), newJournal(record(1, "cri", events.StateRunning, "Host service: running")))
 
 	for _, row := range []struct {
 		request *machine.LogsRequest
@@ -89,6 +89,7 @@ func TestLogsRefuses(t *testing.T) {
 			"driver CRI is not known; the containers of services are run by CONTAINERD",
 		},
 		{&machine.LogsRequest{Id: "hello", Driver: 7}, codes.InvalidArgument, "driver 7 is not known; the containers of services are run by CONTAINERD"},
+		{&machine.LogsRequest{Id: "cri"}, codes.FailedPrecondition, `there is no log of "cri" here: extactor keeps those of the services that it runs in containers`},
 		{&machine.LogsRequest{Id: "../../etc/passwd"}, codes.NotFound, `service "../../etc/passwd" is not known; known services: ext-hello`},
 		{&machine.LogsRequest{Id: "hello\x00"}, codes.NotFound, `service "hello\x00" is not known; known services: ext-hello`},
 		{
@@ -108,12 +109,14 @@ func TestLogsRefuses(t *testing.T) {
 
 // What is listed can be asked for; a log that is left of a service which nobody knows any more cannot.
 func TestLogsContainers(t *testing.T) {
-	h := start(t, newServices(view("ext-hello", events.StateWaiting, 1)), newJournal(record(1, "ext-past", events.StateFinished, "ended")))
+	h := start(t, newServices(view("ext-hello", events.StateWaiting, 1)), newJournal(
+		record(1, "ext-past", events.StateFinished, "ended"), record(2, "cri", events.StateRunning, "Host service: running"),
+	))
 
 	got := must[*machine.LogsContainersResponse](t)(h.Machine.LogsContainers(t.Context(), &emptypb.Empty{}))
 	equal(t, "no logs", got, &machine.LogsContainersResponse{Messages: []*machine.LogsContainer{{}}})
 
-	h.logs.ids = []string{"ext-forgotten", "ext-hello", "ext-past", "past"}
+	h.logs.ids = []string{"cri", "ext-forgotten", "ext-hello", "ext-past", "past"}
 	got = must[*machine.LogsContainersResponse](t)(h.Machine.LogsContainers(t.Context(), &emptypb.Empty{}))
 	equal(t, "logs", got, &machine.LogsContainersResponse{Messages: []*machine.LogsContainer{{Ids: []string{"ext-hello", "ext-past"}}}})
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestRecords(t *testing.T) {
@@ -164,6 +166,41 @@ func TestNoLog(t *testing.T) {
 	h.log = "/nonexistent"
 
 	if err := h.Log(t.Context(), true, true, nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Records that were overwritten before they were read are counted.
+func TestLostRecords(t *testing.T) {
+	var ends [2]int
+
+	must(t, unix.Pipe2(ends[:], unix.O_DIRECT|unix.O_CLOEXEC)) // each write is read as one record
+
+	defer unix.Close(ends[0])
+	defer unix.Close(ends[1])
+
+	for _, record := range []string{"6,41,0,-;one\n", "6,42,0,-;two\n", "6,50,0,-;three\n"} {
+		_, err := unix.Write(ends[1], []byte(record))
+		must(t, err)
+	}
+
+	h := New()
+	h.log = fmt.Sprintf("/proc/self/fd/%d", ends[0])
+
+	var lines []string
+
+	must(t, h.Log(t.Context(), false, false, func(line []byte) error {
+		_, text, _ := strings.Cut(string(line), "]: ")
+		lines = append(lines, text)
+
+		return nil
+	}))
+	equal(t, lines, []string{"one\n", "two\n", "7 records were overwritten before they were read\n", "three\n"})
+
+	_, err := unix.Write(ends[1], []byte("nonsense\n"))
+	must(t, err)
+
+	if err := h.Log(t.Context(), false, false, nil); err == nil || !strings.Contains(err.Error(), "cannot understand a record") {
 		t.Errorf("%v", err)
 	}
 }
