@@ -142,3 +142,6 @@ func Describe(view events.View) (Phase, string) {
 
 // ConditionLabel words the key of a condition.
 func ConditionLabel(key string) string { return conditionLabel(key) }
+
+// OfService tells whether the condition of a key is about a service.
+func OfService(key string) bool { return serviceOf(key) != "" }

@@ -208,10 +208,13 @@ func (s *service) cell(name string) *cell {
 }
 
 func (r *Report) set(service *service, index int, name string, value any) {
-	known, number := service.cell(name), r.values.index(value)
+	service.cell(name).turn(index, r.values.index(value))
+}
 
-	if last := len(known.value) - 1; last < 0 || known.value[last] != number {
-		known.change(index, number)
+// turn writes down a value where it is another than the last.
+func (c *cell) turn(index, value int) {
+	if last := len(c.value) - 1; last < 0 || c.value[last] != value {
+		c.change(index, value)
 	}
 }
 

@@ -35,6 +35,7 @@ type document struct {
 	Rows     columns           `json:"rows"`
 	Services []serviceDocument `json:"services"` // by id
 	Own      []cellDocument    `json:"own"`
+	Awaited  []cellDocument    `json:"awaited"` // conditions; the name of the cell is how people call it
 	Graph    graphDocument     `json:"graph"`
 	Logs     Logs              `json:"logs,omitempty"`
 }
@@ -89,7 +90,7 @@ func (r *Report) encode(heading Heading, logs Logs) ([]byte, error) {
 	document := document{
 		Format: format, Version: formatVersion, Heading: heading, Made: microseconds(heading.WallNS),
 		After: microseconds(heading.AfterNS), Before: r.before,
-		Texts: r.texts.values, Rows: r.columns(), Own: cellsOf(r.own), Graph: r.graph(), Logs: logs,
+		Awaited: []cellDocument{}, Texts: r.texts.values, Rows: r.columns(), Own: cellsOf(r.own), Graph: r.graph(), Logs: logs,
 	}
 	document.Heading.Missing = append(append([]string{}, heading.Missing...), r.lost...)
 
@@ -99,6 +100,10 @@ func (r *Report) encode(heading Heading, logs Logs) ([]byte, error) {
 
 	for _, value := range r.values.values {
 		document.Values = append(document.Values, valueOf(value))
+	}
+
+	for _, key := range r.keys {
+		document.Awaited = append(document.Awaited, cellOf(picture.ConditionLabel(key), r.awaited[key]))
 	}
 
 	for _, id := range slices.Sorted(maps.Keys(r.services)) {
@@ -178,19 +183,22 @@ func cellsOf(service *service) []cellDocument {
 	cells := make([]cellDocument, 0, len(service.names))
 
 	for _, name := range service.names {
-		known := service.cells[name]
-		cell := cellDocument{Name: name, Value: known.value}
-		last := 0
-
-		for _, at := range known.at {
-			cell.At = append(cell.At, at-last)
-			last = at
-		}
-
-		cells = append(cells, cell)
+		cells = append(cells, cellOf(name, service.cells[name]))
 	}
 
 	return cells
+}
+
+func cellOf(name string, known *cell) cellDocument {
+	document := cellDocument{Name: name, Value: known.value}
+	last := 0
+
+	for _, at := range known.at {
+		document.At = append(document.At, at-last)
+		last = at
+	}
+
+	return document
 }
 
 // graph places all services and conditions that there ever were, so that nothing moves between two moments.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/history"
+	"github.com/extactor/extactor/picture"
 )
 
 // Heading is what a page says of itself.
@@ -36,9 +37,11 @@ type Report struct {
 	values   dictionary // what cells hold
 	boots    []boot
 	services map[string]*service
-	order    []string // of services as they were met
-	own      *service // the daemon itself
-	lost     []string // what Gap records say
+	order    []string         // of services as they were met
+	awaited  map[string]*cell // conditions that are no services, by key, from the first time on that somebody waited for one
+	keys     []string         // of these, as they were met
+	own      *service         // the daemon itself
+	lost     []string         // what Gap records say
 }
 
 // row is one record, or, before the page begins, one line of EVENTS. Texts are indexes of the dictionary.
@@ -60,7 +63,7 @@ type boot struct {
 
 // New returns a report that begins with a record of this sequence, or with the one that follows where there is none.
 func New(first uint64) *Report {
-	report := &Report{first: first, services: map[string]*service{}, own: newService()}
+	report := &Report{first: first, services: map[string]*service{}, awaited: map[string]*cell{}, own: newService()}
 	report.texts.index("")
 	report.values.index(here{})
 
@@ -92,6 +95,8 @@ func (r *Report) Add(record events.Record) {
 	}
 
 	index := r.append(record)
+	r.await(index, record.Event.GetConditionChanged())
+
 	if gap := record.Event.GetGap(); gap != nil {
 		r.lost = append(r.lost, record.Message)
 	}
@@ -110,6 +115,38 @@ func (r *Report) Add(record events.Record) {
 	}
 
 	r.run = record.RunID
+}
+
+// await follows the conditions, as they are drawn in a plot.
+func (r *Report) await(index int, changed *events.ConditionChanged) {
+	if row := r.rows[index]; r.boots[row.boot].first == index { // a new boot begins without them
+		for _, known := range r.awaited {
+			known.turn(index, r.values.index(""))
+		}
+	}
+
+	key := changed.GetKey()
+	if changed == nil || picture.OfService(key) {
+		return
+	}
+
+	known := r.awaited[key]
+
+	switch {
+	case known == nil && changed.GetMet():
+		return // nobody waited for it
+	case known == nil:
+		known = &cell{}
+		r.awaited[key] = known
+		r.keys = append(r.keys, key)
+	}
+
+	phase := picture.PhaseUnmet
+	if changed.GetMet() {
+		phase = picture.PhaseMet
+	}
+
+	known.turn(index, r.values.index(string(phase)))
 }
 
 // Rows is how many records the page has, without the lines from before it begins.

@@ -60,6 +60,16 @@ class Service {
   get(name, row) { return this.cell(name).get(row); }
 }
 
+// Condition is what services wait for and what is none: it only has a lane.
+class Condition {
+  constructor(document, values) {
+    this.label = document.name;
+    this.bar = new Cell(document, values);
+  }
+
+  cell(name) { return name === 'bar' ? this.bar : noCell; }
+}
+
 class Journal {
   constructor(document) {
     if (document.format !== 'extactor-report' || document.version !== 1) throw new Error('unknown format of the embedded journal');
@@ -76,6 +86,7 @@ class Journal {
     this.services = document.services.map((service) => new Service(service, document.values));
     this.byID = new Map(this.services.map((service) => [service.id, service]));
     this.own = new Service({ id: '', cells: document.own }, document.values);
+    this.awaited = document.awaited.map((cell) => new Condition(cell, document.values));
     this.times(rows.clock);
     this.owners(rows);
   }

@@ -57,7 +57,7 @@ function wallText(wall) { return `${weekdays[new Date(wall / 1e3).getUTCDay()]} 
 
 function plural(number, what) { return number === 1 ? `1 ${what}` : `${number.toLocaleString('en')} ${what}s`; }
 
-function phaseText(phase) { return { Retrying: 'Waiting to retry', Unhealthy: 'Running, not healthy' }[phase] || phase; }
+function phaseText(phase) { return { Retrying: 'Waiting to retry', Unhealthy: 'Running, not healthy', Unmet: 'Condition unmet', Met: 'Condition met' }[phase] || phase; }
 
 function phaseClass(phase) {
   const known = ['Initialized', 'Waiting', 'Preparing', 'Running', 'Stopping', 'Finished', 'Failed', 'Skipped', 'Retrying', 'Unhealthy', 'Unmet', 'Met', 'Unknown'];

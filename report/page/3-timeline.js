@@ -25,18 +25,19 @@ class Timeline {
     const begun = (service) => {
       const cell = service.cell('bar');
       for (let i = 0; i < cell.at.length; i++) {
-        if (['Preparing', 'Running', 'Unhealthy'].includes(cell.values[cell.value[i]])) return cell.at[i];
+        if (['Preparing', 'Running', 'Unhealthy', 'Met'].includes(cell.values[cell.value[i]])) return cell.at[i];
       }
       return Infinity;
     };
-    this.ordered = journal.services.map((service) => [begun(service), service])
-      .sort(([a, first], [b, second]) => (a === b ? (first.id < second.id ? -1 : 1) : a - b)).map(([, service]) => service);
+    const name = ({ id, label }) => id || label;
+    this.ordered = [...journal.awaited, ...journal.services].map((lane) => [begun(lane), lane])
+      .sort(([a, first], [b, second]) => (a === b ? (name(first) < name(second) ? -1 : 1) : a - b)).map(([, lane]) => lane);
   }
 
   filtered() {
     const { ordered, state } = this;
     if (this.kept === undefined || this.keptFor !== state.filter) {
-      this.kept = ordered.filter((service) => state.wants(service.id));
+      this.kept = ordered.filter(({ id, label }) => state.wants(id || label));
       this.keptFor = state.filter;
     }
     return this.kept;
@@ -122,11 +123,11 @@ class Timeline {
     pen.clip();
     for (let i = first; i < last; i++) {
       const y = axisHeight + i * laneRoom - from;
-      const chosen = lanes[i].id === this.state.id;
+      const chosen = lanes[i].id !== undefined && lanes[i].id === this.state.id;
       if (chosen) { pen.fillStyle = this.colour('panel'); pen.fillRect(0, y, box.clientWidth, laneRoom); }
-      pen.fillStyle = this.colour(chosen ? 'accent' : 'ink');
+      pen.fillStyle = this.colour(chosen ? 'accent' : lanes[i].id ? 'ink' : 'muted');
       pen.font = pen.font.replace(/^(bold )?/, chosen ? 'bold ' : '');
-      pen.fillText(fitText(pen, clean(lanes[i].id), narrow ? this.width : this.left - 16), narrow ? this.left : 8, y + 13);
+      pen.fillText(fitText(pen, clean(lanes[i].id || lanes[i].label), narrow ? this.width : this.left - 16), narrow ? this.left : 8, y + 13);
       this.drawLane(pen, lanes[i], narrow ? y + laneHeight : y);
     }
     pen.restore();
@@ -157,7 +158,7 @@ class Timeline {
       }
       begin = longest = -1;
     }
-    this.drawEnds(pen, service, y + laneHeight / 2);
+    if (service.id) this.drawEnds(pen, service, y + laneHeight / 2);
   }
 
   // drawEnds marks where tasks ended with a failure.
@@ -259,7 +260,7 @@ class Timeline {
     box.addEventListener('pointerdown', (event) => {
       const { x, service } = place(event);
       if (event.button !== 0 || x > box.clientWidth) return;
-      if (service) state.choose(service.id);
+      if (service && service.id) state.choose(service.id);
       if (x < this.left) return;
       box.setPointerCapture(event.pointerId);
       state.go(this.timeAt(x));

@@ -146,7 +146,7 @@ class State {
   }
 }
 
-const legend = ['Waiting', 'Retrying', 'Preparing', 'Unhealthy', 'Running', 'Stopping', 'Finished', 'Failed', 'Skipped'];
+const legend = ['Waiting', 'Retrying', 'Preparing', 'Unhealthy', 'Running', 'Stopping', 'Finished', 'Failed', 'Skipped', 'Unmet', 'Met'];
 
 function furnish(journal, state) {
   const { heading } = journal.document;
@@ -166,7 +166,7 @@ function furnish(journal, state) {
     box.querySelector('summary').textContent = `Not everything is here: ${plural(heading.missing.length, 'thing')} to know`;
     box.querySelector('ul').append(...heading.missing.map((text) => make('li', '', clean(text))));
   }
-  const used = new Set(journal.services.flatMap((service) => { const cell = service.cell('bar'); return Array.from(cell.value, (value) => cell.values[value]); }));
+  const used = new Set([...journal.services, ...journal.awaited].flatMap((service) => { const cell = service.cell('bar'); return Array.from(cell.value, (value) => cell.values[value]); }));
   for (const phase of legend.filter((phase) => used.has(phase))) {
     const item = make('li', '', phaseText(phase));
     item.prepend(make('span', 'mark ' + phaseClass(phase)));
