@@ -55,19 +55,16 @@ func ListenNetwork(address string) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen on %q: it is not ADDRESS:PORT, :PORT or [IPV6]:PORT", address)
 	}
 
-	// An address that is not there yet, early in boot, is listened on all the same.
+	// An address that is not there yet, early in boot, is listened on all the same. Where the kernel does not know how, an
+	// address that is there will do.
 	config := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
-		var failed error
-
-		err := raw.Control(func(fd uintptr) {
+		return raw.Control(func(fd uintptr) {
 			if strings.HasSuffix(network, "6") {
-				failed = unix.SetsockoptInt(int(fd), unix.SOL_IPV6, unix.IPV6_FREEBIND, 1)
+				_ = unix.SetsockoptInt(int(fd), unix.SOL_IPV6, unix.IPV6_FREEBIND, 1)
 			} else {
-				failed = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1)
+				_ = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1)
 			}
 		})
-
-		return errors.Join(err, failed)
 	}}
 
 	listener, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(host, port))
