@@ -13,6 +13,9 @@ import (
 // runtimeID is the built-in service that is the link to containerd.
 const runtimeID = "containerd"
 
+// journalID is the built-in service that is the journal.
+const journalID = "journal"
+
 // explain tells why a service is not up, down to what has to be done or to happen: the root causes, each once.
 func explain(of events.View, all []events.View, rejected []*events.SpecRejected, nowBootNS int64) (*apiv1.Reason, []string) {
 	explainer := &explainer{views: make(map[string]events.View, len(all)), rejected: rejected, now: nowBootNS, seen: map[string]bool{}}
@@ -86,6 +89,9 @@ func (e *explainer) service(reason *apiv1.Reason, view events.View) {
 	case view.ID == runtimeID:
 		e.blame(reason, "containerd is down: "+orElse(oneLine(view.Problem), "it has not answered yet"),
 			"see its log in the run directory, and extactor events containerd")
+	case view.ID == journalID:
+		e.blame(reason, "events cannot be recorded: "+orElse(oneLine(view.Health.LastMessage), "nothing is known of the journal yet"),
+			"see: extactor journal info; services go on meanwhile")
 	case hostService(view):
 		e.blame(reason, fmt.Sprintf("service %q of the host is down: %s", view.ID, orElse(oneLine(view.Health.LastMessage), "it has not been seen yet")),
 			"start it, or say in extactor.yaml how to tell that it is up")

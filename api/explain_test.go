@@ -87,6 +87,9 @@ func TestExplainNamesTheRootCause(t *testing.T) {
 		"host": {[]events.View{waiting("ext-a", "service:cri"), with(view("cri", events.StateWaiting, 1), func(v *events.View) {
 			v.Health = events.Health{LastMessage: "/run/crio.sock refuses"}
 		})}, []string{`service "cri" of the host is down: /run/crio.sock refuses; start it, or say in extactor.yaml how to tell that it is up`}},
+		"journal": {[]events.View{with(view("journal", events.StateRunning, 1), func(v *events.View) {
+			v.Health = events.Health{LastMessage: "the disk is full"}
+		})}, []string{"events cannot be recorded: the disk is full; see: extactor journal info; services go on meanwhile"}},
 		"containerd": {[]events.View{waiting("ext-a", "service:containerd"), with(view("containerd", events.StateWaiting, 1), func(v *events.View) {
 			v.Problem = "no socket"
 		})}, []string{"containerd is down: no socket; see its log in the run directory, and extactor events containerd"}},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,6 +81,17 @@ func (a *app) readJournal(ctx context.Context, file string, work func(*journal.R
 	defer func() { err = errors.Join(err, reader.Close()) }()
 
 	return work(reader.Reader, status)
+}
+
+// warnOfMissing says on stderr what is not in a copy: of a file, or of the daemon's journal where none is named.
+func (a *app) warnOfMissing(file string, reader *journal.Reader, status *apiv1.JournalStatusResponse) {
+	for _, problem := range reader.Problems() {
+		fmt.Fprintf(a.stderr, "extactor: journal %s: %s\n", cmp.Or(file, status.GetPath()), problem)
+	}
+
+	if buffered := status.GetBuffered(); buffered > 0 {
+		fmt.Fprintf(a.stderr, "extactor: %d records that could not be written yet are not among them: %s\n", buffered, status.GetProblem())
+	}
 }
 
 func (a *app) journalInfoCommand() *cobra.Command {
@@ -177,7 +189,7 @@ func (a *app) journalExportCommand() *cobra.Command {
 		Short: "Write the journal as JSON lines, to a new file or to stdout",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			return a.readJournal(command.Context(), *file, func(reader *journal.Reader, _ *apiv1.JournalStatusResponse) (err error) {
+			return a.readJournal(command.Context(), *file, func(reader *journal.Reader, status *apiv1.JournalStatusResponse) (err error) {
 				to := io.Writer(a.stdout)
 
 				if len(args) == 1 && args[0] != "-" {
@@ -200,9 +212,7 @@ func (a *app) journalExportCommand() *cobra.Command {
 					return fmt.Errorf("cannot export: %w", err)
 				}
 
-				for _, problem := range reader.Problems() {
-					fmt.Fprintf(a.stderr, "extactor: %s\n", problem)
-				}
+				a.warnOfMissing(*file, reader, status)
 
 				left := ""
 				if damaged > 0 {
@@ -331,9 +341,7 @@ func (a *app) journalBackupCommand() *cobra.Command {
 func (a *app) backupJournal(ctx context.Context, file, path string, force bool) (newest, buffered uint64, err error) {
 	if file != "" {
 		err = a.readJournal(ctx, file, func(reader *journal.Reader, _ *apiv1.JournalStatusResponse) error {
-			for _, problem := range reader.Problems() {
-				fmt.Fprintf(a.stderr, "extactor: journal %s: %s\n", file, problem)
-			}
+			a.warnOfMissing(file, reader, nil)
 
 			newest, err = reader.Backup(ctx, path, force)
 

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/extactor/extactor/api"
+	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
 )
@@ -183,6 +185,30 @@ func TestPartsOfAJournal(t *testing.T) {
 		stdout, stderr, code := called(t, strings.Fields(test.args)...)
 		if code != test.code || !strings.Contains(stdout+stderr, test.output) {
 			t.Errorf("%s: exit %d, want %d and %q in\n%s%s", test.args, code, test.code, test.output, stdout, stderr)
+		}
+	}
+}
+
+// fullDisk keeps a journal whose last records are in memory only.
+type fullDisk struct {
+	api.Keeper
+	path string
+}
+
+func (f fullDisk) Status() *apiv1.JournalStatusResponse {
+	return &apiv1.JournalStatusResponse{Path: f.path, Problem: "the disk is full", Buffered: 3, Since: &apiv1.Moment{WallNs: 1}}
+}
+
+// What the daemon could not write yet is in no copy of its journal, which whoever works on one is told.
+func TestRecordsInMemoryAreMissed(t *testing.T) {
+	house := furnished()
+	house.keeper = fullDisk{path: filepath.Join(recordedFile(t), "journal.db")}
+	socket := house.open(t)
+
+	for _, args := range []string{"replay --check", "journal export", "journal info", "journal verify"} {
+		stdout, stderr, _ := called(t, append(strings.Fields(args), "--socket", socket)...)
+		if text := stdout + stderr; !strings.Contains(text, "the disk is full") || !strings.Contains(text, "3 records") {
+			t.Errorf("%s:\n%s", args, text)
 		}
 	}
 }

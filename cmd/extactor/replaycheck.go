@@ -11,9 +11,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/extactor/extactor/api"
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/service"
 )
 
@@ -46,59 +46,25 @@ func (a *app) checks(command *cobra.Command) *cobra.Command {
 			return usageError{errors.New("--check is about all services; it takes no ID")}
 		}
 
-		path := command.Flag("journal").Value.String()
-		if path == "" {
-			var err error
-			if path, err = a.stateDir(command.Context()); err != nil {
-				return err
-			}
-		}
-
-		return a.checkJournal(command.Context(), path, output)
+		return a.checkJournal(command.Context(), command.Flag("journal").Value.String(), output)
 	}
 
 	return command
 }
 
-// stateDir asks the daemon where its journal is.
-func (a *app) stateDir(ctx context.Context) (dir string, err error) {
-	if err := a.onNode(); err != nil {
-		return "", err
-	}
-
-	err = a.ask(func(client *api.Client) error {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-
-		info, err := client.Extactor.Info(ctx, &apiv1.InfoRequest{})
-		dir = info.GetPlaces().GetState()
-
-		return err
-	})
-
-	return dir, err
-}
-
-// checkJournal takes every recorded decision of a journal again: a file, or a state directory. It fails with errSilent, and
-// says so, where today's machine decides otherwise than what is recorded.
-func (a *app) checkJournal(ctx context.Context, path, output string) (err error) {
-	reader, err := openCopy(path)
-	if err != nil {
-		return err
-	}
-
-	defer func() { err = errors.Join(err, reader.Close()) }()
-
-	for _, problem := range reader.Problems() {
-		fmt.Fprintf(a.stderr, "extactor: journal %s: %s\n", path, problem)
-	}
-
+// checkJournal takes every recorded decision of a journal again: a file, a state directory, or the daemon's where none is
+// said. It fails with errSilent, and says so, where today's machine decides otherwise than what is recorded.
+func (a *app) checkJournal(ctx context.Context, file, output string) error {
 	var checker service.Checker
 
-	err = reader.Each(ctx, 0, math.MaxInt64, func(record events.Record) bool {
-		checker.Add(record)
+	err := a.readJournal(ctx, file, func(reader *journal.Reader, status *apiv1.JournalStatusResponse) error {
+		a.warnOfMissing(file, reader, status)
 
-		return true
+		return reader.Each(ctx, 0, math.MaxInt64, func(record events.Record) bool {
+			checker.Add(record)
+
+			return true
+		})
 	})
 	if err != nil {
 		return err
