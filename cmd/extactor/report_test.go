@@ -9,6 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
+	"github.com/extactor/extactor/journal"
 )
 
 // embedded is what the tests look at of a page.
@@ -143,5 +148,29 @@ func damage(t *testing.T, dir string) {
 
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A page says what the daemon's journal lost, and what it could not write.
+func TestMissing(t *testing.T) {
+	reader, err := journal.OpenReadOnly(recordedFile(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+
+	got, err := missing(t.Context(), reader, &apiv1.JournalStatusResponse{
+		Losses: []string{"records 2 to 3: damaged"}, Problem: "no space left on device", Buffered: 4,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	want := []string{
+		"records 2 to 3: damaged",
+		"the journal cannot be written: no space left on device; the newest 4 records are in the daemon's memory only and not here",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -215,6 +215,14 @@ function listen(journal, state) {
     if (typing) target.blur();
     work();
   });
+  // What is drawn cannot be laid out anew on paper, so it is drawn as wide as paper is.
+  const paper = (width) => () => {
+    document.body.style.width = width;
+    state.timeline.stale = true;
+    state.draw();
+  };
+  window.addEventListener('beforeprint', paper('720px'));
+  window.addEventListener('afterprint', paper(''));
   window.addEventListener('hashchange', () => state.arrive());
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     delete document.documentElement.dataset.theme;
