@@ -136,6 +136,10 @@ func TestApplyConfigurationRefuses(t *testing.T) {
 		{garbage(1<<20 + 1), auto, "configuration: the file is larger than 1048576 bytes, which is the most that is allowed"},
 	} {
 		for _, dry := range []bool{false, true} {
+			if dry && len(row.data) > 1<<16 {
+				continue // it takes long, and what reads it is the same
+			}
+
 			_, err := h.Machine.ApplyConfiguration(t.Context(), &machine.ApplyConfigurationRequest{Data: []byte(row.data), Mode: row.mode, DryRun: dry})
 			if row.message != "" {
 				wantStatus(t, err, codes.InvalidArgument, row.message)
