@@ -1,15 +1,19 @@
 package api
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/credentials"
 )
 
@@ -201,5 +205,91 @@ func TestListenNetworkRefuses(t *testing.T) {
 		}
 
 		listener.Close()
+	}
+}
+
+// Calls are counted whatever becomes of them.
+func TestCallsAreLimited(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		set  func(*limits)
+		says string
+	}{
+		{"all", func(l *limits) { l.calls = 3 }, "3 calls are open over the network"},
+		{"of one address", func(l *limits) { l.callsOfOne = 3 }, "3 calls are open from 127.0.0.1"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			limits := networkLimits
+			row.set(&limits)
+			r := remoteOfOneService(t, limits)
+			client := r.dial(t, credentials.Reader)
+
+			for range 10 {
+				answers(t, client)
+			}
+
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+
+			for range 3 {
+				watch, err := r.dial(t, credentials.Reader).Extactor.WatchStatus(ctx, &apiv1.StatusRequest{})
+				if err == nil {
+					_, err = watch.Recv()
+				}
+
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			_, err := client.Machine.ServiceList(t.Context(), &emptypb.Empty{})
+			wantRefusal(t, err, codes.ResourceExhausted, row.says)
+
+			leave()
+
+			for late := time.After(patience); err != nil; {
+				select {
+				case <-late:
+					t.Fatalf("the calls have ended, and are still counted: %v", err)
+				default:
+					_, err = client.Machine.ServiceList(t.Context(), &emptypb.Empty{})
+				}
+			}
+		})
+	}
+}
+
+// Whoever comes and goes, in whatever order, nobody is counted any more in the end.
+func TestGateForgetsWhoHasLeft(t *testing.T) {
+	limits := networkLimits
+	limits.handshakes, limits.perAddress, limits.connections = 5, 20, 10
+	gate := newGate(limits, newReports(func(error) {}))
+
+	var all sync.WaitGroup
+
+	for number := range 200 {
+		all.Go(func() {
+			inside, outside := net.Pipe()
+			defer outside.Close()
+
+			guest := gate.admit(inside)
+			if guest == nil {
+				return
+			}
+
+			if number%3 != 0 {
+				guest.shown()
+			}
+
+			for range 1 + number%2 {
+				guest.Close()
+			}
+		})
+	}
+
+	all.Wait()
+
+	if gate.known != 0 || gate.strangers.Len() != 0 || len(gate.perPlace) != 0 {
+		t.Errorf("%d clients, %d strangers, %v", gate.known, gate.strangers.Len(), gate.perPlace)
 	}
 }

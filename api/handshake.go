@@ -79,7 +79,12 @@ func (c *tlsCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 			}
 		}
 
+		if current.ClientCAs == nil {
+			return nil, errors.New("it is not said whose clients are let in")
+		}
+
 		used = current.Clone()
+		used.ClientAuth = tls.RequireAndVerifyClientCert
 		used.GetConfigForClient = nil
 		used.MinVersion = tls.VersionTLS13
 		used.NextProtos = []string{"h2"}
