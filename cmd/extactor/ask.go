@@ -55,6 +55,11 @@ func eachNode[T any](a *app, ask func(node *app, client *api.Client) (T, error),
 		return err
 	}
 
+	return eachOf(a, targets, ask, show)
+}
+
+// eachOf is eachNode for these daemons.
+func eachOf[T any](a *app, targets []target, ask func(node *app, client *api.Client) (T, error), show func(node *app, answer T) error) error {
 	type result struct {
 		at     int
 		node   *app
