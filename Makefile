@@ -82,7 +82,7 @@ demo: deps build ## show a service waiting, running, being stopped and started (
 .PHONY: test
 test: deps-test check race machine ## test everything; integration tests as root only
 	@if [ "$$(id -u)" = 0 ]; then \
-	  $(MAKE) --no-print-directory integration; \
+	  $(MAKE) --no-print-directory integration compat; \
 	elif [ "$${CI:-}" = true ]; then \
 	  echo "FAILED: the integration tests need root, and with CI=true nothing may be skipped" >&2; exit 1; \
 	else \
@@ -115,6 +115,10 @@ sim: ## play SEEDS seeds in virtual time from FROM on, or one with SEED and its 
 .PHONY: integration
 integration: deps-test build ## run the tests on real containers (as root)
 	EXTACTOR_BIN=$(CURDIR)/bin go test -p 1 -count=1 -timeout 8m ./tests/integration/...
+
+.PHONY: compat
+compat: deps-test build ## drive a daemon over mutual TLS with Talos's own client library (as root)
+	cd tests/compat && go vet ./... && EXTACTOR_BIN=$(CURDIR)/bin go test -count=1 -timeout 5m ./...
 
 .PHONY: faults
 faults: deps-test build ## kill daemon, containerd, logd and shims FAULTS times at random, by SEED, and count losses (as root)
