@@ -180,15 +180,21 @@ func action(state string) machine.ServiceStateEvent_Action {
 	}
 }
 
-// eventID makes an xid of a record: its second, as in every xid, then its sequence where others have machine, process
-// and counter. The same record has the same id for ever, and a client that was cut off can go on after it.
+// eventID makes an xid of a record: its second, as in every xid, then its sequence and the fraction of the second where
+// others have machine, process and counter. The same record has the same id for ever, and a client that was cut off can go
+// on after it. The whole time is in it so that a record which was lost, with a disk that was full, is not taken for another
+// that has its sequence now.
 func eventID(record events.Record) xid.ID {
 	var id xid.ID
 
+	fraction := record.WallNS % int64(time.Second) << fractionBits / int64(time.Second)
+
 	binary.BigEndian.PutUint32(id[:4], uint32(record.WallNS/int64(time.Second)))
-	binary.BigEndian.PutUint64(id[4:], record.Seq)
+	binary.BigEndian.PutUint64(id[4:], record.Seq<<fractionBits|uint64(fraction)) // no journal has 2^48 records
 
 	return id
 }
 
-func sequence(id xid.ID) uint64 { return binary.BigEndian.Uint64(id[4:]) }
+const fractionBits = 16
+
+func sequence(id xid.ID) uint64 { return binary.BigEndian.Uint64(id[4:]) >> fractionBits }

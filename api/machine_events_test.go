@@ -94,7 +94,7 @@ func TestTalosEventsRefuse(t *testing.T) {
 	const advice = "; ask for all that there are (tail_events -1), or for those of some time (tail_seconds)"
 
 	foreign, elsewhere := xid.New(), record(50, "ext-a", events.StateRunning, "of another node")
-	elsewhere.WallNS += second
+	elsewhere.WallNS += second / 1000
 
 	id := func(record events.Record) string { return eventID(record).String() }
 
@@ -188,12 +188,23 @@ func TestActionsAreNamedLikeStates(t *testing.T) {
 }
 
 func TestEventIDs(t *testing.T) {
-	id := eventID(record(1<<40, "a", events.StateRunning, "x"))
-	if sequence(id) != 1<<40 {
-		t.Errorf("sequence %d", sequence(id))
+	first := record(1<<40, "a", events.StateRunning, "x")
+	first.WallNS = testNow.GetWallNs() + second*3/4
+
+	id := eventID(first)
+	if sequence(id) != 1<<40 || id.Time().Unix() != first.WallNS/second {
+		t.Errorf("sequence %d, time %v", sequence(id), id.Time())
 	}
 
-	if late := eventID(record(1<<40+1, "a", events.StateRunning, "x")); late.Compare(id) <= 0 {
-		t.Error("ids do not sort as records do")
+	next, later := first, first
+	next.Seq++
+	later.WallNS += second / 1000
+
+	if eventID(next).Compare(id) <= 0 || eventID(later).Compare(id) <= 0 || eventID(next).Compare(eventID(later)) <= 0 {
+		t.Error("ids of a second do not sort as records do")
+	}
+
+	if sequence(eventID(later)) != first.Seq {
+		t.Error("the sequence depends on the time")
 	}
 }
