@@ -155,6 +155,13 @@ func (r *Report) Rows() int { return len(r.rows) - r.before }
 // Services is how many services the page has.
 func (r *Report) Services() int { return len(r.order) }
 
+// End is the last record, without its content.
+func (r *Report) End() events.Record {
+	past := r.fold.Last()
+
+	return events.Record{Seq: past.Seq, BootID: past.BootID, RunID: past.RunID, WallNS: past.At.WallNS, BootNS: past.At.BootNS}
+}
+
 // begin puts the lines that services still show from before the page in front.
 func (r *Report) begin() {
 	r.begun = true

@@ -5,15 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc/status"
 
 	"github.com/extactor/extactor/api"
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -104,18 +103,25 @@ func (a *app) makeReport(ctx context.Context, reader *journal.Reader, kept *apiv
 		return nil, nil, err
 	}
 
-	if made.Rows() == 0 {
-		return nil, nil, errors.New("cannot make a report: nothing was recorded in this time")
-	}
-
-	heading := report.Heading{Version: version, WallNS: time.Now().UnixNano(), AfterNS: scope.after, Source: "a copy of " + *flags.file}
+	heading := report.Heading{Version: version, WallNS: time.Now().UnixNano(), Source: "a copy of " + *flags.file}
 	if kept != nil {
 		heading.Node, heading.Source = a.node, "the running daemon"
 	}
 
-	heading.Missing, err = missing(ctx, reader, kept)
-	if err != nil {
+	if heading.Missing, err = missing(ctx, reader, kept); err != nil {
 		return nil, nil, err
+	}
+
+	if kept.GetBuffered() > 0 {
+		heading.Missing = append(heading.Missing, a.addBuffered(ctx, reader, made, scope, kept))
+	}
+
+	if made.Rows() == 0 {
+		return nil, nil, errors.New("cannot make a report: nothing was recorded in this time")
+	}
+
+	if end := made.End(); scope.open && end.BootID == a.clock().bootID {
+		heading.AfterNS = max(a.clock().bootNS-end.BootNS, 0)
 	}
 
 	logs, failed, err := a.lastLogs(ctx, flags.logs)
@@ -128,6 +134,45 @@ func (a *app) makeReport(ctx context.Context, reader *journal.Reader, kept *apiv
 	page, err := made.Page(heading, logs)
 
 	return page, made, err
+}
+
+// addBuffered adds what the daemon has in memory only, and tells what of that is not in the page.
+func (a *app) addBuffered(ctx context.Context, reader *journal.Reader, made *report.Report, scope scope, kept *apiv1.JournalStatusResponse) string {
+	text := fmt.Sprintf("the journal cannot be written: %s; ", kept.GetProblem())
+	if !scope.open {
+		return text + fmt.Sprintf("%d records are in the daemon's memory only and not here", kept.GetBuffered())
+	}
+
+	seq, _, _ := reader.End()
+	run := made.End().RunID
+
+	err := a.ask(func(client *api.Client) error {
+		stream, err := client.Extactor.Events(ctx, &apiv1.EventsRequest{Facts: true, Since: seq})
+		if err != nil {
+			return err
+		}
+
+		return receive(stream.Recv, func(record *apiv1.EventRecord) error {
+			converted, err := recordOf(record)
+			if err != nil {
+				return err
+			}
+
+			if converted.RunID = run; converted.Event.GetDaemonStarted() != nil || run == "" {
+				run = "the one that runs"
+				converted.RunID = run
+			}
+
+			made.Add(converted)
+
+			return nil
+		})
+	})
+	if err != nil {
+		return text + fmt.Sprintf("%d records are in the daemon's memory only, and it does not tell them: %v", kept.GetBuffered(), err)
+	}
+
+	return text + "what follows record " + strconv.FormatUint(seq, 10) + " is from the daemon's memory, without the commands that led to it"
 }
 
 // lastLogs asks the daemon for the last lines that each service printed, and tells which logs could not be read.
@@ -167,112 +212,4 @@ func (a *app) lastLogs(ctx context.Context, lines int32) (logs report.Logs, fail
 	})
 
 	return logs, failed, err
-}
-
-// scope is which records a report is about.
-type scope struct {
-	first, last uint64 // sequences
-	after       int64  // nanoseconds from the last record to the end
-}
-
-// scope finds the records that the flags mean. A report begins with how everything was then, so the record before counts.
-func (a *app) scope(ctx context.Context, reader *journal.Reader, live bool, flags *reportFlags) (scope, error) {
-	summary, err := reader.Summary(ctx)
-	if err != nil {
-		return scope{}, err
-	}
-
-	seq, at, bootID := reader.End()
-	if seq == 0 {
-		return scope{}, errors.New("cannot make a report: the journal has no records")
-	}
-
-	now := clock{wallNS: at.WallNS, bootNS: at.BootNS, bootID: bootID}
-	if live {
-		now = a.clock()
-	}
-
-	found := scope{first: max(summary.Floor, 1), last: math.MaxInt64}
-	locate := func(flag, text string) (uint64, error) {
-		point, err := pointOf(flag, text)
-		if err != nil {
-			return 0, err
-		}
-
-		seq, err := api.Locate(ctx, reader, point, func() *apiv1.Moment {
-			return &apiv1.Moment{WallNs: now.wallNS, BootNs: now.bootNS, BootId: now.bootID}
-		})
-
-		return seq, plainly(err)
-	}
-
-	if flags.boot != "" {
-		boot, err := api.FindBoot(ctx, reader, flags.boot)
-		if err != nil {
-			return scope{}, plainly(err)
-		}
-
-		found.first, found.last = max(found.first, boot.First), boot.Last
-	}
-
-	if flags.since != "" {
-		first, err := locate("--since", flags.since)
-		if err != nil {
-			return scope{}, err
-		}
-
-		found.first = max(found.first, first)
-	}
-
-	if flags.until != "" {
-		last, err := locate("--until", flags.until)
-		if err != nil {
-			return scope{}, err
-		}
-
-		found.last = min(found.last, last)
-	}
-
-	if live && found.last >= seq && now.bootID == bootID {
-		found.after = max(now.bootNS-at.BootNS, 0)
-	}
-
-	return found, nil
-}
-
-// plainly is an error of the API without its code, where no call was made.
-func plainly(err error) error {
-	if err == nil {
-		return nil
-	}
-
-	return errors.New(status.Convert(err).Message())
-}
-
-// missing tells what is not in a journal that was, or may have been, recorded.
-func missing(ctx context.Context, reader *journal.Reader, kept *apiv1.JournalStatusResponse) ([]string, error) {
-	summary, err := reader.Summary(ctx)
-	if err != nil {
-		return nil, err
-	}
-
-	texts := append([]string{}, reader.Problems()...)
-
-	if summary.Floor > 1 {
-		texts = append(texts, fmt.Sprintf("records before %d were deleted because they were old; the page begins with how services were then", summary.Floor))
-	}
-
-	switch damaged := reader.Damaged(); {
-	case len(damaged) == 1:
-		texts = append(texts, fmt.Sprintf("record %d is damaged and left out", damaged[0]))
-	case len(damaged) > 1:
-		texts = append(texts, fmt.Sprintf("%d damaged records are left out, the first is %d", len(damaged), damaged[0]))
-	}
-
-	texts = append(texts, kept.GetLosses()...)
-	if kept.GetProblem() != "" {
-		texts = append(texts, fmt.Sprintf("the journal cannot be written: %s; the newest %d records are in the daemon's memory only and not here", kept.GetProblem(), kept.GetBuffered()))
-	}
-
-	return texts, nil
 }

@@ -24,7 +24,6 @@ type machine struct {
 	boot     int64
 	bootID   string
 	runID    string
-	life     int // tells what is due for a boot that is over
 }
 
 // simulated is one service of the machine.

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -77,5 +76,5 @@ func BenchmarkReport(b *testing.B) {
 	b.ReportMetric(float64(size)/1e6, "MB")
 	b.ReportMetric(made.Seconds()*1000, "ms-made")
 	b.ReportMetric(0, "ns/op")
-	b.Log(fmt.Sprintf("%d records", len(records)))
+	b.Logf("%d records", len(records))
 }

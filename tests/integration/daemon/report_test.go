@@ -3,7 +3,10 @@ package daemon_test
 import (
 	"compress/gzip"
 	"encoding/base64"
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,6 +51,37 @@ func TestReportHoldsNoSecret(t *testing.T) {
 
 	h.end(unix.SIGTERM)
 	check(h.cli("report", "-o", "-", "--journal", h.state).done(t))
+}
+
+// While the disk is full, a report has what the daemon keeps in memory, and says so.
+func TestReportOfAFullDisk(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	must(t, os.MkdirAll(h.state, 0o700))
+	must(t, unix.Mount("tmpfs", h.state, "tmpfs", 0, "mode=0700,size=3m"))
+	t.Cleanup(func() { must(t, unix.Unmount(h.state, unix.MNT_DETACH)) })
+
+	h.service("web", "restart: always", "serve")
+	d := h.start()
+	first := d.started(t, 0, "ext-web")
+
+	if err := os.WriteFile(filepath.Join(h.state, "fill"), make([]byte, 4<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+
+	h.cli("service", "web", "restart").done(t)
+	second := d.started(t, first.GetSeq(), "ext-web")
+	d.event(t, 0, "journal", `Keeping events in memory.*`)
+
+	held := unpacked(t, h.cli("report", "-o", "-").done(t))
+	for _, want := range []string{first.GetMessage(), second.GetMessage(), "from the daemon's memory"} {
+		if !strings.Contains(held, want) {
+			t.Errorf("the page does not have %q: %s", want, held)
+		}
+	}
+
+	must(t, os.Remove(filepath.Join(h.state, "fill")))
 }
 
 // unpacked is what is embedded in a page.
