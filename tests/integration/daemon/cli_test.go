@@ -23,11 +23,17 @@ func TestNoDaemon(t *testing.T) {
 	want := fmt.Sprintf("extactor: no extactor daemon answers at %s; start one with: extactor daemon\n", h.socket())
 
 	for _, words := range [][]string{
-		{"status"}, {"status", "x"}, {"status", "--watch"}, {"service"}, {"service", "x", "stop"}, {"logs", "x"}, {"events"},
+		{"status"}, {"status", "x"}, {"status", "--watch"}, {"service"}, {"service", "x", "stop"}, {"logs", "x"},
 	} {
 		if asked := h.cli(words...); asked.code != 1 || asked.stderr != want || asked.stdout != "" {
 			t.Errorf("%v: %+v", words, asked)
 		}
+	}
+
+	// Of what can be read from a file that is said too.
+	past := strings.TrimSuffix(want, "\n") + "; for a journal without a daemon: --journal /var/lib/extactor\n"
+	if asked := h.cli("events"); asked.code != 1 || asked.stderr != past || asked.stdout != "" {
+		t.Errorf("events: %+v", asked)
 	}
 
 	// What needs no daemon works.
