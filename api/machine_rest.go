@@ -7,11 +7,17 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	apiv1 "github.com/extactor/extactor/api/v1"
 )
 
 // absent says of a method of Talos, or of one of its other services, that there is no such thing here.
 func absent(method string) error {
 	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
+
+	if service == apiv1.Extactor_ServiceDesc.ServiceName { // the client is of another version
+		return status.Errorf(codes.Unimplemented, "%s has no %s", service, excerpt(name))
+	}
 
 	return status.Errorf(codes.Unimplemented, "extactor has no %s (of %s): it runs extension services, and is not Talos",
 		excerpt(name), excerpt(service))

@@ -123,4 +123,7 @@ func TestTheRestOfTalosIsUnimplemented(t *testing.T) {
 		err := stream.RecvMsg(&emptypb.Empty{})
 		wantStatus(t, err, codes.Unimplemented, "extactor has no "+name+" (of "+service+"): it runs extension services, and is not Talos")
 	}
+
+	err := h.conn.Invoke(t.Context(), "/extactor.v1.Extactor/FromTheFuture", &emptypb.Empty{}, &emptypb.Empty{})
+	wantStatus(t, err, codes.Unimplemented, "extactor.v1.Extactor has no FromTheFuture")
 }
