@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/prometheus/procfs"
 )
@@ -17,15 +16,16 @@ type Host struct {
 	sys  string
 	log  string
 
-	sizeOf func(path string) size
+	sizeOf      func(path string) size
+	commandLine func(procfs.Proc) []string
 
-	mu    sync.Mutex
-	asked map[string]*question // file systems that have not answered yet
+	sizes        questions[size]     // of file systems, by where they are mounted
+	commandLines questions[[]string] // by the PID
 }
 
 // New returns the host that this process runs on.
 func New() *Host {
-	return &Host{proc: "/proc", sys: "/sys", log: "/dev/kmsg", sizeOf: sizeOf, asked: make(map[string]*question)}
+	return &Host{proc: "/proc", sys: "/sys", log: "/dev/kmsg", sizeOf: sizeOf, commandLine: commandLine}
 }
 
 // Hostname returns the name that the host has now.

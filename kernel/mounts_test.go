@@ -53,7 +53,7 @@ func TestMounts(t *testing.T) {
 		t.Errorf("the dead one was asked %d times", len(asked))
 	}
 
-	question := h.ask("/dead")
+	question := h.sizes.ask("/dead", nil)
 	close(dead)
 	<-question.done
 

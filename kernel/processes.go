@@ -2,11 +2,13 @@ package kernel
 
 import (
 	"cmp"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/procfs"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
@@ -36,6 +38,16 @@ func (h *Host) Processes() ([]*machine.ProcessInfo, error) {
 	return processes, nil
 }
 
+// readable is how long the arguments of one process may take to be read: they are in its memory, which some system calls keep
+// locked, for ever where they hang.
+const readable = time.Second
+
+func commandLine(process procfs.Proc) []string {
+	args, _ := process.CmdLine()
+
+	return args
+}
+
 // process reads one process. What it does not have is left empty.
 func (h *Host) process(process procfs.Proc) (info *machine.ProcessInfo, there bool) {
 	stat, err := process.Stat()
@@ -45,13 +57,17 @@ func (h *Host) process(process procfs.Proc) (info *machine.ProcessInfo, there bo
 
 	command, _ := process.Comm()
 	executable, _ := process.Executable()
-	args, _ := process.CmdLine()
 	label, _ := os.ReadFile(filepath.Join(h.proc, strconv.Itoa(process.PID), "attr", "current"))
+
+	ctx, cancel := context.WithTimeout(context.Background(), readable)
+	defer cancel()
+
+	asked := h.commandLines.ask(strconv.Itoa(process.PID), func() []string { return h.commandLine(process) })
 
 	return &machine.ProcessInfo{
 		Pid: int32(process.PID), Ppid: int32(stat.PPID), State: stat.State, Threads: int32(stat.NumThreads),
 		CpuTime: stat.CPUTime(), VirtualMemory: uint64(stat.VirtualMemory()), ResidentMemory: uint64(stat.ResidentMemory()),
-		Command: text(command), Executable: text(executable), Args: arguments(args), Label: text(strings.Trim(string(label), "\x00\n")),
+		Command: text(command), Executable: text(executable), Args: arguments(asked.answer(ctx)), Label: text(strings.Trim(string(label), "\x00\n")),
 	}, true
 }
 

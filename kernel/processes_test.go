@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/procfs"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"google.golang.org/protobuf/proto"
 )
@@ -51,6 +52,48 @@ func TestProcesses(t *testing.T) {
 
 	_, err = proto.Marshal(&machine.Process{Processes: got})
 	must(t, err)
+}
+
+// A process whose memory is locked is told without its arguments, and is not asked for them again.
+func TestProcessThatHangs(t *testing.T) {
+	h := made(t, map[string]string{
+		"proc/7/stat": stat("7", "hangs"), "proc/7/comm": "hangs\n", "proc/7/cmdline": "hangs\x00",
+		"proc/8/stat": stat("8", "works"), "proc/8/comm": "works\n", "proc/8/cmdline": "works\x00",
+	})
+
+	locked, asked := make(chan struct{}), make(chan struct{}, 2)
+	h.commandLine = func(process procfs.Proc) []string {
+		if process.PID == 7 {
+			asked <- struct{}{}
+			<-locked
+		}
+
+		return commandLine(process)
+	}
+
+	args := func() (told []string) {
+		processes, err := h.Processes()
+		must(t, err)
+
+		for _, process := range processes {
+			told = append(told, process.GetCommand()+": "+process.GetArgs())
+		}
+
+		return told
+	}
+
+	for range 2 {
+		equal(t, args(), []string{"hangs: ", "works: works"})
+	}
+
+	if len(asked) != 1 {
+		t.Errorf("it was asked %d times", len(asked))
+	}
+
+	question := h.commandLines.ask("7", nil)
+	close(locked)
+	<-question.done
+	equal(t, question.answer(t.Context()), []string{"hangs"})
 }
 
 // A process of this host is told as it was started, and a thread of the kernel is a process too.
