@@ -248,6 +248,13 @@ class Timeline {
     }
   }
 
+  // hint says what is under the pointer.
+  hint(lane, time) {
+    const { journal } = this, row = journal.rowAt(Math.min(Math.max(time, 0), journal.end));
+    const phase = lane.cell('bar').get(row), boot = journal.boots[journal.bootOf[row]];
+    return `${clean(lane.id || lane.label)}: ${phase ? phaseText(phase) : 'not there'} at ${clockText(boot.zero + time - boot.base)}`;
+  }
+
   // drag moves the moment with the pointer; a click on a name chooses the service. The wheel with Ctrl zooms.
   drag() {
     const { box, state } = this;
@@ -266,8 +273,9 @@ class Timeline {
       state.go(this.timeAt(x));
     });
     box.addEventListener('pointermove', (event) => {
-      const { x } = place(event);
+      const { x, service } = place(event);
       if (box.hasPointerCapture(event.pointerId)) state.go(this.timeAt(x));
+      else box.title = service && x >= this.left ? this.hint(service, this.timeAt(x)) : '';
     });
     for (const area of [box, this.slider]) {
       area.addEventListener('wheel', (event) => {

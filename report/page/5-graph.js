@@ -9,7 +9,7 @@ function draw(name, attributes, className) {
   return element;
 }
 
-const graphMargin = 12;
+const graphMargin = 12, manyNodes = 50;
 
 class Graph {
   constructor(journal, state) {
@@ -102,6 +102,7 @@ class Graph {
     if (!seen) return;
     if (this.chosen !== state.id) this.find(this.chosen = state.id);
     const { row } = state;
+    dress(this.svg, state.id !== '' && this.nodes.length > manyNodes ? 'crowded' : '');
     const unmet = new Set(), needed = new Set(), circle = new Set();
     for (const service of this.journal.services) {
       const path = service.get('present', row) === true ? service.get('cycle', row) : '';

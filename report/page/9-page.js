@@ -242,6 +242,7 @@ function theme(name) {
 
 async function open() {
   theme(preferred());
+  if (!window.DecompressionStream) throw new Error('it needs a browser of 2023 or newer');
   const journal = new Journal(await unpack(document.getElementById('journal').textContent));
   const state = new State(journal);
   state.id = state.worst();

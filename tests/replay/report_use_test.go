@@ -92,7 +92,7 @@ func TestReportInUse(t *testing.T) {
 	at("the first button", 1)
 
 	must(chromedp.Evaluate[chromedp.Void]("document.activeElement.blur()")) // on a button, space is that button's
-	must(chromedp.KeyEvent(" "), chromedp.Poll[chromedp.Void]("extactor.state.row > 20"), chromedp.KeyEvent(" "))
+	must(chromedp.KeyEvent(" "), until("extactor.state.row > 20"), chromedp.KeyEvent(" "))
 	says("#play", "Play")
 
 	must(chromedp.KeyEvent("/"))
@@ -122,7 +122,7 @@ func TestReportInUse(t *testing.T) {
 		t.Errorf("a click on the timeline went to record %v", moment)
 	}
 
-	must(chromedp.Poll[chromedp.Void](fmt.Sprintf("location.hash.startsWith('#seq=%v&id=ext-')", moment)))
+	must(until(fmt.Sprintf("location.hash.startsWith('#seq=%v&id=ext-')", moment)))
 
 	must(chromedp.Click(chromedp.CSS(".list .event.later")))
 
@@ -130,7 +130,7 @@ func TestReportInUse(t *testing.T) {
 		t.Errorf("a click on a later event went from record %v to %v", moment, got)
 	}
 
-	must(chromedp.Evaluate[chromedp.Void]("location.hash = '#seq=77&id=agent'"), chromedp.Poll[chromedp.Void]("extactor.state.id === 'ext-agent'"))
+	must(chromedp.Evaluate[chromedp.Void]("location.hash = '#seq=77&id=agent'"), until("extactor.state.id === 'ext-agent'"))
 	at("another address", 77)
 
 	was := ask[string](t, ctx, "getComputedStyle(document.body).color")
@@ -166,6 +166,11 @@ func TestReportInUse(t *testing.T) {
 	if len(problems) > 0 {
 		t.Errorf("in the page went wrong:\n%s", strings.Join(problems, "\n"))
 	}
+}
+
+// until waits until an expression is true in the page.
+func until(expression string) chromedp.Action[chromedp.Void] {
+	return chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(patience))
 }
 
 // spoken returns the events around a record that have a text.
