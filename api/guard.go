@@ -16,6 +16,7 @@ import (
 type guard struct {
 	limits  limits
 	reports *reports
+	trust   trust
 }
 
 // admit decides who may call what, and on which node.
@@ -25,8 +26,8 @@ func (g *guard) admit(ctx context.Context, method string) error {
 		return status.Error(codes.PermissionDenied, "cannot tell who is calling")
 	}
 
-	if !time.Now().Before(caller.expires) {
-		return ended(caller)
+	if err := g.trust.check(caller); err != nil {
+		return err
 	}
 
 	if err := allow(caller.roles, method); err != nil {
@@ -34,11 +35,6 @@ func (g *guard) admit(ctx context.Context, method string) error {
 	}
 
 	return g.refused(ctx, "node", caller.checkNode(ctx))
-}
-
-// ended is for a certificate that has ended since it let its client in.
-func ended(caller remoteInfo) error {
-	return status.Errorf(codes.Unauthenticated, "the certificate of this client expired at %s", caller.expires.Format(time.RFC3339))
 }
 
 // refused tells of a call that is denied.
@@ -66,8 +62,8 @@ func (g *guard) admitStream(service any, stream grpc.ServerStream, info *grpc.St
 	return handle(service, stream)
 }
 
-// endStream ends a stream whose client does not take the next message in time, or whose certificate ends. The handler may be
-// inside Send, which nothing but the end of the stream ends: therefore it runs beside, and is told when this returns.
+// endStream ends a stream whose client does not take the next message in time, or would not be let in any more. The handler
+// may be inside Send, which nothing but the end of the stream ends: therefore it runs beside, and is told when this returns.
 func (g *guard) endStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	timed := newTimedStream(stream, g.limits.stall)
 	defer timed.end()
@@ -84,20 +80,28 @@ func (g *guard) endStream(service any, stream grpc.ServerStream, info *grpc.Stre
 
 	caller, _ := remoteCaller(stream.Context())
 
-	end := time.NewTimer(time.Until(caller.expires))
-	defer end.Stop()
+	look := time.NewTicker(g.limits.look)
+	defer look.Stop()
 
-	select {
-	case err := <-done:
-		return err
-	case <-end.C:
-		return ended(caller)
-	case <-timed.stalled:
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-look.C:
+			if err := g.trust.check(caller); err != nil {
+				return err
+			}
+		case <-timed.stalled:
+			return g.stalled(stream.Context(), info.FullMethod)
+		}
 	}
+}
 
-	reason := fmt.Sprintf("%s was ended, because the client did not read for %v", info.FullMethod, g.limits.stall)
-	if caller, ok := peer.FromContext(stream.Context()); ok {
-		g.reports.refuse(caller.Addr, "stalled "+info.FullMethod, reason)
+// stalled tells of a stream whose client does not read.
+func (g *guard) stalled(ctx context.Context, method string) error {
+	reason := fmt.Sprintf("%s was ended, because the client did not read for %v", method, g.limits.stall)
+	if caller, ok := peer.FromContext(ctx); ok {
+		g.reports.refuse(caller.Addr, "stalled "+method, reason)
 	}
 
 	return status.Error(codes.ResourceExhausted, reason)

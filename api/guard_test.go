@@ -1,7 +1,6 @@
 package api
 
 import (
-	"crypto/tls"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,7 +20,7 @@ import (
 // impatient are limits under which a stream that is not read ends at once.
 func impatient() limits {
 	limits := networkLimits
-	limits.stall = 200 * time.Millisecond
+	limits.stall, limits.look = 200*time.Millisecond, 100*time.Millisecond
 
 	return limits
 }
@@ -93,37 +92,12 @@ func TestStreamThatIsReadGoesOn(t *testing.T) {
 	}
 }
 
-// Who has come in stays, but no longer than the certificate is valid that let it in.
-func TestCertificateThatEnds(t *testing.T) {
-	r := serveRemote(t, start(t, newServices(view("ext-a", events.StateRunning, 1)), newJournal()), networkLimits)
-
-	pair, err := r.authority.Client(credentials.Reader, credentials.ShortestTTL, time.Now().Add(3*time.Second-credentials.ShortestTTL))
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	config := r.clientConfig(t, credentials.Reader)
-	config.Certificates = []tls.Certificate{certificate(pair)}
-	client := r.dialWith(t, config)
-	answers(t, client)
-
-	stream, err := client.Extactor.WatchStatus(t.Context(), &apiv1.StatusRequest{})
-	for err == nil {
-		_, err = stream.Recv()
-	}
-
-	wantRefusal(t, err, codes.Unauthenticated, "the certificate of this client expired at")
-
-	_, err = client.Machine.ServiceList(t.Context(), &emptypb.Empty{}) // on the same connection
-	wantRefusal(t, err, codes.Unauthenticated, "the certificate of this client expired at")
-}
-
 // A handler runs beside the call that watches over it; its panic is still an error of that call alone.
 func TestPanicInAWatchedStream(t *testing.T) {
 	guard := &guard{limits: networkLimits, reports: newReports(func(error) {})}
 	info := &grpc.StreamServerInfo{FullMethod: "/x/Y"}
 
-	ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: remoteInfo{expires: time.Now().Add(time.Hour)}})
+	ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: remoteInfo{}})
 
 	err := guard.endStream(nil, boundStream{ctx: ctx}, info, func(any, grpc.ServerStream) error { panic("oversight") })
 	wantStatus(t, err, codes.Internal, "internal error in /x/Y: oversight")

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
@@ -19,11 +18,12 @@ import (
 // remoteInfo is who is at the other end of a connection over the network, as its certificate says.
 type remoteInfo struct {
 	credentials.CommonAuthInfo
-	subject     string   // common name
-	fingerprint string   // the first 8 bytes of the certificate's SHA-256
-	roles       []string // its organizations
-	names       []string // of this host, as our own certificate says
-	expires     time.Time
+	subject     string              // common name
+	fingerprint string              // the first 8 bytes of the certificate's SHA-256
+	roles       []string            // its organizations
+	names       []string            // of this host, as our own certificate says
+	chain       []*x509.Certificate // its certificate first
+	trusted     *x509.CertPool      // by which it was let in
 }
 
 // AuthType implements credentials.AuthInfo.
@@ -54,8 +54,8 @@ func remoteCaller(ctx context.Context) (remoteInfo, bool) {
 
 // tlsCredentials are gRPC's transport over TLS, for a gate.
 type tlsCredentials struct {
-	config *tls.Config
-	gate   *gate
+	trust trust
+	gate  *gate
 }
 
 // ServerHandshake implements credentials.TransportCredentials. gRPC limits its time by a deadline of the connection.
@@ -64,23 +64,11 @@ func (c *tlsCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 
 	var used *tls.Config // for this one
 
-	config := c.config.Clone()
+	config := c.trust.config.Clone()
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		current := c.config
-
-		if c.config.GetConfigForClient != nil {
-			chosen, err := c.config.GetConfigForClient(hello)
-			if err != nil {
-				return nil, err
-			}
-
-			if chosen != nil {
-				current = chosen
-			}
-		}
-
-		if current.ClientCAs == nil {
-			return nil, errors.New("it is not said whose clients are let in")
+		current, err := c.trust.current(hello)
+		if err != nil {
+			return nil, err
 		}
 
 		used = current.Clone()
@@ -115,17 +103,19 @@ func (c *tlsCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 
 	guest.shown()
 
-	return conn, remoteOf(conn.ConnectionState().PeerCertificates[0], used), nil
+	return conn, remoteOf(conn.ConnectionState().PeerCertificates, used), nil
 }
 
 var errNotGRPC = errors.New("the client does not offer the application protocol h2")
 
-func remoteOf(certificate *x509.Certificate, used *tls.Config) remoteInfo {
+func remoteOf(chain []*x509.Certificate, used *tls.Config) remoteInfo {
+	certificate := chain[0]
 	sum := sha256.Sum256(certificate.Raw)
 	info := remoteInfo{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
 		subject:        certificate.Subject.CommonName,
-		expires:        certificate.NotAfter,
+		chain:          chain,
+		trusted:        used.ClientCAs,
 		fingerprint:    hex.EncodeToString(sum[:8]),
 	}
 

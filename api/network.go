@@ -31,13 +31,14 @@ type limits struct {
 	pong       time.Duration // and how long it has to answer, or to take what was sent
 	clientPing time.Duration // that clients keep between pings of their own
 	stall      time.Duration // in which a client has to take the next message of a stream
+	look       time.Duration // between looks whether the client of a stream would still be let in
 }
 
 // networkLimits are generous for people and their tools: one client has one connection and a stream for each command.
 var networkLimits = limits{
 	connections: 256, perAddress: 64, handshakes: 32, streams: 128, calls: 256, callsOfOne: 128, header: 16 << 10,
 	handshake: 10 * time.Second, idle: 15 * time.Minute, ping: 15 * time.Second, pong: 15 * time.Second,
-	clientPing: 5 * time.Second, stall: time.Minute,
+	clientPing: 5 * time.Second, stall: time.Minute, look: 30 * time.Second,
 }
 
 // readBuffer is enough for what clients ask; what is idle has little memory.
@@ -104,10 +105,11 @@ func (s *Server) serveNetwork(ctx context.Context, network Network, limits limit
 		guarded = append(guarded, &guardedListener{Listener: listener, gate: gate})
 	}
 
-	guard := &guard{limits: limits, reports: gate.reports}
+	trust := trust{network.TLS}
+	guard := &guard{limits: limits, reports: gate.reports, trust: trust}
 
 	return s.serve(ctx, s.register(
-		grpc.Creds(&tlsCredentials{config: network.TLS, gate: gate}),
+		grpc.Creds(&tlsCredentials{trust: trust, gate: gate}),
 		grpc.ConnectionTimeout(limits.handshake),
 		grpc.MaxConcurrentStreams(limits.streams),
 		grpc.InTapHandle(newCalls(limits).admit),

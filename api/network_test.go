@@ -36,14 +36,8 @@ type remote struct {
 func serveRemote(t *testing.T, h *harness, limits limits) *remote {
 	t.Helper()
 
-	listener, err := ListenNetwork("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-
 	r := newRemote(t)
-	r.address = listener.Addr().String()
-	r.serve(t, h.server, listener, limits)
+	r.serveWith(t, h.server, limits, r.serverConfig(t))
 
 	return r
 }
@@ -59,14 +53,21 @@ func newRemote(t testing.TB) *remote {
 	return &remote{authority: authority, said: make(chan string, 1000), ended: make(chan struct{})}
 }
 
-func (r *remote) serve(t testing.TB, server *Server, listener net.Listener, limits limits) {
+func (r *remote) serveWith(t testing.TB, server *Server, limits limits, config *tls.Config) {
 	t.Helper()
+
+	listener, err := ListenNetwork("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	r.address = listener.Addr().String()
 
 	var ctx context.Context
 
 	ctx, r.stop = context.WithCancel(context.Background())
 	network := Network{
-		Listeners: []net.Listener{listener}, TLS: r.serverConfig(t),
+		Listeners: []net.Listener{listener}, TLS: config,
 		Report: func(err error) { r.said <- err.Error() },
 	}
 

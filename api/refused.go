@@ -125,11 +125,7 @@ func diagnose(err error, used *tls.Config) (cause, reason string) {
 }
 
 func diagnoseTime(certificate *x509.Certificate, used *tls.Config) (cause, reason string) {
-	now := time.Now()
-	if used != nil && used.Time != nil {
-		now = used.Time()
-	}
-
+	now := clock(used)
 	if now.Before(certificate.NotBefore) {
 		return "not yet valid", fmt.Sprintf("its certificate (%s) is not valid before %s, and it is %s: is a clock wrong?",
 			subject(certificate), certificate.NotBefore.Format(time.RFC3339), now.UTC().Format(time.RFC3339))

@@ -216,6 +216,17 @@ func TestRotatedCertificateIsServed(t *testing.T) {
 	if _, err := watch.Recv(); err != nil {
 		t.Errorf("a connection from before has ended: %v", err)
 	}
+
+	// Once the CA of before is dropped, so is who was let in by it.
+	h.cli("credentials", "rotate", "--drop-old", "--credentials", r.credentials).done(t)
+
+	for err = nil; err == nil; {
+		_, err = watch.Recv()
+	}
+
+	if status.Code(err) != codes.Unauthenticated {
+		t.Errorf("whoever was let in by a CA that was dropped was told %v", err)
+	}
 }
 
 // shown is the certificate that somebody sees who connects now; nil if nobody can.
