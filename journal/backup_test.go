@@ -218,6 +218,42 @@ func TestHalfDamagedFileIsRead(t *testing.T) {
 	}
 }
 
+// Of a database that was cut off what is before the cut can be read, of which SQLite itself reads nothing.
+func TestCutOffDatabaseIsRead(t *testing.T) {
+	j := recorded(t, 2000)
+	path := j.Status().Path
+
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for name, left := range map[string]int{"at a page": len(content) / 2 / 4096 * 4096, "within a page": len(content)/2 + 1000} {
+		cut := filepath.Join(t.TempDir(), "cut.db")
+		if err := os.WriteFile(cut, content[:left], 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		reader, err := journal.OpenReadOnly(cut)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+
+		found, err := reader.Verify(t.Context())
+		if err != nil || found.Records < 2000 || found.Records > 4000 || !strings.Contains(strings.Join(found.Problems, "; "), "its structure is damaged") {
+			t.Errorf("%s: %+v, %v", name, found, err)
+		}
+
+		if err := reader.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // What an older version wrote can be asked for the past.
 func TestOlderFormatIsRead(t *testing.T) {
 	for _, schema := range []string{"schema1", "schema2"} {

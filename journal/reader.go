@@ -212,7 +212,7 @@ func (r *Reader) survey(path string) error {
 
 func (l Loss) text(what string) string {
 	if l.From == l.To {
-		return fmt.Sprintf("record %d: %s", l.From, strings.Replace(strings.Replace(what, "are", "is", 1), "were", "was", 1))
+		return fmt.Sprintf("record %d %s", l.From, strings.Replace(strings.Replace(what, "are", "is", 1), "were", "was", 1))
 	}
 
 	return fmt.Sprintf("records %d to %d %s", l.From, l.To, what)

@@ -3,9 +3,11 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -23,6 +25,10 @@ type salvager struct {
 
 // salvage makes a new copy of what can be read of one whose structure is damaged.
 func (r *Reader) salvage(damaged string, why error) error {
+	if err := pad(damaged); err != nil {
+		return err
+	}
+
 	ctx := context.Background()
 	whole := filepath.Join(r.scratch, "salvaged.db")
 
@@ -46,7 +52,7 @@ func (r *Reader) salvage(damaged string, why error) error {
 	}
 
 	if work.rows == 0 {
-		return why
+		return fmt.Errorf("nothing of it can be read: %w", why)
 	}
 
 	// Below which sequence records were deleted on purpose.
@@ -68,6 +74,41 @@ func (r *Reader) salvage(damaged string, why error) error {
 
 	return r.openCopy(whole)
 }
+
+// pad makes a database that was cut off as long as it says that it is: of a shorter one SQLite reads nothing at all.
+func pad(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+
+	// Offsets in SQLite's file header: 16 is the size of a page (1 means 65536), 28 how many there are.
+	var header [32]byte
+	if _, err := file.ReadAt(header[:], 0); err != nil {
+		return nil //nolint:nilerr // there is nothing to read then
+	}
+
+	size := int64(binary.BigEndian.Uint16(header[16:]))
+	if size == 1 {
+		size = 1 << 16
+	}
+
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+
+	whole := size * int64(binary.BigEndian.Uint32(header[28:]))
+	if info.Size() >= whole || whole > mostPadded*max(info.Size(), 1<<20) { // or its size is damaged, too
+		return nil
+	}
+
+	return file.Truncate(whole)
+}
+
+// mostPadded is how many times as long as it is a database may say that it is. What is added takes no space.
+const mostPadded = 1000
 
 // read brings over the rows between two sequences: from both ends to what is damaged, and then what is inside.
 func (w *salvager) read(ctx context.Context, above, below int64, depth int) error {

@@ -94,6 +94,17 @@ func (a *app) warnOfMissing(file string, reader *journal.Reader, status *apiv1.J
 	}
 }
 
+// warnOfDamaged says on stderr which records were left out, once all were read.
+func (a *app) warnOfDamaged(path string, reader *journal.Reader) {
+	switch damaged := reader.Damaged(); len(damaged) {
+	case 0:
+	case 1:
+		fmt.Fprintf(a.stderr, "extactor: journal %s: record %d is damaged and was left out\n", path, damaged[0])
+	default:
+		fmt.Fprintf(a.stderr, "extactor: journal %s: %d records are damaged and were left out, the first is %d\n", path, len(damaged), damaged[0])
+	}
+}
+
 func (a *app) journalInfoCommand() *cobra.Command {
 	var (
 		output string
@@ -216,7 +227,7 @@ func (a *app) journalExportCommand() *cobra.Command {
 
 				left := ""
 				if damaged > 0 {
-					left = fmt.Sprintf("; %d damaged ones are left out", damaged)
+					left = fmt.Sprintf("; damaged and left out: %d", damaged)
 				}
 
 				fmt.Fprintf(a.stderr, "extactor: %d records exported%s\n", records, left)

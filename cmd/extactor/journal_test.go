@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -185,6 +186,33 @@ func TestPartsOfAJournal(t *testing.T) {
 		stdout, stderr, code := called(t, strings.Fields(test.args)...)
 		if code != test.code || !strings.Contains(stdout+stderr, test.output) {
 			t.Errorf("%s: exit %d, want %d and %q in\n%s%s", test.args, code, test.code, test.output, stdout, stderr)
+		}
+	}
+}
+
+// A record that is not what was written is left out, and each command that reads it says so.
+func TestDamagedRecordIsMissed(t *testing.T) {
+	path := filepath.Join(recordedFile(t), "journal.db")
+
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	at := bytes.LastIndex(content, []byte("Started task ext-a"))
+	if at < 0 {
+		t.Fatal("the record is not there")
+	}
+
+	content[at] = 's'
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, args := range []string{"events", "replay", "replay --check", "explain a", "plot", "graph", "journal verify", "journal export"} {
+		stdout, stderr, _ := called(t, append(strings.Fields(args), "--journal", path)...)
+		if text := stdout + stderr; !strings.Contains(text, "is damaged") && !strings.Contains(text, "damaged and left out: 1") {
+			t.Errorf("%s:\n%s", args, text)
 		}
 	}
 }

@@ -113,9 +113,7 @@ func (a *app) withFile(ctx context.Context, path string, ask func() error) (err 
 
 	stop()
 
-	if damaged := reader.Damaged(); len(damaged) > 0 {
-		fmt.Fprintf(a.stderr, "extactor: journal %s: %d damaged records were left out, the first is %d\n", path, len(damaged), damaged[0])
-	}
+	a.warnOfDamaged(path, reader.Reader)
 
 	return errors.Join(err, <-ended)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,11 +61,15 @@ func (a *app) checkJournal(ctx context.Context, file, output string) error {
 	err := a.readJournal(ctx, file, func(reader *journal.Reader, status *apiv1.JournalStatusResponse) error {
 		a.warnOfMissing(file, reader, status)
 
-		return reader.Each(ctx, 0, math.MaxInt64, func(record events.Record) bool {
+		err := reader.Each(ctx, 0, math.MaxInt64, func(record events.Record) bool {
 			checker.Add(record)
 
 			return true
 		})
+
+		a.warnOfDamaged(cmp.Or(file, status.GetPath()), reader)
+
+		return err
 	})
 	if err != nil {
 		return err
