@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -206,6 +208,37 @@ func TestListenNetworkRefuses(t *testing.T) {
 
 		listener.Close()
 	}
+}
+
+func TestIdleConnectionIsClosed(t *testing.T) {
+	limits := networkLimits
+	limits.idle = 200 * time.Millisecond
+	client := remoteOfOneService(t, limits).dial(t, credentials.Reader)
+
+	answers(t, client)
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+
+	if !client.conn.WaitForStateChange(ctx, connectivity.Ready) {
+		t.Error("a connection without a call stays")
+	}
+
+	answers(t, client) // on another one
+}
+
+func TestRequestsAreLimited(t *testing.T) {
+	client := remoteOfOneService(t, networkLimits).dial(t, credentials.Admin)
+
+	_, err := client.Extactor.ApplyConfig(t.Context(), &apiv1.ApplyConfigRequest{Content: make([]byte, largestRequest)})
+	wantRefusal(t, err, codes.ResourceExhausted, "larger than max")
+
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "node", "127.0.0.1", "padding", strings.Repeat("x", int(networkLimits.header)))
+	if _, err := client.Machine.ServiceList(ctx, &emptypb.Empty{}); err == nil {
+		t.Error("metadata of any size is taken")
+	}
+
+	answers(t, client)
 }
 
 // Calls are counted whatever becomes of them.
