@@ -36,6 +36,8 @@ func (r *Runtime) removeStrays(ctx context.Context, id string) error {
 		if err := r.endStrays(ctx, id); err != nil {
 			return err
 		}
+
+		r.awaitCleanup(ctx, id)
 	}
 
 	// What was being made when its shim, or the OCI runtime, was killed.
@@ -50,6 +52,32 @@ func (r *Runtime) removeStrays(ctx context.Context, id string) error {
 	}
 
 	return nil
+}
+
+// awaitCleanup lets containerd clean up after a task in the making, where the call for it was broken off: by a daemon that
+// died, or a start that was cancelled. It removes the bundle last, and would take that of the next task.
+func (r *Runtime) awaitCleanup(ctx context.Context, id string) {
+	if record := r.anyClaim(id); record == nil || record.PID != 0 {
+		return // it was made
+	}
+
+	limit := time.NewTimer(strayGrace)
+	defer limit.Stop()
+
+	const interval = 5 * time.Millisecond
+
+	look := time.NewTicker(interval)
+	defer look.Stop()
+
+	for server.HasBundles(r.config.RunDir, r.config.Namespace, id) {
+		select {
+		case <-look.C:
+		case <-limit.C:
+			return // containerd itself has died meanwhile
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // endStrays ends the shims of an id.

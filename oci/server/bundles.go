@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,20 +18,37 @@ const taskPlugin = "io.containerd.runtime.v2.task"
 func RemoveBundles(runDir, namespace, id string) error {
 	var problems []error
 
-	for _, parent := range []string{"state", "root"} {
-		for _, name := range []string{id, "." + id} {
-			directory := filepath.Join(runDir, "containerd", parent, taskPlugin, namespace, name)
+	for _, directory := range bundles(runDir, namespace, id) {
+		err := unix.Unmount(filepath.Join(directory, "rootfs"), unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+			problems = append(problems, fmt.Errorf("cannot unmount its root file system: %w", err))
 
-			err := unix.Unmount(filepath.Join(directory, "rootfs"), unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-			if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
-				problems = append(problems, fmt.Errorf("cannot unmount its root file system: %w", err))
-
-				continue
-			}
-
-			problems = append(problems, os.RemoveAll(directory))
+			continue
 		}
+
+		problems = append(problems, os.RemoveAll(directory))
 	}
 
 	return errors.Join(problems...)
+}
+
+// HasBundles tells whether anything is there that RemoveBundles removes.
+func HasBundles(runDir, namespace, id string) bool {
+	return slices.ContainsFunc(bundles(runDir, namespace, id), func(directory string) bool {
+		_, err := os.Lstat(directory)
+
+		return err == nil
+	})
+}
+
+func bundles(runDir, namespace, id string) []string {
+	var directories []string
+
+	for _, parent := range []string{"state", "root"} {
+		for _, name := range []string{id, "." + id} {
+			directories = append(directories, filepath.Join(runDir, "containerd", parent, taskPlugin, namespace, name))
+		}
+	}
+
+	return directories
 }
