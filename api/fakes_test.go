@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/history"
 )
@@ -298,6 +299,7 @@ func start(t testing.TB, services *fakeServices, journal *fakeJournal) *harness 
 		Configs: h.host, Files: h.host, Commands: h.host, Meters: h.host, Tasks: h.host, Machine: h.machine,
 		Now:     func() *events.Instant { return testNow },
 		Version: Version{Tag: "v1.2.3", SHA: "abc", Built: "2026-01-02T03:04:05Z"},
+		Host:    Host{Places: func() *apiv1.Places { return &apiv1.Places{} }},
 	})
 
 	h.server = server

@@ -23,7 +23,7 @@ func (e *extactorService) Info(context.Context, *apiv1.InfoRequest) (*apiv1.Info
 	options := e.server.options
 
 	return &apiv1.InfoResponse{
-		Version: options.Version.Tag, Pid: uint32(os.Getpid()), Instance: options.Host.Instance, Places: options.Host.Places,
+		Version: options.Version.Tag, Pid: uint32(os.Getpid()), Instance: options.Host.Instance, Places: options.Host.Places(),
 		Started: instant(options.Host.Started, options.BootID), Now: instant(options.Now(), options.BootID), Usage: usage,
 	}, nil
 }

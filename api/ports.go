@@ -183,9 +183,9 @@ type Options struct {
 
 // Host tells what a daemon is on its host.
 type Host struct {
-	Instance string          // UUID of this installation
-	Started  *events.Instant // when the daemon began
-	Places   *apiv1.Places   // where it finds and keeps things
+	Instance string               // UUID of this installation
+	Started  *events.Instant      // when the daemon began
+	Places   func() *apiv1.Places // where it finds and keeps things
 }
 
 // Version identifies a build.

@@ -3064,20 +3064,21 @@ func (x *InfoResponse) GetUsage() *Usage {
 
 // Places are absolute paths, and names in containerd and in the cgroup hierarchy.
 type Places struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Services      string                 `protobuf:"bytes,1,opt,name=services,proto3" json:"services,omitempty"`
-	Rootfs        string                 `protobuf:"bytes,2,opt,name=rootfs,proto3" json:"rootfs,omitempty"`
-	Config        string                 `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
-	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
-	Run           string                 `protobuf:"bytes,5,opt,name=run,proto3" json:"run,omitempty"`
-	Containerd    string                 `protobuf:"bytes,6,opt,name=containerd,proto3" json:"containerd,omitempty"` // socket
-	Embedded      bool                   `protobuf:"varint,7,opt,name=embedded,proto3" json:"embedded,omitempty"`    // containerd is extactor's own
-	OciRuntime    string                 `protobuf:"bytes,8,opt,name=oci_runtime,json=ociRuntime,proto3" json:"oci_runtime,omitempty"`
-	Namespace     string                 `protobuf:"bytes,9,opt,name=namespace,proto3" json:"namespace,omitempty"` // in containerd
-	Cgroup        string                 `protobuf:"bytes,10,opt,name=cgroup,proto3" json:"cgroup,omitempty"`      // parent of the services' own
-	Listen        []string               `protobuf:"bytes,11,rep,name=listen,proto3" json:"listen,omitempty"`      // addresses on which the API is served to the network
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Services       string                 `protobuf:"bytes,1,opt,name=services,proto3" json:"services,omitempty"`
+	Rootfs         string                 `protobuf:"bytes,2,opt,name=rootfs,proto3" json:"rootfs,omitempty"`
+	Config         string                 `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
+	State          string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	Run            string                 `protobuf:"bytes,5,opt,name=run,proto3" json:"run,omitempty"`
+	Containerd     string                 `protobuf:"bytes,6,opt,name=containerd,proto3" json:"containerd,omitempty"` // socket
+	Embedded       bool                   `protobuf:"varint,7,opt,name=embedded,proto3" json:"embedded,omitempty"`    // containerd is extactor's own
+	OciRuntime     string                 `protobuf:"bytes,8,opt,name=oci_runtime,json=ociRuntime,proto3" json:"oci_runtime,omitempty"`
+	Namespace      string                 `protobuf:"bytes,9,opt,name=namespace,proto3" json:"namespace,omitempty"`                                  // in containerd
+	Cgroup         string                 `protobuf:"bytes,10,opt,name=cgroup,proto3" json:"cgroup,omitempty"`                                       // parent of the services' own
+	Listen         []string               `protobuf:"bytes,11,rep,name=listen,proto3" json:"listen,omitempty"`                                       // addresses on which the API is served to the network
+	ListenProblems []string               `protobuf:"bytes,12,rep,name=listen_problems,json=listenProblems,proto3" json:"listen_problems,omitempty"` // why it is not served yet on others that it is to be served on
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Places) Reset() {
@@ -3183,6 +3184,13 @@ func (x *Places) GetCgroup() string {
 func (x *Places) GetListen() []string {
 	if x != nil {
 		return x.Listen
+	}
+	return nil
+}
+
+func (x *Places) GetListenProblems() []string {
+	if x != nil {
+		return x.ListenProblems
 	}
 	return nil
 }
@@ -4176,7 +4184,7 @@ const file_extactor_proto_rawDesc = "" +
 	"\x03now\x18\x04 \x01(\v2\x13.extactor.v1.MomentR\x03now\x12\x1a\n" +
 	"\binstance\x18\x05 \x01(\tR\binstance\x12+\n" +
 	"\x06places\x18\x06 \x01(\v2\x13.extactor.v1.PlacesR\x06places\x12(\n" +
-	"\x05usage\x18\a \x01(\v2\x12.extactor.v1.UsageR\x05usage\"\xa7\x02\n" +
+	"\x05usage\x18\a \x01(\v2\x12.extactor.v1.UsageR\x05usage\"\xd0\x02\n" +
 	"\x06Places\x12\x1a\n" +
 	"\bservices\x18\x01 \x01(\tR\bservices\x12\x16\n" +
 	"\x06rootfs\x18\x02 \x01(\tR\x06rootfs\x12\x16\n" +
@@ -4192,7 +4200,8 @@ const file_extactor_proto_rawDesc = "" +
 	"\tnamespace\x18\t \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06cgroup\x18\n" +
 	" \x01(\tR\x06cgroup\x12\x16\n" +
-	"\x06listen\x18\v \x03(\tR\x06listen\"\xa9\x01\n" +
+	"\x06listen\x18\v \x03(\tR\x06listen\x12'\n" +
+	"\x0flisten_problems\x18\f \x03(\tR\x0elistenProblems\"\xa9\x01\n" +
 	"\x05Usage\x12%\n" +
 	"\x0eresident_bytes\x18\x01 \x01(\x04R\rresidentBytes\x12\x1d\n" +
 	"\n" +

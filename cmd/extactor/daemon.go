@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 
@@ -44,9 +45,20 @@ func (o daemonOptions) check() error {
 		return fmt.Errorf("--sync %q is not known; it is interval or always", o.sync)
 	case o.stateMount != "" && !filepath.IsAbs(o.stateMount):
 		return fmt.Errorf("--state-mount %q is not an absolute path", o.stateMount)
-	default:
-		return nil
 	}
+
+	for _, address := range o.listen {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil || port == "" {
+			return fmt.Errorf("--listen %q is not ADDRESS:PORT, :PORT or [IPV6]:PORT", address)
+		}
+
+		if _, err := net.LookupPort("tcp", port); err != nil {
+			return fmt.Errorf("--listen %q: %q is not a port; it is a number from 1 to 65535", address, port)
+		}
+	}
+
+	return nil
 }
 
 // daemonOptions are the flags of `extactor daemon`.

@@ -83,13 +83,14 @@ func (a *app) showInfo(info *apiv1.InfoResponse, output string) error {
 	return nil
 }
 
-// listening are the addresses on which the network is served.
+// listening are the addresses on which the network is served, and why it is not served on others.
 func listening(places *apiv1.Places) string {
-	if len(places.GetListen()) == 0 {
-		return "nowhere on the network"
+	where := "nowhere on the network"
+	if len(places.GetListen()) > 0 {
+		where = strings.Join(places.GetListen(), ", ")
 	}
 
-	return strings.Join(places.GetListen(), ", ")
+	return strings.Join(append([]string{where}, places.GetListenProblems()...), "; ")
 }
 
 func mebibytes(bytes uint64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
@@ -117,6 +118,7 @@ type placesDocument struct {
 	Cgroup     string   `json:"cgroup"`
 	OCIRuntime string   `json:"ociRuntime"`
 	Listen     []string `json:"listen"`
+	NotYet     []string `json:"listenProblems"`
 }
 
 type usageDocument struct {
@@ -137,7 +139,7 @@ func infoOf(info *apiv1.InfoResponse) infoDocument {
 			Services: places.GetServices(), Rootfs: places.GetRootfs(), Config: places.GetConfig(), State: places.GetState(),
 			Run: places.GetRun(), Containerd: places.GetContainerd(), Embedded: places.GetEmbedded(),
 			Namespace: places.GetNamespace(), Cgroup: places.GetCgroup(), OCIRuntime: places.GetOciRuntime(),
-			Listen: append([]string{}, places.GetListen()...),
+			Listen: append([]string{}, places.GetListen()...), NotYet: append([]string{}, places.GetListenProblems()...),
 		},
 		Usage: usageDocument{
 			ResidentBytes: usage.GetResidentBytes(), HeapBytes: usage.GetHeapBytes(), Goroutines: usage.GetGoroutines(),

@@ -90,7 +90,7 @@ type daemon struct {
 	files   *files
 	system  *actors.System
 	reloads *reloads
-	network api.Network
+	network *network
 }
 
 // Run is the daemon's whole life. It returns once everything is stopped or left, or with what kept it from starting.
@@ -157,10 +157,7 @@ func (d *daemon) start(ctx context.Context) error {
 		return err
 	}
 
-	if err := d.listen(); err != nil {
-		return err
-	}
-
+	d.listen()
 	d.breakCrashLoop()
 
 	d.files = newFiles(d.options, d.console.log)
@@ -237,14 +234,12 @@ func (d *daemon) serve() error {
 		Files:   apiFiles{d.reloads}, Commands: apiCommands{d.runtime}, Meters: apiMeters{d.cgroupParent()},
 		Tasks: apiContainers{d.runtime}, Machine: kernel.New(),
 		Now: kernelClock{}.Now, BootID: d.bootID, Version: d.options.Version,
-		Host: api.Host{Instance: d.instance.id, Started: d.started, Places: d.places()},
+		Host: api.Host{Instance: d.instance.id, Started: d.started, Places: d.places},
 	})
 
 	d.run("the API has ended", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 
-	if len(d.network.Listeners) > 0 {
-		d.run("the API on the network has ended", func(ctx context.Context) error { return server.ServeNetwork(ctx, d.network) })
-	}
+	d.run("the API on the network has ended", func(ctx context.Context) error { return d.network.serve(ctx, server) })
 
 	return nil
 }

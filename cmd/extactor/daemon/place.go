@@ -54,11 +54,13 @@ func (d *daemon) claimState() (string, error) {
 // places are what people look for on this host.
 func (d *daemon) places() *apiv1.Places {
 	containerd, embedded := d.runtime.Address()
+	addresses, problems := d.network.state()
 
 	return &apiv1.Places{
 		Services: d.options.ServicesDir, Rootfs: d.options.RootfsDir, Config: d.options.ConfigDir, State: d.options.StateDir,
 		Run: d.options.RunDir, Containerd: containerd, Embedded: embedded, OciRuntime: d.options.OCIRuntime,
-		Namespace: namespace(d.options.RunDir), Cgroup: d.cgroupParent(), Listen: d.addresses(),
+		Namespace: namespace(d.options.RunDir), Cgroup: d.cgroupParent(), Listen: addresses,
+		ListenProblems: problems,
 	}
 }
 

@@ -3,9 +3,7 @@ package daemon_test
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -182,35 +180,4 @@ func dialFrom(netns, address string) (net.Conn, error) {
 	result := <-done
 
 	return result.conn, result.err
-}
-
-// What keeps the daemon from listening is said before anything is started.
-func TestListenMistakes(t *testing.T) {
-	t.Parallel()
-
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer taken.Close()
-
-	h := newHost(t)
-	listening(h, taken.Addr().String())
-	directory := filepath.Join(h.dir, "none")
-
-	for _, row := range []struct {
-		name  string
-		flags []string
-		says  string
-	}{
-		{"port in use", h.flags, fmt.Sprintf("cannot listen on %q: another program listens there", taken.Addr())},
-		{"no port", []string{"--listen", "127.0.0.1", "--credentials", h.flags[3]}, `it is not ADDRESS:PORT, :PORT or [IPV6]:PORT`},
-		{"no credentials", []string{"--listen", "127.0.0.1:0", "--credentials", directory}, "extactor credentials init --endpoint HOST"},
-	} {
-		h.flags = row.flags
-		d := h.launch()
-		h.awaitEnd()
-
-		if d.command.ProcessState.ExitCode() != 1 || !strings.Contains(d.said(), row.says) {
-			t.Errorf("%s: exit code %d, want %q:\n%s", row.name, d.command.ProcessState.ExitCode(), row.says, d.said())
-		}
-	}
 }

@@ -243,3 +243,41 @@ func (r *remote) shown(t *testing.T) *x509.Certificate {
 
 	return conn.ConnectionState().PeerCertificates[0]
 }
+
+// Services run although the network cannot be served; it is once what was in the way is gone.
+func TestServicesDoNotWaitForTheNetwork(t *testing.T) {
+	t.Parallel()
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer taken.Close()
+
+	h := newHost(t)
+	h.service("quiet", "restart: always", "serve")
+
+	address, directory := taken.Addr().String(), filepath.Join(h.dir, "cred")
+	h.flags = []string{"--listen", address, "--credentials", directory}
+
+	r := &remote{daemon: h.start(), host: h, credentials: directory, address: address}
+	r.started(t, 0, "ext-quiet")
+
+	said := func(cause string) {
+		t.Helper()
+		r.console.await(t, cause, func(line string) bool {
+			return strings.Contains(line, "the API is not served on the network; services run all the same") && strings.Contains(line, cause)
+		})
+
+		if info := h.cli("info").done(t); !strings.Contains(info, "nowhere on the network; ") || !strings.Contains(info, cause) {
+			t.Errorf("info does not say %q:\n%s", cause, info)
+		}
+	}
+
+	said("extactor credentials init --endpoint HOST")
+	h.cli("credentials", "init", "--credentials", directory, "--endpoint", "127.0.0.1").done(t)
+	said("another program listens there")
+	taken.Close()
+
+	_, err = machine.NewMachineServiceClient(r.dial(t, credentials.Reader)).ServiceList(t.Context(), &emptypb.Empty{}, grpc.WaitForReady(true))
+	must(t, err)
+	matches(t, "info", h.cli("info").done(t), `(?s).*\nLISTEN +`+address+`\n.*`)
+}
