@@ -35,7 +35,7 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "Write the past as one HTML page with a slider for time",
 		Long: "Write one HTML page of the journal with a slider for time: the services, what they depend on, the timeline, the " +
 			"events and the last lines of what failed, at every moment as they were. The page needs no network and no daemon, only " +
-			"a browser. It holds what the journal holds, for whoever may read the page.\n\nA time is " + momentHelp + ".",
+			"a browser. It holds what the journal holds, for whoever may read the page.\n\nA moment is " + momentHelp + ".",
 		Example: "  extactor report -o tuesday.html --since 2026-01-06 --until 2026-01-07\n" +
 			"  extactor report --boot -1\n" +
 			"  extactor report --journal /mnt/var/lib/extactor -o - >dead-machine.html",

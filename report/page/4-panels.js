@@ -1,5 +1,8 @@
 // The table of services, what is known of one of them, and the events.
 
+const rowHeight = 26;
+
+// Table fills only those of its rows that can be seen.
 class Table {
   constructor(journal, state) {
     Object.assign(this, { journal, state });
@@ -8,6 +11,8 @@ class Table {
     this.rejected = document.getElementById('rejected');
     this.rows = journal.services.map((service) => this.row(service));
     this.body.append(...this.rows.map((row) => row.element));
+    this.box = this.body.closest('.scroll');
+    this.box.addEventListener('scroll', () => state.redraw());
   }
 
   row(service) {
@@ -17,17 +22,20 @@ class Table {
     name.addEventListener('click', () => this.state.choose(service.id));
     const mark = make('span', 'mark');
     const head = make('th');
-    head.scope = 'row';
     head.append(mark, name);
     const cells = ['state', 'health', 'number', 'change', 'event'].map((className) => make('td', className));
     element.append(head, ...cells);
+    // The style lays rows out by itself, so that it has to be said what they are.
+    element.setAttribute('role', 'row');
+    head.setAttribute('role', 'rowheader');
+    for (const cell of cells) cell.setAttribute('role', 'cell');
     element.addEventListener('click', (event) => { if (event.target !== name) this.state.choose(service.id); });
     return { service, element, mark, name, cells };
   }
 
   // find brings the service that was chosen into sight, without moving the page.
   find(id) {
-    const row = this.rows.find(({ service }) => service.id === id), box = this.body.closest('.scroll');
+    const row = this.rows.find(({ service }) => service.id === id), { box } = this;
     if (!row || row.element.hidden) return;
     const { offsetTop, offsetHeight } = row.element;
     if (offsetTop < box.scrollTop + offsetHeight || offsetTop + offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = offsetTop - box.clientHeight / 2;
@@ -35,33 +43,39 @@ class Table {
 
   draw() {
     const { journal, state } = this;
-    const { row, now } = state;
+    const { row } = state;
     let services = 0, up = 0;
-    for (const { service, element, mark, cells } of this.rows) {
-      const present = service.get('present', row) === true;
-      if (present) { services++; if (service.get('state', row) === 'Running') up++; }
-      const shown = present && state.wants(service.id);
-      show(element, shown);
-      if (!shown) continue;
-      const phase = service.get('phase', row), health = service.get('health', row);
-      const last = journal.recent(service, row, 1)[0];
-      dress(mark, 'mark ' + phaseClass(phase));
-      dress(element, service.id === state.id ? 'chosen' : '');
-      say(cells[0], service.get('state', row));
-      say(cells[1], health);
-      dress(cells[1], 'health ' + ({ OK: 'good', Fail: 'bad' }[health] || ''));
-      say(cells[2], String(service.get('restarts', row) || ''));
-      say(cells[3], last === undefined ? '' : ago(journal.instant(last), now));
-      const event = last === undefined ? '<none>' : clean(journal.text(last));
-      say(cells[4], event);
-      if (cells[4].title !== event) cells[4].title = event;
+    const shown = [];
+    for (const one of this.rows) {
+      const present = one.service.get('present', row) === true, wanted = present && state.wants(one.service.id);
+      if (present) { services++; if (one.service.get('state', row) === 'Running') up++; }
+      show(one.element, wanted);
+      if (wanted) shown.push(one);
     }
     if (this.found !== state.id) this.find(this.found = state.id);
+    const { scrollTop, clientHeight } = this.box, first = Math.max(0, Math.floor(scrollTop / rowHeight) - 2);
+    for (const one of this.whole ? shown : shown.slice(first, first + Math.ceil(clientHeight / rowHeight) + 4)) this.fill(one);
     const stopped = journal.own.get('stopped', row) === true;
     say(this.count, `${up} of ${services} running${stopped ? '; the daemon had stopped, and supervised nothing' : ''}`);
     const files = journal.own.get('rejected', row) || [];
     show(this.rejected, files.length > 0);
     if (files.length > 0) say(this.rejected, `${plural(files.length, 'file')} skipped: ${clean(files.join(', '))}`);
+  }
+
+  fill({ service, element, mark, cells }) {
+    const { journal, state } = this;
+    const { row, now } = state;
+    const health = service.get('health', row), last = journal.recent(service, row, 1)[0];
+    dress(mark, 'mark ' + phaseClass(service.get('phase', row)));
+    dress(element, service.id === state.id ? 'chosen' : '');
+    say(cells[0], service.get('state', row));
+    say(cells[1], health);
+    dress(cells[1], 'health ' + ({ OK: 'good', Fail: 'bad' }[health] || ''));
+    say(cells[2], String(service.get('restarts', row) || ''));
+    say(cells[3], last === undefined ? '' : ago(journal.instant(last), now));
+    const event = last === undefined ? '<none>' : clean(journal.text(last));
+    say(cells[4], event);
+    if (cells[4].title !== event) cells[4].title = event;
   }
 }
 

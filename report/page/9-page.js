@@ -253,7 +253,8 @@ async function open() {
   }
   state.timeline = new Timeline(journal, state);
   state.events = new Events(journal, state);
-  state.parts = [state.timeline, new Table(journal, state), new Detail(journal, state), state.events, new Graph(journal, state)];
+  state.table = new Table(journal, state);
+  state.parts = [state.timeline, state.table, new Detail(journal, state), state.events, new Graph(journal, state)];
   furnish(journal, state);
   listen(journal, state);
   state.arrive();

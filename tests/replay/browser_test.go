@@ -21,6 +21,10 @@ func browser(t testing.TB, options ...chromedp.ExecAllocatorOption) context.Cont
 
 	path, err := exec.LookPath("chromium")
 	if err != nil {
+		path, err = exec.LookPath("chromium-browser")
+	}
+
+	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("chromium is not installed: .ci/deps test installs it")
 		}

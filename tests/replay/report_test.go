@@ -89,6 +89,7 @@ type seenLine struct {
 const look = `(seq, whole) => {
 	const { journal, state, explain } = extactor, row = journal.rowOf(seq);
 	const cause = ({ seq, text, then, lasting, at, because }) => ({ seq, text, then, lasting, at: at ? at.wall : 0, because: because.map(cause) });
+	document.querySelector('#services .scroll').style.maxHeight = 'none'; // all of it can be seen
 	state.visit(row);
 	state.draw();
 	const fields = ['state', 'desired', 'attempt', 'restarts', 'pid', 'container', 'nextRetry', 'problem', 'quarantined', 'fileProblem',
