@@ -221,10 +221,33 @@ func parseTokens(tokens token.Tokens) (file *ast.File, err error) {
 
 func (d *document) syntaxError(err error) {
 	if located, ok := errors.AsType[yaml.Error](err); ok && located.GetToken() != nil {
-		d.errorAt(located.GetToken(), "this is not valid YAML: %s", d.spoken(located.GetMessage()))
+		d.errorAt(located.GetToken(), "this is not valid YAML: %s", d.likelyCause(located))
 		return
 	}
 	d.errorIn("this is not valid YAML: %s", d.spoken(err.Error()))
+}
+
+// likelyCause says what the library means, where what it says of a common mistake would not help who made it.
+func (d *document) likelyCause(located yaml.Error) string {
+	message, line := located.GetMessage(), ""
+	if at := located.GetToken().Position.Line; at > 0 && at <= len(d.lines) {
+		line = d.lines[at-1]
+	}
+	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+	switch {
+	case strings.Contains(indent, "\t"):
+		return "the line is indented with a tab: YAML wants spaces"
+	case message == "value is not allowed in this context":
+		return "the line is indented like none of those that it could belong to"
+	case message == "mapping value is not allowed in this context" && strings.Count(line, ": ") > 1:
+		return "a text with \": \" in it lacks quotation marks"
+	case message == "mapping value is not allowed in this context":
+		return "the line below is indented too far"
+	case message == "unexpected key name":
+		return "a key is written \"key: value\", with a space after the colon"
+	default:
+		return d.spoken(message)
+	}
 }
 
 // spoken returns what the library says, without what it quotes of a file that is secret.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -37,6 +38,9 @@ func (d *decoder) service(root ast.Node, taken map[string]string) *Service {
 	s := &Service{Source: d.source, LogToConsole: d.flag(m, "logToConsole")}
 	if name, ok := d.required(m, "name", nameRule); ok {
 		s.Name = name.text
+		if meant, prefixed := strings.CutPrefix(s.Name, "ext-"); prefixed && meant != "" {
+			d.warnAt(name.at, "the service of the name %s is %s: did you mean %s?", quote(s.Name), quote(s.ID()), quote(meant))
+		}
 		d.demand(name, validName)
 		if earlier := taken[name.text]; earlier != "" {
 			d.errorAt(name.at, "the name %q is already taken by %s: each service needs a name of its own", name.text, earlier)
@@ -112,6 +116,9 @@ func (d *decoder) mount(m *mapping) Mount {
 		d.missing(m, "source", "the absolute path on the host that a bind mount shows")
 	case mount.isBind():
 		d.demand(source, absolutePath)
+		if !mount.bound() && len(d.problems) == before {
+			d.warnAt(m.at, "a mount of the type bind needs the option bind or rbind: runc mounts nothing without")
+		}
 	case mount.Type == "":
 		d.missing(m, "type", "\"bind\", or a file system such as \"tmpfs\"")
 	}

@@ -33,7 +33,7 @@ container:
       uidMappings: [{containerID: 0, hostID: 100000, size: 4294967295}]
       gidmappings: [{containerid: 1, hostid: 2, size: 3}]
     - {destination: /tmp, type: tmpfs}
-    - {source: /a, destination: /a, type: bind}
+    - {source: /a, destination: /a, type: bind, options: [rbind]}
   security:
     {writeableRootfs: true, writeableSysfs: false, maskedPaths: [/proc/kcore], readonlyPaths: [], rootfsPropagation: rslave}
 depends:

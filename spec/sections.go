@@ -19,7 +19,7 @@ var (
 				"missing.", plain},
 			{"destination", true, "The absolute path inside of the container.", absolute},
 			{"type", false, "\"bind\", or a file system such as \"tmpfs\"; not needed where options have bind or rbind.", plain},
-			{"options", false, "Mount options, such as rbind, rshared, ro.", list(plain)},
+			{"options", false, "Mount options, such as rbind, rshared, ro. A bind mount needs bind or rbind.", list(plain)},
 			{"uidMappings", false, "OCI user id mappings of the mount.", listOf(idMappingSection)},
 			{"gidMappings", false, "OCI group id mappings of the mount.", listOf(idMappingSection)},
 		},
@@ -28,7 +28,9 @@ var (
 			"if": shape{"anyOf": []shape{
 				has("type", shape{"const": "bind"}), has("options", contains("bind")), has("options", contains("rbind")),
 			}},
-			"then": has("source", absolute),
+			"then": shape{"allOf": []shape{
+				has("source", absolute), {"anyOf": []shape{has("options", contains("bind")), has("options", contains("rbind"))}},
+			}},
 			"else": needs("type"),
 		},
 	}

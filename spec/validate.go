@@ -99,5 +99,10 @@ func oneOf[T ~string](what, text string, allowed []T) string {
 
 // isBind tells whether the mount shows a part of the host.
 func (m Mount) isBind() bool {
-	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+	return m.Type == "bind" || m.bound()
+}
+
+// bound tells whether the options say so: for runc, they alone count.
+func (m Mount) bound() bool {
+	return slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }

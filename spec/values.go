@@ -40,7 +40,7 @@ func (d *decoder) texts(m *mapping, name, of string) []item {
 		if d.absent(value) {
 			d.warnAt(startOf(value), "this item of %s is empty and read as \"\": write \"\" if that is meant", name)
 			items = append(items, item{at: startOf(value)})
-		} else if text, ok := d.scalar(name, value); ok {
+		} else if text, ok := d.scalar("an item of "+name, value); ok {
 			items = append(items, text)
 		}
 	}

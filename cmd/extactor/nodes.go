@@ -146,7 +146,7 @@ func (f *remoteFlags) find() (*talosconfig.Context, error) {
 
 	config, err := talosconfig.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w; make one on the node: extactor credentials client", err)
+		return nil, fmt.Errorf("%w; say which with --talosconfig, or make one on the node: extactor credentials client", err)
 	} else if err != nil {
 		return nil, err
 	}

@@ -65,12 +65,12 @@ func TestRemoteOnlyWhenSaid(t *testing.T) {
 
 	for _, test := range []struct{ variable, args, want string }{
 		{"", "info", "no extactor daemon answers at /nowhere/extactor.sock"},
-		{"", "info -n 10.5.0.2", "open /nowhere/talosconfig"},
-		{"", "-n 10.5.0.2 info", "open /nowhere/talosconfig"},
-		{"", "info --context x", "open /nowhere/talosconfig"},
-		{"", "info --talosconfig /other", "open /other"},
-		{"/third", "info", "open /third"},
-		{"/third", "info --talosconfig /other", "open /other"},
+		{"", "info -n 10.5.0.2", `cannot read the talosconfig "/nowhere/talosconfig"`},
+		{"", "-n 10.5.0.2 info", `cannot read the talosconfig "/nowhere/talosconfig"`},
+		{"", "info --context x", `cannot read the talosconfig "/nowhere/talosconfig"`},
+		{"", "info --talosconfig /other", `cannot read the talosconfig "/other"`},
+		{"/third", "info", `cannot read the talosconfig "/third"`},
+		{"/third", "info --talosconfig /other", `cannot read the talosconfig "/other"`},
 		{"/third", "info --socket /nowhere/s", "no extactor daemon answers at /nowhere/s"},
 		{"/third", "events --journal /nowhere/j", "cannot open journal"},
 	} {

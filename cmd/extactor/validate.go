@@ -15,8 +15,9 @@ func (a *app) validateCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "validate FILE|DIR...",
 		Short: "Check service files, without a daemon",
-		Long:  "Check service files, without a daemon. Of a directory those are checked which a daemon would read (*.yaml).",
-		Args:  cobra.MinimumNArgs(1),
+		Long: "Check service files, without a daemon. Of a directory those are checked which a daemon would read (*.yaml), and " +
+			"whether they fit together: that each service that is depended on is there, and that none waits for itself.",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, paths []string) error {
 			failed := false
 
@@ -28,7 +29,7 @@ func (a *app) validateCommand() *cobra.Command {
 					fmt.Fprintln(a.stdout, problem)
 				}
 
-				hints := likelyMeant(services)
+				hints := betweenFiles(services, isDirectory(path) && !problems.Failed(false))
 				failed = failed || strict && len(hints) > 0
 
 				for _, hint := range hints {
@@ -56,32 +57,9 @@ func (a *app) validateCommand() *cobra.Command {
 	return command
 }
 
-// likelyMeant finds dependencies on a service that nobody knows where one with "ext-" before its name is among the files.
-// It may still be a service of the host, so it is a warning.
-func likelyMeant(services []*spec.Service) (hints []spec.Problem) {
-	known := make(map[string]bool, len(services))
-	for _, service := range services {
-		known[service.ID()] = true
-	}
-
-	for _, service := range services {
-		for _, dependency := range service.Depends {
-			meant := "ext-" + dependency.Service
-			if dependency.Service == "" || dependency.Service == linkID || !known[meant] {
-				continue
-			}
-
-			hints = append(hints, spec.WarnOfDependency(service.Source, dependency.Service,
-				fmt.Sprintf("depends on service %q: did you mean %q?", dependency.Service, meant)))
-		}
-	}
-
-	return hints
-}
-
 // load reads one service file, or those of a directory.
 func load(path string) ([]*spec.Service, spec.Problems) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if isDirectory(path) {
 		return spec.LoadDir(path)
 	}
 
@@ -91,4 +69,10 @@ func load(path string) ([]*spec.Service, spec.Problems) {
 	}
 
 	return []*spec.Service{service}, problems
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+
+	return err == nil && info.IsDir()
 }

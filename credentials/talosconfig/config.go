@@ -68,7 +68,7 @@ func Read(path string) (*Config, error) {
 func ReadFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the talosconfig: %w", err)
+		return nil, fmt.Errorf("cannot read the talosconfig %q: %w", path, cause(err))
 	}
 	defer file.Close()
 
