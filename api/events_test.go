@@ -3,6 +3,7 @@ package api
 import (
 	"io"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -89,6 +90,7 @@ func TestExtactorEventsFollow(t *testing.T) {
 		{"from the last", &apiv1.EventsRequest{Tail: 1, Follow: true}, []uint64{2, 5, 6}},
 		{"since", &apiv1.EventsRequest{Since: 1, Follow: true}, []uint64{2, 5, 6}},
 		{"of one", &apiv1.EventsRequest{Tail: 1, Service: "a", Follow: true}, []uint64{1, 5}},
+		{"until later", &apiv1.EventsRequest{Tail: 1, Follow: true, Until: timeLeft(time.Hour)}, []uint64{2, 5, 6}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			journal := newJournal(record(1, "ext-a", events.StateWaiting, "one"), record(2, "ext-b", events.StateWaiting, "two"))
@@ -120,6 +122,27 @@ func TestExtactorEventsFollow(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// timeLeft is a moment that is so far from now.
+func timeLeft(left time.Duration) *apiv1.Point {
+	return &apiv1.Point{Kind: &apiv1.Point_WallNs{WallNs: testNow.GetWallNs() + left.Nanoseconds()}}
+}
+
+// What is followed until a time ends with it, also where nothing happens.
+func TestFollowingEnds(t *testing.T) {
+	h := start(t, newServices(), newJournal(record(1, "ext-a", events.StateWaiting, "one")))
+
+	for _, left := range []time.Duration{-time.Minute, time.Millisecond} {
+		stream, err := h.Extactor.Events(t.Context(), &apiv1.EventsRequest{Follow: true, Until: timeLeft(left)})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if received, err := stream.Recv(); err != io.EOF {
+			t.Errorf("%v, %v", received, err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -57,16 +58,23 @@ func (s *Server) filter(ctx context.Context, request *apiv1.EventsRequest, strea
 		return failure(codes.Internal, err)
 	}
 
-	if err := tail(ctx, past, wanted, int(request.GetTail()), end, send); err != nil || !request.GetFollow() {
+	if err := tail(ctx, past, wanted, int(request.GetTail()), end, send); err != nil || !request.GetFollow() || wanted.Until != 0 && wanted.Until <= end {
 		return err
 	}
+
+	ending, cancel := s.until(ctx, request)
+	defer cancel()
 
 	subscription := s.options.Journal.Subscribe(end)
 	defer subscription.Close()
 
 	for {
-		record, err := subscription.Next(ctx)
-		if err != nil {
+		record, err := subscription.Next(ending)
+
+		switch {
+		case ctx.Err() == nil && ending.Err() != nil:
+			return nil // the time is over
+		case err != nil:
 			return failure(codes.Internal, err)
 		}
 
@@ -80,6 +88,25 @@ func (s *Server) filter(ctx context.Context, request *apiv1.EventsRequest, strea
 			}
 		}
 	}
+}
+
+// until ends with the time up to which records are wanted, where that is yet to come.
+func (s *Server) until(ctx context.Context, request *apiv1.EventsRequest) (context.Context, context.CancelFunc) {
+	if left := s.left(request); left > 0 {
+		return context.WithTimeout(ctx, left)
+	}
+
+	return context.WithCancel(ctx)
+}
+
+// left is how long it is to the time up to which what happens is followed; not positive where there is none, or it is over.
+func (s *Server) left(request *apiv1.EventsRequest) time.Duration {
+	wall, ok := request.GetUntil().GetKind().(*apiv1.Point_WallNs)
+	if !ok || !request.GetFollow() {
+		return 0
+	}
+
+	return time.Duration(wall.WallNs - s.options.Now().GetWallNs())
 }
 
 // tail sends the last of the wanted records, oldest first; all of them for a negative count.
@@ -202,7 +229,7 @@ func (s *Server) between(ctx context.Context, past History, wanted events.Select
 		wanted.After = max(wanted.After, after)
 	}
 
-	if request.GetUntil() != nil {
+	if request.GetUntil() != nil && s.left(request) <= 0 {
 		until, err := s.locate(ctx, past, request.GetUntil())
 		if err != nil {
 			return wanted, err

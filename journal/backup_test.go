@@ -3,6 +3,7 @@ package journal_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -251,6 +252,45 @@ func TestCutOffDatabaseIsRead(t *testing.T) {
 		if err := reader.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A damaged record at the end says nothing: the past ends with the one before it.
+func TestTheEndIsSound(t *testing.T) {
+	j := recorded(t, 3)
+	path := j.Status().Path
+
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	database, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_, err = database.Exec("UPDATE records SET wall_ns = 0, boot = 'none', run = 'none' WHERE seq > 6")
+	if err := errors.Join(err, database.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	reader, err := journal.OpenReadOnly(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+
+	seq, at, boot := reader.End()
+	if seq != 6 || at.WallNS == 0 || boot == "none" {
+		t.Errorf("it ends with record %d at %v of boot %q", seq, at, boot)
+	}
+
+	if fold, err := reader.At(t.Context(), 9); err != nil || len(fold.Past().Views) != 1 {
+		t.Errorf("%+v, %v", fold, err)
+	}
+
+	if boots, err := reader.Boots(t.Context()); err != nil || len(boots) != 1 {
+		t.Errorf("%+v, %v", boots, err)
 	}
 }
 

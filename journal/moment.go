@@ -2,9 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -23,20 +20,24 @@ type history struct {
 	newest func(seq uint64) (stamp, error)
 }
 
+// stamp returns the newest row up to a sequence that is as it was written: a damaged one may say any time.
 func (s *store) stamp(ctx context.Context, seq uint64) (stamp, error) {
-	var found stamp
+	for limit := 1; ; limit = fewRows {
+		found, err := s.read(ctx, "WHERE seq <= ? ORDER BY seq DESC LIMIT ?", signed(seq), limit)
+		if err != nil || found.rows == 0 {
+			return stamp{}, err
+		}
 
-	err := s.readers.QueryRowContext(ctx, "SELECT seq, boot, run, wall_ns, boot_ns FROM records WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
-		signed(seq)).Scan(&found.seq, &found.boot, &found.run, &found.wallNS, &found.bootNS)
-	if errors.Is(err, sql.ErrNoRows) {
-		return stamp{}, nil
+		if len(found.records) > 0 {
+			row := &found.records[0]
+
+			return stamp{seq: row.Seq, boot: row.BootID, run: row.RunID, wallNS: row.WallNS, bootNS: row.BootNS}, nil
+		}
+
+		if seq = found.first - 1; seq == 0 {
+			return stamp{}, nil
+		}
 	}
-
-	if err != nil {
-		return stamp{}, fmt.Errorf("cannot read the journal: %w", err)
-	}
-
-	return found, nil
 }
 
 func (j *Journal) history(ctx context.Context) history {
