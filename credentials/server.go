@@ -28,6 +28,8 @@ type Server struct {
 	config  *tls.Config
 	problem string // with the files as they are now
 	told    bool   // and that it was reported
+	end     time.Time
+	ending  string // what was reported of it
 }
 
 // OpenServer reads the credentials of a directory. report hears of what is wrong later: files that have changed and do not
@@ -67,6 +69,7 @@ func (s *Server) current() *tls.Config {
 	}
 
 	s.looked = now
+	s.tellOfEnd()
 
 	content, set, err := s.read()
 
@@ -113,11 +116,29 @@ func (s *Server) tell(err error) {
 // use takes over what was read.
 func (s *Server) use(content contents, set *Set) {
 	s.looked, s.content, s.problem = s.now(), content, ""
-	s.config = set.serverConfig(s.now)
+	s.config, s.end, s.ending = set.serverConfig(s.now), set.end(), ""
+	s.tellOfEnd()
+}
 
-	if end := set.end(); s.now().Add(warnBefore).After(end) {
-		s.report(fmt.Errorf("the credentials in %q end at %s: nobody can connect from then on; see: extactor credentials rotate",
-			s.dir, end.Format(time.RFC3339)))
+// tellOfEnd reports once that the credentials are about to end, and once that they have ended.
+func (s *Server) tellOfEnd() {
+	var ending string
+
+	switch now := s.now(); {
+	case now.After(s.end):
+		ending = "have ended at %s: nobody can connect"
+	case now.Add(warnBefore).After(s.end):
+		ending = "end at %s: nobody can connect from then on"
+	}
+
+	if ending == s.ending {
+		return
+	}
+
+	s.ending = ending
+
+	if ending != "" {
+		s.report(fmt.Errorf("the credentials in %q "+ending+"; see: extactor credentials rotate", s.dir, s.end.Format(time.RFC3339)))
 	}
 }
 

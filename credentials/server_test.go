@@ -282,10 +282,14 @@ func TestServerTellsOfItsEnd(t *testing.T) {
 
 	server := opened(t, dir, unreported(t))
 	server.report = func(err error) { reported = append(reported, err.Error()) }
-	server.now = func() time.Time { return set.end().Add(-warnBefore + time.Minute) }
-	server.use(server.content, set)
 
-	if len(reported) != 1 || !strings.Contains(reported[0], "extactor credentials rotate") {
+	for _, at := range []time.Duration{-warnBefore - time.Hour, -warnBefore + time.Hour, -time.Hour, time.Hour, 2 * time.Hour} {
+		server.now = func() time.Time { return set.end().Add(at) }
+		server.current()
+	}
+
+	if len(reported) != 2 || !strings.Contains(reported[0], " end at ") || !strings.Contains(reported[1], " have ended at ") ||
+		!strings.Contains(reported[1], "extactor credentials rotate") {
 		t.Errorf("reported %q", reported)
 	}
 }
