@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/extactor/extactor/api"
 )
 
 // version is set when the program is linked.
@@ -149,7 +147,7 @@ func (a *app) root() *cobra.Command {
 
 		TraverseChildren: true, // what says whom to ask may stand before the command, as with talosctl
 	}
-	a.addRemoteFlags(root)
+	a.addDaemonFlags(root)
 
 	root.AddCommand(
 		a.daemonCommand(), a.runCommand(),
@@ -165,13 +163,7 @@ func (a *app) root() *cobra.Command {
 
 // asks makes a command one that asks the daemon of this machine, or others.
 func (a *app) asks(command *cobra.Command) *cobra.Command {
-	socket := os.Getenv(socketVariable)
-	if socket == "" {
-		socket = defaultRunDir + "/" + api.SocketName
-	}
-
-	command.Flags().StringVar(&a.socket, "socket", socket, "socket of the daemon; by default "+socketVariable)
-	a.addRemoteFlags(command)
+	a.addDaemonFlags(command)
 
 	run := command.RunE
 	command.RunE = func(command *cobra.Command, args []string) error {

@@ -34,8 +34,9 @@ func (f *remoteFlags) set() bool {
 // remoteFlagNames are those of the flags.
 var remoteFlagNames = []string{"talosconfig", "context", "nodes", "endpoints"}
 
-// addRemoteFlags adds the flags of talosctl; a letter that the command has for something else stays that.
-func (a *app) addRemoteFlags(command *cobra.Command) {
+// addDaemonFlags adds the flags that say whom to ask: those of talosctl, and the socket. A letter that the command has for
+// something else stays that.
+func (a *app) addDaemonFlags(command *cobra.Command) {
 	flags, short := command.Flags(), func(letter string) string {
 		if command.Flags().ShorthandLookup(letter) != nil {
 			return ""
@@ -43,6 +44,9 @@ func (a *app) addRemoteFlags(command *cobra.Command) {
 
 		return letter
 	}
+
+	socket := cmp.Or(os.Getenv(socketVariable), defaultRunDir+"/"+api.SocketName)
+	flags.StringVar(&a.socket, "socket", socket, "socket of the daemon; by default "+socketVariable)
 
 	flags.StringVar(&a.remote.talosconfig, "talosconfig", os.Getenv(talosconfigVariable),
 		"ask daemons on the network with the certificates of this file; by default "+talosconfigVariable)
@@ -109,8 +113,12 @@ func (a *app) place(command *cobra.Command) error {
 	return nil
 }
 
-// onlyHere refuses flags about other machines before a command that asks no daemon.
+// onlyHere refuses flags about daemons before a command that asks none.
 func onlyHere(command *cobra.Command) error {
+	if command.Root().Flags().Changed("socket") && command.Flags().Lookup("socket") == nil {
+		return usageError{fmt.Errorf("--socket is about a daemon, and %q asks none", command.CommandPath())}
+	}
+
 	for _, name := range remoteFlagNames {
 		if command.Root().Flags().Changed(name) && command.Flags().Lookup(name) == nil {
 			return usageError{fmt.Errorf("--%s is about other machines, and %q works on this one only", name, command.CommandPath())}
