@@ -213,10 +213,11 @@ func TestSecondTermHurries(t *testing.T) {
 	t.Parallel()
 
 	h := newHost(t)
-	h.service("stubborn", "restart: always\nextactor: {stop: {timeout: 10m}}", "stubborn")
+	h.service("stubborn", "restart: always\nextactor: {stop: {timeout: 10m}}", "print", "ready", "stubborn")
 
 	d := h.start()
 	d.started(t, 0, "ext-stubborn")
+	h.printed("ext-stubborn", "ready") // before, the signal would end it
 	h.signal(unix.SIGTERM)
 	d.line(t, "Sending SIGTERM to task ext-stubborn")
 	d.notes.await(t, "STOPPING=1", func(note string) bool { return note == "STOPPING=1" })
