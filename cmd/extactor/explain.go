@@ -21,7 +21,9 @@ func (a *app) explainCommand() *cobra.Command {
 		Use:   "explain ID",
 		Short: "Tell why a service is not up, or was not",
 		Long: "Tell why a service is not up: everything that it depends on, met or not, since when, and what would " +
-			"satisfy it, down to the root cause; and what led there, as it is recorded. With --at: why it was as it was then.",
+			"satisfy it, down to the root cause; and what led there, as it is recorded. With --at: why it was as it was then.\n\n" +
+			"A moment is " + momentHelp + ".",
+		Example:           "  extactor explain storage\n  extactor explain storage --at -10m",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeIDs(1),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -43,7 +45,7 @@ func (a *app) explainCommand() *cobra.Command {
 		},
 	}
 	command.Flags().StringVarP(&output, "output", "o", outputTable, "table, or json")
-	command.Flags().StringVar(&at, "at", "", "explain how it was at this time, or after the event of this sequence")
+	command.Flags().StringVar(&at, "at", "", "how it was at a moment of the past")
 	completeOutput(command, outputTable, outputJSON)
 
 	return a.asksPast(command)
