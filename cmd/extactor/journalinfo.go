@@ -136,5 +136,9 @@ func recordsText(document journalDocument) string {
 
 // sizeText is a size in words.
 func sizeText(bytes int64) string {
+	if bytes < 1<<20 {
+		return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10))
+	}
+
 	return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
 }
