@@ -19,6 +19,10 @@ const largestFile = 1 << 20
 // checkDirectory refuses a directory in which others could put a file.
 func checkDirectory(dir string) error {
 	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return noneIn(dir)
+	}
+
 	if err != nil {
 		return fmt.Errorf("cannot read the credentials: %w", err)
 	}
@@ -86,12 +90,8 @@ func readFile(path string, isKey bool) ([]byte, error) {
 	return content, nil
 }
 
-// lockDirectory makes the directory where it is missing, and keeps other writers out of it.
+// lockDirectory keeps other writers out of the directory.
 func lockDirectory(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the directory of the credentials: %w", err)
-	}
-
 	if err := checkDirectory(dir); err != nil {
 		return nil, err
 	}

@@ -72,9 +72,7 @@ func (c contents) equal(other contents) bool {
 
 // readFiles reads the files, if nobody but their owner can have written them.
 func readFiles(dir string) (contents, error) {
-	if err := checkDirectory(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil, noneIn(dir)
-	} else if err != nil {
+	if err := checkDirectory(dir); err != nil {
 		return nil, err
 	}
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -39,6 +40,10 @@ func Create(dir string, options Options, now time.Time) (*Set, error) {
 	}
 
 	set := &Set{Authority: authority, Server: server}
+
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the directory of the credentials: %w", err)
+	}
 
 	unlock, err := lockDirectory(dir)
 	if err != nil {

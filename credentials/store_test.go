@@ -3,6 +3,7 @@ package credentials
 import (
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -315,6 +316,18 @@ func TestExpiredAuthority(t *testing.T) {
 
 	if read, err := Read(dir); err != nil || !read.Authority.Certificate.Equal(after.Authority.Certificate) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestRotateMakesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "none")
+
+	if _, err := Rotate(dir, Rotation{}, time.Now()); !errors.Is(err, ErrNone) {
+		t.Errorf("rotate what is not there: %v", err)
+	}
+
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a directory is left: %v", err)
 	}
 }
 
