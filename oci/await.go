@@ -167,7 +167,7 @@ func (w *wait) late(ctx context.Context) (*service.Exit, error) {
 	}
 
 	if w.recorded() {
-		return w.runtime.rememberedExit(ctx, w.task, w.container.Load(), false), nil
+		return w.runtime.rememberedExit(ctx, w.task, w.known(), false), nil
 	}
 
 	answer := <-w.told // a containerd that hangs loses its connection some time
@@ -207,7 +207,17 @@ func (w *wait) alone(ctx context.Context) (*service.Exit, error) {
 		return nil, context.Cause(ctx)
 	}
 
-	return w.runtime.rememberedExit(ctx, w.task, w.container.Load(), false), nil
+	return w.runtime.rememberedExit(ctx, w.task, w.known(), false), nil
+}
+
+// known is the container of the task, as containerd has told of it or, where it was away since the wait began, as its shim
+// has it.
+func (w *wait) known() *containers.Container {
+	if container := w.container.Load(); container != nil {
+		return container
+	}
+
+	return w.runtime.bundled(w.task)
 }
 
 func (w *wait) recorded() bool {

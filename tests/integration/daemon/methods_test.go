@@ -206,11 +206,11 @@ func (h *host) talosDevices(t *testing.T, d *daemon) {
 	_, err = client.CPUFreqStats(t.Context(), empty)
 	must(t, err)
 
-	for before := ""; ; { // until none comes or goes meanwhile: other tests make some
+	for before := ""; ; { // until none comes or goes meanwhile. Threads, the first one too, may be in namespaces of other tests
 		network, err := client.NetworkDeviceStats(t.Context(), empty)
 		must(t, err)
 
-		devices, after := network.GetMessages()[0].GetDevices(), proc(t, "net/dev")
+		devices, after := network.GetMessages()[0].GetDevices(), proc(t, "thread-self/net/dev")
 		if len(devices) == strings.Count(after, "\n")-2 && network.GetMessages()[0].GetTotal() != nil {
 			break
 		}

@@ -121,6 +121,30 @@ func TestShimKilledAfterTheExitWasTold(t *testing.T) {
 	must(t, h.runtime.Delete(t.Context(), victim)) // once
 }
 
+// What a task printed last is told also where containerd was away since before somebody waited for its end.
+func TestLastLinesWhileContainerdIsAway(t *testing.T) {
+	h := newHarness(t, oci.Embedded)
+	victim, started := h.start(1, h.Service("victim", "print", "ready", "stubborn"))
+	must(t, h.AwaitOutput(t.Context(), victim.ID, "ready"))
+	h.killContainerd()
+
+	waited := make(chan *service.Exit, 1)
+
+	go func() {
+		exit, _ := h.runtime.Wait(t.Context(), victim) // without an answer the test fails
+		waited <- exit
+	}()
+
+	killProcess(t, int(started.PID))
+
+	if exit := <-waited; exit == nil || exit.Signal != 9 || exit.LastLines != "ready\n" {
+		t.Errorf("the exit is %v", exit)
+	}
+
+	must(t, h.runtime.Close())
+	h.open()
+}
+
 // A start during which containerd dies goes on when it is back, as the same attempt.
 func TestContainerdKilledDuringStart(t *testing.T) {
 	h := newHarness(t, oci.Embedded)
