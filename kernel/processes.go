@@ -25,10 +25,19 @@ func (h *Host) Processes() ([]*machine.ProcessInfo, error) {
 		return nil, err
 	}
 
+	ctx, cancel := context.WithTimeout(context.Background(), readable)
+	defer cancel()
+
+	asked := make([]*question[[]string], len(all))
+	for i, process := range all {
+		asked[i] = h.commandLines.ask(strconv.Itoa(process.PID), func() []string { return h.commandLine(process) })
+	}
+
 	processes := make([]*machine.ProcessInfo, 0, len(all))
 
-	for _, process := range all {
+	for i, process := range all {
 		if info, there := h.process(process); there {
+			info.Args = arguments(asked[i].answer(ctx))
 			processes = append(processes, info)
 		}
 	}
@@ -38,8 +47,8 @@ func (h *Host) Processes() ([]*machine.ProcessInfo, error) {
 	return processes, nil
 }
 
-// readable is how long the arguments of one process may take to be read: they are in its memory, which some system calls keep
-// locked, for ever where they hang.
+// readable is how long the arguments of all processes may take to be read: they are in their memory, which some system calls
+// keep locked, for ever where they hang.
 const readable = time.Second
 
 func commandLine(process procfs.Proc) []string {
@@ -48,7 +57,7 @@ func commandLine(process procfs.Proc) []string {
 	return args
 }
 
-// process reads one process. What it does not have is left empty.
+// process reads one process but for its arguments. What it does not have is left empty.
 func (h *Host) process(process procfs.Proc) (info *machine.ProcessInfo, there bool) {
 	stat, err := process.Stat()
 	if err != nil {
@@ -59,15 +68,10 @@ func (h *Host) process(process procfs.Proc) (info *machine.ProcessInfo, there bo
 	executable, _ := process.Executable()
 	label, _ := os.ReadFile(filepath.Join(h.proc, strconv.Itoa(process.PID), "attr", "current"))
 
-	ctx, cancel := context.WithTimeout(context.Background(), readable)
-	defer cancel()
-
-	asked := h.commandLines.ask(strconv.Itoa(process.PID), func() []string { return h.commandLine(process) })
-
 	return &machine.ProcessInfo{
 		Pid: int32(process.PID), Ppid: int32(stat.PPID), State: stat.State, Threads: int32(stat.NumThreads),
 		CpuTime: stat.CPUTime(), VirtualMemory: uint64(stat.VirtualMemory()), ResidentMemory: uint64(stat.ResidentMemory()),
-		Command: text(command), Executable: text(executable), Args: arguments(asked.answer(ctx)), Label: text(strings.Trim(string(label), "\x00\n")),
+		Command: text(command), Executable: text(executable), Label: text(strings.Trim(string(label), "\x00\n")),
 	}, true
 }
 
