@@ -12,7 +12,7 @@ import (
 )
 
 // mostRecords bounds what is read of the journal at once; who wants more follows from the beginning.
-const mostRecords = 10000
+const mostRecords = 1000
 
 // reading is one client's way through the journal.
 type reading struct {

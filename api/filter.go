@@ -109,7 +109,8 @@ func (s *Server) left(request *apiv1.EventsRequest) time.Duration {
 	return time.Duration(wall.WallNs - s.options.Now().GetWallNs())
 }
 
-// tail sends the last of the wanted records, oldest first; all of them for a negative count.
+// tail sends the last of the wanted records, oldest first; all of them for a negative count. None is kept: there may be very
+// many, and the client may be slow.
 func tail(ctx context.Context, past History, wanted events.Selection, count int, end uint64, send func(events.Record) error) error {
 	if wanted.Until == 0 || wanted.Until > end {
 		wanted.Until = end
@@ -119,49 +120,43 @@ func tail(ctx context.Context, past History, wanted events.Selection, count int,
 		return nil
 	}
 
-	if count < 0 { // in the order in which they stand
-		var failed error
+	if count > 0 { // find where they begin
+		var oldest uint64
 
-		take := func(record events.Record) bool {
-			if wanted.Wants(record) {
-				failed = send(record)
-			}
+		err := past.Select(ctx, wanted, func(record events.Record) bool {
+			oldest = record.Seq
+			count--
 
-			return failed == nil
+			return count > 0
+		})
+		if err != nil || oldest == 0 {
+			return failure(codes.Internal, err)
 		}
 
-		var err error
-		if wanted.Forward = len(wanted.Services)+len(wanted.Kinds) > 0; wanted.Forward {
-			err = past.Select(ctx, wanted, take)
-		} else { // nearly all of them
-			err = past.Each(ctx, wanted.After, wanted.Until, take)
-		}
-
-		if failed != nil {
-			return failed
-		}
-
-		return failure(codes.Internal, err)
+		wanted.After = oldest - 1
 	}
 
-	var found []events.Record
+	var failed, err error
 
-	err := past.Select(ctx, wanted, func(record events.Record) bool {
-		found = append(found, record)
-
-		return len(found) < count
-	})
-	if err != nil {
-		return failure(codes.Internal, err)
-	}
-
-	for _, record := range slices.Backward(found) {
-		if err := send(record); err != nil {
-			return err
+	take := func(record events.Record) bool {
+		if wanted.Wants(record) {
+			failed = send(record)
 		}
+
+		return failed == nil
 	}
 
-	return nil
+	if wanted.Forward = len(wanted.Services)+len(wanted.Kinds) > 0; wanted.Forward {
+		err = past.Select(ctx, wanted, take)
+	} else { // in the order in which they stand, as nearly all are wanted
+		err = past.Each(ctx, wanted.After, wanted.Until, take)
+	}
+
+	if failed != nil {
+		return failed
+	}
+
+	return failure(codes.Internal, err)
 }
 
 // selection is what a request asks for.
