@@ -124,6 +124,8 @@ type guest struct {
 	// Under the lock of the gate.
 	stranger *list.Element // among those that have not shown their certificate
 	left     bool
+
+	unread debt
 }
 
 // shown makes a stranger known.
@@ -193,7 +195,10 @@ func (g *guest) Read(into []byte) (int, error) {
 func (g *guest) Write(from []byte) (int, error) {
 	defer g.pause()()
 
-	return g.Conn.Write(from)
+	n, err := g.Conn.Write(from)
+	g.unread.pay(n)
+
+	return n, err
 }
 
 func (g *guest) pause() (resume func()) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/metadata"
@@ -17,6 +18,7 @@ import (
 
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/credentials"
+	"github.com/extactor/extactor/events"
 )
 
 // Strangers have a room of their own: when it is full, the oldest has to go, and whoever has a certificate gets through.
@@ -289,6 +291,45 @@ func TestCallsAreLimited(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A call that a client has given up is counted as long as it is worked on: giving up calls makes no room for others.
+func TestCallsThatAreGivenUpAreCounted(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	services := newServices(view("ext-a", events.StateRunning, 1))
+	services.command = func(string, events.Order, *events.Origin) (uint64, error) {
+		begun <- struct{}{}
+		<-end
+
+		return 1, nil
+	}
+
+	limits := networkLimits
+	limits.callsOfOne = 3
+	r := serveRemote(t, start(t, services, newJournal()), limits)
+	client := r.dial(t, credentials.Operator)
+
+	for range 3 {
+		ctx, giveUp := context.WithCancel(t.Context())
+		go func() { _, _ = client.Machine.ServiceStart(ctx, &machine.ServiceStartRequest{Id: "a"}) }()
+
+		<-begun
+		giveUp()
+	}
+
+	_, err := client.Machine.ServiceList(t.Context(), &emptypb.Empty{})
+	wantRefusal(t, err, codes.ResourceExhausted, "3 calls are open from 127.0.0.1")
+
+	close(end)
+
+	for late := time.After(patience); err != nil; {
+		select {
+		case <-late:
+			t.Fatalf("the calls have ended, and are still counted: %v", err)
+		default:
+			_, err = client.Machine.ServiceList(t.Context(), &emptypb.Empty{})
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 // guard decides about each call from the network.
@@ -17,6 +18,7 @@ type guard struct {
 	limits  limits
 	reports *reports
 	trust   trust
+	running *calls // that are being answered: a client may give up a call, and begin others, while its answer is still made
 }
 
 // admit decides who may call what, and on which node.
@@ -51,13 +53,55 @@ func (g *guard) admitCall(ctx context.Context, request any, info *grpc.UnaryServ
 		return nil, err
 	}
 
-	return handle(ctx, request)
+	end, err := g.running.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+
+	reply, err := handle(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+
+	return reply, g.owe(ctx, reply, info.FullMethod)
+}
+
+// owe refuses to answer a client that does not read its answers: they would wait for it in memory, and a call is over for
+// gRPC once it is answered. Who has not read for long, or has given up answers before it read them, has to connect anew.
+func (g *guard) owe(ctx context.Context, reply any, method string) error {
+	caller, _ := remoteCaller(ctx)
+	message, ok := reply.(proto.Message)
+
+	if !ok || caller.guest == nil {
+		return nil
+	}
+
+	owed, since := caller.guest.unread.add(proto.Size(message), g.limits.unread)
+	if owed {
+		return nil
+	}
+
+	reason := fmt.Sprintf("%s was not answered, because the client has not read %d KiB of answers before", method, g.limits.unread>>10)
+	g.reports.refuse(caller.guest.RemoteAddr(), "unread", reason)
+
+	if time.Since(since) > g.limits.stall {
+		caller.guest.Close()
+	}
+
+	return status.Error(codes.ResourceExhausted, reason)
 }
 
 func (g *guard) admitStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	if err := g.admit(stream.Context(), info.FullMethod); err != nil {
 		return err
 	}
+
+	end, err := g.running.begin(stream.Context())
+	if err != nil {
+		return err
+	}
+	defer end()
 
 	return handle(service, stream)
 }

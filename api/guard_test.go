@@ -94,7 +94,7 @@ func TestStreamThatIsReadGoesOn(t *testing.T) {
 
 // A handler runs beside the call that watches over it; its panic is still an error of that call alone.
 func TestPanicInAWatchedStream(t *testing.T) {
-	guard := &guard{limits: networkLimits, reports: newReports(func(error) {})}
+	guard := &guard{limits: networkLimits, reports: newReports(func(error) {}), running: newCalls(networkLimits)}
 	info := &grpc.StreamServerInfo{FullMethod: "/x/Y"}
 
 	ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: remoteInfo{}})

@@ -24,6 +24,7 @@ type remoteInfo struct {
 	names       []string            // of this host, as our own certificate says
 	chain       []*x509.Certificate // its certificate first
 	trusted     *x509.CertPool      // by which it was let in
+	guest       *guest              // the connection
 }
 
 // AuthType implements credentials.AuthInfo.
@@ -103,7 +104,10 @@ func (c *tlsCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 
 	guest.shown()
 
-	return conn, remoteOf(conn.ConnectionState().PeerCertificates, used), nil
+	info := remoteOf(conn.ConnectionState().PeerCertificates, used)
+	info.guest = guest
+
+	return conn, info, nil
 }
 
 var errNotGRPC = errors.New("the client does not offer the application protocol h2")

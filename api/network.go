@@ -24,6 +24,7 @@ type limits struct {
 	calls       int    // of everybody; each may hold a message of the largest size
 	callsOfOne  int    // of one address or network
 	header      uint32 // bytes of the metadata of a call
+	unread      int    // bytes of answers on a connection that its client has not read yet
 
 	handshake  time.Duration // until the client has shown its certificate and begun to speak HTTP/2
 	idle       time.Duration // connection without a call
@@ -36,7 +37,7 @@ type limits struct {
 
 // networkLimits are generous for people and their tools: one client has one connection and a stream for each command.
 var networkLimits = limits{
-	connections: 256, perAddress: 64, handshakes: 32, streams: 128, calls: 256, callsOfOne: 128, header: 16 << 10,
+	connections: 256, perAddress: 64, handshakes: 32, streams: 128, calls: 256, callsOfOne: 128, header: 16 << 10, unread: 2 << 20,
 	handshake: 10 * time.Second, idle: 15 * time.Minute, ping: 15 * time.Second, pong: 15 * time.Second,
 	clientPing: 5 * time.Second, stall: time.Minute, look: 30 * time.Second,
 }
@@ -106,7 +107,7 @@ func (s *Server) serveNetwork(ctx context.Context, network Network, limits limit
 	}
 
 	trust := trust{network.TLS}
-	guard := &guard{limits: limits, reports: gate.reports, trust: trust}
+	guard := &guard{limits: limits, reports: gate.reports, trust: trust, running: newCalls(limits)}
 
 	return s.serve(ctx, s.register(
 		grpc.Creds(&tlsCredentials{trust: trust, gate: gate}),
