@@ -231,9 +231,28 @@ func (s *store) bytes() (int64, error) {
 	return size * (pages - free), err
 }
 
+// largestLog is how large the write-ahead log may grow before the writer is held up for it.
+const largestLog = 16 << 20
+
 // checkpoint moves the write-ahead log into the database and syncs that: what it can without holding up the writer. What
-// could not be synced is moved again by the next one.
+// could not be synced is moved again by the next one. The log begins anew where all of it is moved when the next
+// transaction begins: a writer that makes no pause is always ahead, and has to wait once the log is large.
 func (s *store) checkpoint() error {
+	if err := s.moveLog(); err != nil {
+		return err
+	}
+
+	if info, err := s.wal.file.Stat(); err != nil || info.Size() <= largestLog {
+		return nil //nolint:nilerr // whoever writes to it finds out
+	}
+
+	s.writing.Lock()
+	defer s.writing.Unlock()
+
+	return s.moveLog()
+}
+
+func (s *store) moveLog() error {
 	var busy, frames, moved int
 	if err := s.readers.QueryRow("PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &moved); err != nil {
 		return fmt.Errorf("cannot move the write-ahead log: %w", err)
