@@ -73,7 +73,7 @@ func (a *app) credentialsInitCommand() *cobra.Command {
 		Use:   "init --endpoint HOST...",
 		Short: "Make a CA, and the certificate of the daemon",
 		Long: "Make a certificate authority (CA), and the certificate that the daemon shows. That is valid for the endpoints, and for " +
-			"localhost, 127.0.0.1, ::1 and the name of this machine.",
+			"localhost, 127.0.0.1 and ::1; and for the name of this machine, unless it is for another (--without-ca-key).",
 		Example: "  extactor credentials init --endpoint 10.5.0.2 --endpoint node-a.example\n" +
 			"  extactor credentials init --endpoint 10.5.0.3 --ca-cert ca.crt --ca-key ca.key --without-ca-key --credentials ./node-b",
 		Args: cobra.NoArgs,
@@ -82,7 +82,7 @@ func (a *app) credentialsInitCommand() *cobra.Command {
 				return usageError{errors.New("it is not said by which address or name clients reach the daemon: --endpoint HOST")}
 			}
 
-			if options.Names, err = a.names(endpoints); err != nil {
+			if options.Names, err = a.names(endpoints, options.WithoutKey); err != nil {
 				return err
 			}
 
@@ -115,9 +115,15 @@ func (a *app) credentialsInitCommand() *cobra.Command {
 	return command
 }
 
-// names are the endpoints, and what this machine calls itself; each once.
-func (a *app) names(endpoints []string) ([]string, error) {
+// names are the endpoints, and what this machine calls itself; each once. A certificate that is made for another machine
+// does not have the name of this one: whoever takes it could pretend to be this one.
+func (a *app) names(endpoints []string, forAnother bool) ([]string, error) {
 	var names []string
+
+	host := a.node
+	if forAnother {
+		host = ""
+	}
 
 	for _, endpoint := range endpoints {
 		name, err := credentials.ParseName(endpoint)
@@ -130,7 +136,7 @@ func (a *app) names(endpoints []string) ([]string, error) {
 
 	var once []string
 
-	for _, name := range append(names, credentials.LocalNames(a.node)...) {
+	for _, name := range append(names, credentials.LocalNames(host)...) {
 		if !slices.Contains(once, name) {
 			once = append(once, name)
 		}

@@ -30,7 +30,7 @@ func (a *app) credentialsRotateCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) (err error) {
 			if len(endpoints) > 0 {
-				if rotation.Names, err = a.names(endpoints); err != nil {
+				if rotation.Names, err = a.names(endpoints, rotation.WithoutKey); err != nil {
 					return err
 				}
 			}
