@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -114,7 +115,33 @@ func lockDirectory(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("cannot lock the directory of the credentials %q: %w", dir, err)
 	}
 
+	if err := removeLeftovers(dir); err != nil {
+		directory.Close()
+
+		return nil, err
+	}
+
 	return func() { directory.Close() }, nil
+}
+
+// removeLeftovers deletes what writers have left that were killed: there may be a key in it that is to be nowhere now.
+func removeLeftovers(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("cannot read the directory of the credentials: %w", err)
+	}
+
+	for _, entry := range entries {
+		isLeft := func(name string) bool { return strings.HasPrefix(entry.Name(), "."+name+".") }
+
+		if slices.ContainsFunc(fileNames, isLeft) {
+			if err := removeFile(filepath.Join(dir, entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+
+	return nil
 }
 
 // WriteFile gives a file a new content at one moment, which survives the death of the machine too. Only its owner reads

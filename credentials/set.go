@@ -21,6 +21,8 @@ const (
 	acceptedFile     = "accepted.crt"
 )
 
+var fileNames = []string{authorityFile, authorityKeyFile, serverFile, serverKeyFile, acceptedFile}
+
 // Set is what a directory holds.
 type Set struct {
 	Authority *Authority // its key may be elsewhere: see CanSign
@@ -61,7 +63,7 @@ func Read(dir string) (*Set, error) {
 type contents map[string][]byte
 
 func (c contents) equal(other contents) bool {
-	for _, name := range []string{authorityFile, authorityKeyFile, serverFile, serverKeyFile, acceptedFile} {
+	for _, name := range fileNames {
 		if !bytes.Equal(c[name], other[name]) {
 			return false
 		}
@@ -78,7 +80,7 @@ func readFiles(dir string) (contents, error) {
 
 	read := make(contents)
 
-	for _, name := range []string{authorityFile, authorityKeyFile, serverFile, serverKeyFile, acceptedFile} {
+	for _, name := range fileNames {
 		content, err := readFile(filepath.Join(dir, name), strings.HasSuffix(name, ".key"))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -84,6 +84,26 @@ func TestFilesAreNotWrittenThroughLinks(t *testing.T) {
 	}
 }
 
+// Who is killed while a key is written leaves it in a file that nobody knows of; the next one cleans up.
+func TestLeftoversAreRemoved(t *testing.T) {
+	dir, _ := made(t, Options{})
+	left, foreign := filepath.Join(dir, "."+authorityKeyFile+".123"), filepath.Join(dir, ".note")
+
+	if err := errors.Join(os.WriteFile(left, []byte("half a key"), 0o600), os.WriteFile(foreign, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := Rotate(dir, Rotation{WithoutKey: true}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+
+	for path, stays := range map[string]bool{left: false, foreign: true} {
+		if _, err := os.Stat(path); (err == nil) != stays {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 // What root writes into somebody's file stays theirs, and what somebody has put into a directory of others is root's.
 func TestOwnerIsKept(t *testing.T) {
 	if os.Geteuid() != 0 {
