@@ -216,7 +216,7 @@ var methods = []struct {
 		})
 
 		return first(err, answer.GetMessages(), func(one *machine.ApplyConfiguration) bool {
-			return !strings.Contains(one.GetModeDetails(), "very-secret")
+			return strings.Contains(one.GetModeDetails(), `"configured": created`) && !strings.Contains(one.GetModeDetails(), "very-secret")
 		})
 	}},
 }
