@@ -3,6 +3,7 @@ package api
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"google.golang.org/grpc/codes"
@@ -127,7 +128,13 @@ func quoted(organizations []string) string {
 	return shortened(text, longestQuoted)
 }
 
-// shortened makes a text of others fit for a message.
+// shortened makes a text of others fit for a message, and for the terminal of who reads it.
 func shortened(text string, longest int) string {
-	return strings.ToValidUTF8(text[:min(len(text), longest)], "?")
+	return strings.Map(func(char rune) rune {
+		if unicode.IsPrint(char) {
+			return char
+		}
+
+		return '?'
+	}, strings.ToValidUTF8(text[:min(len(text), longest)], "?"))
 }
