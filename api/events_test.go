@@ -2,10 +2,12 @@ package api
 
 import (
 	"io"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -175,5 +177,32 @@ func TestAllEventsAreSent(t *testing.T) {
 		if got != count {
 			t.Errorf("--tail %d: %d of %d", tail, got, count)
 		}
+	}
+}
+
+// A regular expression takes no more memory than its length suggests.
+func TestExpressionsAreBounded(t *testing.T) {
+	h := start(t, newServices(), newJournal(record(1, "ext-a", events.StateRunning, "it happened")))
+
+	for pattern, want := range map[string]string{
+		"(":                               "is no regular expression",
+		strings.Repeat("a", 1001):         "has 1001 bytes; it may have 1000",
+		strings.Repeat("(?:a{1000})", 11): "repeats too much",
+	} {
+		stream, err := h.Extactor.Events(t.Context(), &apiv1.EventsRequest{Tail: -1, Grep: pattern})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+
+		wantRefusal(t, err, codes.InvalidArgument, want)
+	}
+
+	stream, err := h.Extactor.Events(t.Context(), &apiv1.EventsRequest{Tail: -1, Grep: "^it +HAPPENED$|(?i)happ"})
+	if err == nil {
+		_, err = stream.Recv()
+	}
+
+	if err != nil {
+		t.Error(err)
 	}
 }

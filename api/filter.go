@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"time"
@@ -181,8 +182,8 @@ func (s *Server) selection(ctx context.Context, past History, request *apiv1.Eve
 	}
 
 	if pattern := request.GetGrep(); pattern != "" {
-		if wanted.Text, err = regexp.Compile(pattern); err != nil {
-			return wanted, status.Errorf(codes.InvalidArgument, "%q is no regular expression: %v", pattern, err)
+		if wanted.Text, err = expression(pattern); err != nil {
+			return wanted, err
 		}
 	}
 
@@ -199,6 +200,29 @@ func (s *Server) selection(ctx context.Context, past History, request *apiv1.Eve
 	}
 
 	return s.between(ctx, past, wanted, request)
+}
+
+// A few bytes of a regular expression can stand for very many steps, which are kept as long as a client follows.
+const (
+	longestPattern = 1000
+	mostSteps      = 10000
+)
+
+func expression(pattern string) (*regexp.Regexp, error) {
+	if len(pattern) > longestPattern {
+		return nil, status.Errorf(codes.InvalidArgument, "the regular expression has %d bytes; it may have %d", len(pattern), longestPattern)
+	}
+
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "%q is no regular expression: %v", pattern, err)
+	}
+
+	if steps, err := syntax.Compile(parsed.Simplify()); err != nil || len(steps.Inst) > mostSteps {
+		return nil, status.Errorf(codes.InvalidArgument, "the regular expression %q repeats too much", pattern)
+	}
+
+	return regexp.Compile(pattern)
 }
 
 // between adds the time that is asked for.
