@@ -147,6 +147,35 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 	}
 }
 
+// What streams leave behind that have ended counts too, and what those may have that go on does not.
+func TestDebtOfStreams(t *testing.T) {
+	debt := debt{most: 1000}
+
+	for range 3 {
+		if opened, _ := debt.open(); !opened {
+			t.Fatal("a stream does not begin")
+		}
+
+		debt.send(streamShare)
+	}
+
+	if added, _ := debt.answer(1); !added {
+		t.Error("open streams have their share, and nobody is answered")
+	}
+
+	debt.shut()
+
+	if opened, since := debt.open(); opened || since.IsZero() {
+		t.Error("a stream has ended that was not read, and another one begins")
+	}
+
+	debt.pay(streamShare)
+
+	if opened, since := debt.open(); !opened || !since.IsZero() {
+		t.Errorf("all is read, and no stream begins; since %v", since)
+	}
+}
+
 // Who does not read for long is sent away, and with it what waits for it.
 func TestClientThatNeverReads(t *testing.T) {
 	client := newRemote(t).ofManyServices(t, 0).unreading(t)

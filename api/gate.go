@@ -33,7 +33,7 @@ func newGate(limits limits, reports *reports) *gate {
 
 // admit lets a stranger in, or returns nil.
 func (g *gate) admit(conn net.Conn) *guest {
-	guest := &guest{Conn: conn, gate: g, place: place(conn.RemoteAddr()), handshaking: true}
+	guest := &guest{Conn: conn, gate: g, place: place(conn.RemoteAddr()), handshaking: true, unread: debt{most: g.limits.unread}}
 
 	full, oldest := g.seat(guest)
 

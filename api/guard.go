@@ -64,32 +64,31 @@ func (g *guard) admitCall(ctx context.Context, request any, info *grpc.UnaryServ
 		return nil, err
 	}
 
-	return reply, g.owe(ctx, reply, info.FullMethod)
+	caller, _ := remoteCaller(ctx)
+	if answered, since := caller.guest.unread.answer(sizeOf(reply)); !answered {
+		return nil, g.unread(caller.guest, info.FullMethod, since)
+	}
+
+	return reply, nil
 }
 
-// owe refuses to answer a client that does not read its answers: they would wait for it in memory, and a call is over for
-// gRPC once it is answered. Who has not read for long, or has given up answers before it read them, has to connect anew.
-func (g *guard) owe(ctx context.Context, reply any, method string) error {
-	caller, _ := remoteCaller(ctx)
-	message, ok := reply.(proto.Message)
-
-	if !ok || caller.guest == nil {
-		return nil
-	}
-
-	owed, since := caller.guest.unread.add(proto.Size(message), g.limits.unread)
-	if owed {
-		return nil
-	}
-
+// unread refuses a client that has left too much unread. Who has done so for long, or has given up calls before it read what
+// they were answered, has to connect anew.
+func (g *guard) unread(guest *guest, method string, since time.Time) error {
 	reason := fmt.Sprintf("%s was not answered, because the client has not read %d KiB of answers before", method, g.limits.unread>>10)
-	g.reports.refuse(caller.guest.RemoteAddr(), "unread", reason)
+	g.reports.refuse(guest.RemoteAddr(), "unread", reason)
 
 	if time.Since(since) > g.limits.stall {
-		caller.guest.Close()
+		guest.Close()
 	}
 
 	return status.Error(codes.ResourceExhausted, reason)
+}
+
+func sizeOf(message any) int {
+	sized, _ := message.(proto.Message) // nil has no size
+
+	return proto.Size(sized)
 }
 
 func (g *guard) admitStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
@@ -109,7 +108,15 @@ func (g *guard) admitStream(service any, stream grpc.ServerStream, info *grpc.St
 // endStream ends a stream whose client does not take the next message in time, or would not be let in any more. The handler
 // may be inside Send, which nothing but the end of the stream ends: therefore it runs beside, and is told when this returns.
 func (g *guard) endStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	timed := newTimedStream(stream, g.limits.stall)
+	caller, _ := remoteCaller(stream.Context())
+
+	opened, since := caller.guest.unread.open()
+	if !opened {
+		return g.unread(caller.guest, info.FullMethod, since)
+	}
+	defer caller.guest.unread.shut()
+
+	timed := newTimedStream(stream, g.limits.stall, &caller.guest.unread)
 	defer timed.end()
 
 	done := make(chan error, 1)
@@ -121,8 +128,6 @@ func (g *guard) endStream(service any, stream grpc.ServerStream, info *grpc.Stre
 
 		err = handle(service, timed)
 	}()
-
-	caller, _ := remoteCaller(stream.Context())
 
 	look := time.NewTicker(g.limits.look)
 	defer look.Stop()
@@ -157,12 +162,13 @@ type timedStream struct {
 	ctx     context.Context
 	end     context.CancelFunc
 	limit   time.Duration
+	unread  *debt
 	stalled chan struct{}
 	tell    func()
 }
 
-func newTimedStream(stream grpc.ServerStream, limit time.Duration) *timedStream {
-	timed := &timedStream{ServerStream: stream, limit: limit, stalled: make(chan struct{})}
+func newTimedStream(stream grpc.ServerStream, limit time.Duration, unread *debt) *timedStream {
+	timed := &timedStream{ServerStream: stream, limit: limit, unread: unread, stalled: make(chan struct{})}
 	timed.ctx, timed.end = context.WithCancel(stream.Context())
 	timed.tell = sync.OnceFunc(func() { close(timed.stalled) })
 
@@ -175,6 +181,8 @@ func (s *timedStream) Context() context.Context { return s.ctx }
 // SendMsg implements grpc.ServerStream.
 func (s *timedStream) SendMsg(message any) error {
 	defer time.AfterFunc(s.limit, s.tell).Stop()
+
+	s.unread.send(sizeOf(message))
 
 	return s.ServerStream.SendMsg(message)
 }
