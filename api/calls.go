@@ -2,26 +2,24 @@ package api
 
 import (
 	"context"
-	"net/netip"
 	"sync"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 )
 
-// calls counts those that are open over the network, by where they come from.
+// calls counts those that are open over the network, by the certificates of who makes them: addresses are cheap.
 type calls struct {
 	most, mostOfOne int
 
-	mu       sync.Mutex
-	open     int
-	perPlace map[netip.Addr]int
+	mu             sync.Mutex
+	open           int
+	perCertificate map[string]int
 }
 
 func newCalls(limits limits) *calls {
-	return &calls{most: limits.calls, mostOfOne: limits.callsOfOne, perPlace: map[netip.Addr]int{}}
+	return &calls{most: limits.calls, mostOfOne: limits.callsOfOne, perCertificate: map[string]int{}}
 }
 
 // admit is gRPC's tap, which must not block: it counts a call before anything of its request is read, because it is requests
@@ -37,10 +35,8 @@ func (c *calls) admit(ctx context.Context, _ *tap.Info) (context.Context, error)
 
 // begin counts one more call, if there may be one, until end is called.
 func (c *calls) begin(ctx context.Context) (end func(), err error) {
-	var from netip.Addr
-	if caller, ok := peer.FromContext(ctx); ok {
-		from = place(caller.Addr)
-	}
+	caller, _ := remoteCaller(ctx)
+	certificate := caller.fingerprint
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,23 +44,23 @@ func (c *calls) begin(ctx context.Context) (end func(), err error) {
 	switch {
 	case c.open >= c.most:
 		return nil, status.Errorf(codes.ResourceExhausted, "%d calls are open over the network, and more may not be", c.open)
-	case c.perPlace[from] >= c.mostOfOne:
-		return nil, status.Errorf(codes.ResourceExhausted, "%d calls are open from %s, and more may not be", c.perPlace[from], from)
+	case c.perCertificate[certificate] >= c.mostOfOne:
+		return nil, status.Errorf(codes.ResourceExhausted, "%d calls are open by the certificate %s, and more may not be", c.perCertificate[certificate], certificate)
 	}
 
 	c.open++
-	c.perPlace[from]++
+	c.perCertificate[certificate]++
 
-	return func() { c.end(from) }, nil
+	return func() { c.end(certificate) }, nil
 }
 
-func (c *calls) end(from netip.Addr) {
+func (c *calls) end(certificate string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
 	c.open--
 
-	if c.perPlace[from]--; c.perPlace[from] == 0 {
-		delete(c.perPlace, from)
+	if c.perCertificate[certificate]--; c.perCertificate[certificate] == 0 {
+		delete(c.perCertificate, certificate)
 	}
 }

@@ -23,12 +23,13 @@ type gate struct {
 	mu        sync.Mutex
 	known     int                // connections whose client has shown its certificate
 	perPlace  map[netip.Addr]int // connections
+	perShown  map[string]int     // of known, by the certificate
 	strangers list.List          // the others, as *guest, oldest first
 	closed    bool
 }
 
 func newGate(limits limits, reports *reports) *gate {
-	return &gate{limits: limits, reports: reports, slot: make(chan struct{}, 1), perPlace: map[netip.Addr]int{}}
+	return &gate{limits: limits, reports: reports, slot: make(chan struct{}, 1), perPlace: map[netip.Addr]int{}, perShown: map[string]int{}}
 }
 
 // admit lets a stranger in, or returns nil.
@@ -122,22 +123,30 @@ type guest struct {
 	handshaking bool // only while one goroutine has the connection
 
 	// Under the lock of the gate.
-	stranger *list.Element // among those that have not shown their certificate
-	left     bool
+	stranger    *list.Element // among those that have not shown their certificate
+	certificate string        // of others
+	left        bool
 
 	unread debt
 }
 
-// shown makes a stranger known.
-func (g *guest) shown() {
+// shown makes a stranger known by its certificate, unless there are too many who have the same.
+func (g *guest) shown(certificate string) error {
 	g.gate.mu.Lock()
 	defer g.gate.mu.Unlock()
 
+	if with := g.gate.perShown[certificate]; with >= g.gate.limits.perCertificate {
+		return fmt.Errorf("its certificate (%s) has %d connections, and may not have more", certificate, with)
+	}
+
 	if !g.left {
 		g.gate.strangers.Remove(g.stranger)
-		g.stranger = nil
+		g.stranger, g.certificate = nil, certificate
 		g.gate.known++
+		g.gate.perShown[certificate]++
 	}
+
+	return nil
 }
 
 // Close implements net.Conn.
@@ -177,6 +186,10 @@ func (g *guest) leave() {
 		g.gate.strangers.Remove(g.stranger)
 	} else {
 		g.gate.known--
+
+		if g.gate.perShown[g.certificate]--; g.gate.perShown[g.certificate] == 0 {
+			delete(g.gate.perShown, g.certificate)
+		}
 	}
 
 	if g.gate.perPlace[g.place]--; g.gate.perPlace[g.place] == 0 {

@@ -116,6 +116,33 @@ func TestConnectionsAreLimited(t *testing.T) {
 	}
 }
 
+// Who has one certificate, and comes from however many addresses, leaves room for who has another.
+func TestConnectionsOfOneCertificate(t *testing.T) {
+	limits := networkLimits
+	limits.perCertificate = 2
+	r := remoteOfOneService(t, limits)
+	config := r.clientConfig(t, credentials.Reader)
+
+	var clients []*Client
+
+	for range 2 {
+		client := r.dialWith(t, config)
+		answers(t, client)
+		clients = append(clients, client)
+	}
+
+	if _, err := r.dialWith(t, config).Machine.ServiceList(t.Context(), &emptypb.Empty{}); err == nil {
+		t.Error("a third connection is answered")
+	}
+
+	r.hears(t, "its certificate (", "has 2 connections, and may not have more", "127.0.0.1")
+	answers(t, r.dial(t, credentials.Reader))
+
+	for _, client := range clients {
+		answers(t, client)
+	}
+}
+
 // connects makes a client that tries until there is room.
 func connects(t *testing.T, r *remote) *Client {
 	t.Helper()
@@ -251,7 +278,7 @@ func TestCallsAreLimited(t *testing.T) {
 		says string
 	}{
 		{"all", func(l *limits) { l.calls = 3 }, "3 calls are open over the network"},
-		{"of one address", func(l *limits) { l.callsOfOne = 3 }, "3 calls are open from 127.0.0.1"},
+		{"of one certificate", func(l *limits) { l.callsOfOne = 3 }, "3 calls are open by the certificate "},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			limits := networkLimits
@@ -267,7 +294,7 @@ func TestCallsAreLimited(t *testing.T) {
 			defer leave()
 
 			for range 3 {
-				watch, err := r.dial(t, credentials.Reader).Extactor.WatchStatus(ctx, &apiv1.StatusRequest{})
+				watch, err := client.Extactor.WatchStatus(ctx, &apiv1.StatusRequest{})
 				if err == nil {
 					_, err = watch.Recv()
 				}
@@ -319,7 +346,7 @@ func TestCallsThatAreGivenUpAreCounted(t *testing.T) {
 	}
 
 	_, err := client.Machine.ServiceList(t.Context(), &emptypb.Empty{})
-	wantRefusal(t, err, codes.ResourceExhausted, "3 calls are open from 127.0.0.1")
+	wantRefusal(t, err, codes.ResourceExhausted, "3 calls are open by the certificate ")
 
 	close(end)
 
@@ -352,7 +379,7 @@ func TestGateForgetsWhoHasLeft(t *testing.T) {
 			}
 
 			if number%3 != 0 {
-				guest.shown()
+				_ = guest.shown(fmt.Sprint(number % 7))
 			}
 
 			for range 1 + number%2 {
@@ -363,7 +390,7 @@ func TestGateForgetsWhoHasLeft(t *testing.T) {
 
 	all.Wait()
 
-	if gate.known != 0 || gate.strangers.Len() != 0 || len(gate.perPlace) != 0 {
-		t.Errorf("%d clients, %d strangers, %v", gate.known, gate.strangers.Len(), gate.perPlace)
+	if gate.known != 0 || gate.strangers.Len() != 0 || len(gate.perPlace)+len(gate.perShown) != 0 {
+		t.Errorf("%d clients, %d strangers, %v, %v", gate.known, gate.strangers.Len(), gate.perPlace, gate.perShown)
 	}
 }

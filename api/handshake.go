@@ -102,10 +102,14 @@ func (c *tlsCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 		return nil, nil, err
 	}
 
-	guest.shown()
-
 	info := remoteOf(conn.ConnectionState().PeerCertificates, used)
 	info.guest = guest
+
+	if err := guest.shown(info.fingerprint); err != nil {
+		c.gate.reports.refuse(guest.RemoteAddr(), "full "+info.fingerprint, err.Error())
+
+		return nil, nil, err
+	}
 
 	return conn, info, nil
 }

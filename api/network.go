@@ -17,14 +17,15 @@ import (
 
 // limits bound what clients can take of a host whose services matter more than they do.
 type limits struct {
-	connections int    // of clients that have shown their certificate
-	perAddress  int    // connections of one IPv4 address, or of one IPv6 network of 64 bits
-	handshakes  int    // connections whose client has not shown its certificate yet; the oldest goes
-	streams     uint32 // calls at once on a connection
-	calls       int    // of everybody; each may hold a message of the largest size
-	callsOfOne  int    // of one address or network
-	header      uint32 // bytes of the metadata of a call
-	unread      int    // bytes of answers on a connection that its client has not read yet
+	connections    int    // of clients that have shown their certificate
+	perAddress     int    // connections of one IPv4 address, or of one IPv6 network of 64 bits
+	perCertificate int    // connections
+	handshakes     int    // connections whose client has not shown its certificate yet; the oldest goes
+	streams        uint32 // calls at once on a connection
+	calls          int    // of everybody; each may hold a message of the largest size
+	callsOfOne     int    // of one certificate
+	header         uint32 // bytes of the metadata of a call
+	unread         int    // bytes of answers on a connection that its client has not read yet
 
 	handshake  time.Duration // until the client has shown its certificate and begun to speak HTTP/2
 	idle       time.Duration // connection without a call
@@ -37,7 +38,7 @@ type limits struct {
 
 // networkLimits are generous for people and their tools: one client has one connection and a stream for each command.
 var networkLimits = limits{
-	connections: 256, perAddress: 64, handshakes: 32, streams: 128, calls: 256, callsOfOne: 128, header: 16 << 10, unread: 2 << 20,
+	connections: 256, perAddress: 64, perCertificate: 128, handshakes: 32, streams: 128, calls: 256, callsOfOne: 128, header: 16 << 10, unread: 2 << 20,
 	handshake: 10 * time.Second, idle: 15 * time.Minute, ping: 15 * time.Second, pong: 15 * time.Second,
 	clientPing: 5 * time.Second, stall: time.Minute, look: 30 * time.Second,
 }

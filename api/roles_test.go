@@ -224,11 +224,12 @@ func limitsTable() string {
 |---|---|---|
 | connections | %d | the new one is closed |
 | connections of one IPv4 address, or of one IPv6 network of 64 bits | %d | the new one is closed |
+| connections with one certificate, wherever they come from | %d | the new one is closed |
 | connections whose client has shown no certificate yet | %d, beside the others | one of the address that most of them have is closed, the oldest |
 | processors that handshakes take, all together | 1 | they wait for each other |
 | time until a client has shown its certificate and begun to speak HTTP/2 | %v | closed |
 | calls at once on a connection | %d | the client waits |
-| calls at once of one IPv4 address, or of one IPv6 network of 64 bits | %d | `+"`ResourceExhausted`"+` |
+| calls at once with one certificate | %d | `+"`ResourceExhausted`"+` |
 | calls at once | %d | `+"`ResourceExhausted`"+` |
 | answers that wait on a connection for its client to read them | %d KiB and one more, beside %d KiB for each stream | `+"`ResourceExhausted`"+`; closed after %s |
 | a message of a client | %d KiB | `+"`ResourceExhausted`"+` |
@@ -237,5 +238,5 @@ func limitsTable() string {
 | silence of a client, whose machine may have vanished | %v, then %v to answer a ping | closed |
 | pings of a client, without a call too | one in %v | closed |
 | a client that does not take the next message of a stream | %s | the stream ends with `+"`ResourceExhausted`"+` |
-`, l.connections, l.perAddress, l.handshakes, l.handshake, l.streams, l.callsOfOne, l.calls, l.unread>>10, streamShare>>10, minutes(l.stall), largestRequest>>10, l.header>>10, minutes(l.idle), l.ping, l.pong, l.clientPing, minutes(l.stall))
+`, l.connections, l.perAddress, l.perCertificate, l.handshakes, l.handshake, l.streams, l.callsOfOne, l.calls, l.unread>>10, streamShare>>10, minutes(l.stall), largestRequest>>10, l.header>>10, minutes(l.idle), l.ping, l.pong, l.clientPing, minutes(l.stall))
 }
