@@ -38,6 +38,10 @@ func (e *extactorService) Events(request *apiv1.EventsRequest, stream grpc.Serve
 	}
 
 	if e.server.options.Past != nil && many(request) {
+		if request.GetSince() != 0 {
+			request.Tail = -1
+		}
+
 		return e.server.filter(stream.Context(), request, stream.Send)
 	}
 

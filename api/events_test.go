@@ -159,8 +159,15 @@ func TestAllEventsAreSent(t *testing.T) {
 
 	h := start(t, newServices(view("ext-a", events.StateRunning, count)), newJournal(records...))
 
-	for _, tail := range []int32{-1, count} {
-		stream, err := h.Extactor.Events(t.Context(), &apiv1.EventsRequest{Tail: tail})
+	for _, row := range []struct {
+		request *apiv1.EventsRequest
+		want    int
+	}{
+		{&apiv1.EventsRequest{Tail: -1}, count},
+		{&apiv1.EventsRequest{Tail: count}, count},
+		{&apiv1.EventsRequest{Since: 1, Tail: 5}, count - 1},
+	} {
+		stream, err := h.Extactor.Events(t.Context(), row.request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,8 +181,8 @@ func TestAllEventsAreSent(t *testing.T) {
 			}
 		}
 
-		if got != count {
-			t.Errorf("--tail %d: %d of %d", tail, got, count)
+		if got != row.want {
+			t.Errorf("%v: %d of %d", row.request, got, row.want)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func filtered(request *apiv1.EventsRequest) bool {
 
 // many tells whether a request may be for more records than are read at once.
 func many(request *apiv1.EventsRequest) bool {
-	return request.GetTail() < 0 || request.GetTail() > mostRecords
+	return request.GetTail() < 0 || request.GetTail() > mostRecords || request.GetSince() != 0 && !request.GetFollow()
 }
 
 // filter sends the last of the records that are asked for, which the journal finds without reading them all, and then, where
