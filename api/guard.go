@@ -29,7 +29,7 @@ func (g *guard) admit(ctx context.Context, method string) error {
 	}
 
 	if err := g.trust.check(caller); err != nil {
-		return err
+		return g.refused(ctx, "trust", err)
 	}
 
 	if err := allow(caller.roles, method); err != nil {
@@ -39,9 +39,10 @@ func (g *guard) admit(ctx context.Context, method string) error {
 	return g.refused(ctx, "node", caller.checkNode(ctx))
 }
 
-// refused tells of a call that is denied.
+// refused tells of a call that is denied, or of a client that would not be let in now.
 func (g *guard) refused(ctx context.Context, cause string, err error) error {
-	if caller, ok := peer.FromContext(ctx); ok && status.Code(err) == codes.PermissionDenied {
+	denied := status.Code(err) == codes.PermissionDenied || status.Code(err) == codes.Unauthenticated
+	if caller, ok := peer.FromContext(ctx); ok && denied {
 		g.reports.refuse(caller.Addr, cause, status.Convert(err).Message())
 	}
 
@@ -138,7 +139,7 @@ func (g *guard) endStream(service any, stream grpc.ServerStream, info *grpc.Stre
 			return err
 		case <-look.C:
 			if err := g.trust.check(caller); err != nil {
-				return err
+				return g.refused(stream.Context(), "trust", err)
 			}
 		case <-timed.stalled:
 			return g.stalled(stream.Context(), info.FullMethod)

@@ -98,19 +98,20 @@ func roleOf(organizations []string) role {
 // allow tells whether a certificate with these organizations may call a method.
 func allow(organizations []string, method string) error {
 	least, known := leastRoles[method]
+	shown := shortened(method, longestShown) // anybody may have made it up
 
 	switch {
 	case roleOf(organizations) == nobody:
 		return status.Errorf(codes.PermissionDenied,
-			"%s: none of the roles of extactor is in this certificate: it has %s; roles are os:reader, os:operator and os:admin", method, quoted(organizations))
+			"%s: none of the roles of extactor is in this certificate: it has %s; roles are os:reader, os:operator and os:admin", shown, quoted(organizations))
 	case !known && !strings.HasPrefix(method, "/"+apiv1.Extactor_ServiceDesc.ServiceName+"/"):
 		return absent(method)
 	case !known:
-		return status.Errorf(codes.PermissionDenied, "%s is for nobody", method)
+		return status.Errorf(codes.PermissionDenied, "%s is for nobody", shown)
 	case least == local:
-		return status.Errorf(codes.PermissionDenied, "%s can be called on the daemon's own host only", method)
+		return status.Errorf(codes.PermissionDenied, "%s can be called on the daemon's own host only", shown)
 	case roleOf(organizations) < least:
-		return status.Errorf(codes.PermissionDenied, "%s needs the role %s; this certificate has %s", method, roleNames[least], quoted(organizations))
+		return status.Errorf(codes.PermissionDenied, "%s needs the role %s; this certificate has %s", shown, roleNames[least], quoted(organizations))
 	default:
 		return nil
 	}

@@ -106,6 +106,8 @@ func TestRolesDecide(t *testing.T) {
 		{[]string{"admin"}, list, codes.PermissionDenied, "it has admin; roles are os:reader, os:operator and os:admin"},
 		{[]string{"OS:ADMIN"}, list, codes.PermissionDenied, "none of the roles"},
 		{[]string{"os:etcd:backup", "os:impersonator"}, list, codes.PermissionDenied, "it has os:etcd:backup, os:impersonator"},
+		{[]string{"two\nlines \x1b[2J"}, list, codes.PermissionDenied, "it has two?lines ?[2J; "},
+		{nil, "/x/" + strings.Repeat("y", 500), codes.PermissionDenied, "/x/" + strings.Repeat("y", longestShown-3) + ": none of the roles"},
 		{[]string{"os:admin"}, machine.MachineService_Reboot_FullMethodName, codes.Unimplemented, "extactor has no "},
 		{[]string{"os:admin"}, "/machine.MachineService/Invented", codes.Unimplemented, "extactor has no "},
 		{nil, machine.MachineService_Reboot_FullMethodName, codes.PermissionDenied, "none of the roles"},

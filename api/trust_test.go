@@ -36,6 +36,7 @@ func TestCertificateThatEnds(t *testing.T) {
 	}
 
 	wantRefusal(t, err, codes.Unauthenticated, "the certificate of this client expired at")
+	r.hears(t, "the certificate of this client expired at", "127.0.0.1")
 
 	_, err = client.Machine.ServiceList(t.Context(), &emptypb.Empty{}) // on the same connection
 	wantRefusal(t, err, codes.Unauthenticated, "the certificate of this client expired at")
