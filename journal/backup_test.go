@@ -221,7 +221,12 @@ func TestHalfDamagedFileIsRead(t *testing.T) {
 
 // Of a database that was cut off what is before the cut can be read, of which SQLite itself reads nothing.
 func TestCutOffDatabaseIsRead(t *testing.T) {
-	j := recorded(t, 2000)
+	decisions := 2000
+	if underRace {
+		decisions = 300
+	}
+
+	j := recorded(t, decisions)
 	path := j.Status().Path
 
 	if err := j.Close(); err != nil {
@@ -245,7 +250,7 @@ func TestCutOffDatabaseIsRead(t *testing.T) {
 		}
 
 		found, err := reader.Verify(t.Context())
-		if err != nil || found.Records < 2000 || found.Records > 4000 || !strings.Contains(strings.Join(found.Problems, "; "), "its structure is damaged") {
+		if err != nil || found.Records < uint64(decisions) || found.Records > 2*uint64(decisions) || !strings.Contains(strings.Join(found.Problems, "; "), "its structure is damaged") {
 			t.Errorf("%s: %+v, %v", name, found, err)
 		}
 
