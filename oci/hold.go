@@ -17,10 +17,6 @@ type held struct {
 
 // holdAgain makes the log FIFO of an id that is about to be used, and keeps it open until its task is deleted.
 func (r *Runtime) holdAgain(task service.Task) error {
-	if err := logs.Create(r.logs, task.ID); err != nil {
-		return err
-	}
-
 	_, err := r.hold(task, false)
 
 	return err
@@ -29,10 +25,6 @@ func (r *Runtime) holdAgain(task service.Task) error {
 // holdListed does so for a task that an earlier daemon has started, unless it has been deleted since it was listed.
 // It waits for no other call of the id: one that hangs must not keep the rest from being seen.
 func (r *Runtime) holdListed(ctx context.Context, task service.Task) error {
-	if err := logs.Create(r.logs, task.ID); err != nil {
-		return err
-	}
-
 	first, err := r.hold(task, true)
 	if err != nil || !first {
 		return err
@@ -47,10 +39,15 @@ func (r *Runtime) holdListed(ctx context.Context, task service.Task) error {
 	return err
 }
 
-// hold keeps the log FIFO of an id open until its task is deleted, and tells whether it was not yet.
+// hold makes the log of an id and keeps its FIFO open until its task is deleted, and tells whether it was not yet. Both are
+// one step, because whoever lets go of a FIFO removes it.
 func (r *Runtime) hold(task service.Task, listed bool) (first bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
+	if err := logs.Create(r.logs, task.ID); err != nil {
+		return false, err
+	}
 
 	open, ok := r.holds[task.ID]
 	if !ok {
