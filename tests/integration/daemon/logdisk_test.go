@@ -357,10 +357,15 @@ func TestLoudServices(t *testing.T) {
 
 	const much = 400 << 20
 
-	until(t, "much output", func() bool {
-		now := ends()
+	until(t, "much output, and some of everybody", func() bool {
+		sum, silent := uint64(0), false
 
-		return now[0]+now[1]+now[2]+now[3] > first[0]+first[1]+first[2]+first[3]+much
+		for index, end := range ends() {
+			sum += end - first[index]
+			silent = silent || end == first[index]
+		}
+
+		return sum > much && !silent
 	})
 
 	took, now, during := time.Since(begin), ends(), d.usage(t)
@@ -368,10 +373,6 @@ func TestLoudServices(t *testing.T) {
 
 	for index, id := range ids {
 		t.Logf("%s printed %.1f MB/s", id, float64(now[index]-first[index])/1e6/took.Seconds())
-
-		if now[index] == first[index] {
-			t.Errorf("nothing of %s came", id)
-		}
 	}
 
 	t.Logf("RSS of the daemon %.1f MiB, before %.1f; of logd %.1f MiB",
@@ -393,6 +394,7 @@ func TestLoudServices(t *testing.T) {
 
 	// Whoever reads fast enough misses nothing; what the slow one missed costs nobody anything.
 	quiet.awaitLines(t, 2)
+	fast.awaitLines(t, 1)
 	quiet.interrupt()
 	fast.interrupt()
 
@@ -401,10 +403,6 @@ func TestLoudServices(t *testing.T) {
 
 	if last := checkConsecutive(t, strings.Join(lines, "\n")+"\n"); last != len(lines) {
 		t.Errorf("of %d lines the follower saw %d", last, len(lines))
-	}
-
-	if seen, _, _ := fast.lines.all(); len(seen) == 0 {
-		t.Error("the follower of a loud service saw nothing")
 	}
 }
 
