@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
+	"github.com/containerd/ttrpc"
 	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/oci/cgroup"
@@ -43,7 +45,7 @@ func (c *command) kill(ctx context.Context) error {
 	_, err := c.runtime.client.TaskService().Kill(ctx, &tasks.KillRequest{
 		ContainerID: c.id, ExecID: c.execID, Signal: uint32(unix.SIGKILL),
 	})
-	if err := errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) && !hasEnded(err) {
+	if err := errgrpc.ToNative(err); err != nil && !isGone(err) && !hasEnded(err) {
 		return err
 	}
 
@@ -53,7 +55,7 @@ func (c *command) kill(ctx context.Context) error {
 
 	// The shim must have noticed the end before it deletes.
 	_, err = c.runtime.client.TaskService().Wait(ctx, &tasks.WaitRequest{ContainerID: c.id, ExecID: c.execID})
-	if err := errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) {
+	if err := errgrpc.ToNative(err); err != nil && !isGone(err) {
 		return err
 	}
 
@@ -74,7 +76,7 @@ func (c *command) delete(ctx context.Context) error {
 		cancel()
 
 		err = errgrpc.ToNative(err)
-		if err == nil || errdefs.IsNotFound(err) {
+		if err == nil || isGone(err) {
 			return nil
 		}
 
@@ -82,4 +84,10 @@ func (c *command) delete(ctx context.Context) error {
 	}
 
 	return problem
+}
+
+// isGone tells whether there is nothing any more that a call could be about: the command, or the whole task, whose shim has
+// ended while the call was under way.
+func isGone(err error) bool {
+	return errdefs.IsNotFound(err) || err != nil && strings.Contains(err.Error(), ttrpc.ErrClosed.Error())
 }

@@ -3,6 +3,7 @@
 package daemon_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,10 @@ var (
 const root = "../../.."
 
 func TestMain(m *testing.M) {
+	// They wait for daemons, containers and timeouts more than they compute.
+	flag.Parse()
+	_ = flag.Set("test.parallel", "4")
+
 	var made string
 
 	result := setup.Run(m, func(directory string) error {

@@ -49,18 +49,6 @@ func TestHostileNetwork(t *testing.T) {
 	r.forgets(t, "the clients are gone", before)
 }
 
-// forgets waits until the daemon takes as much as before. It keeps readers of its database for later: one guest that is left
-// would not be seen, several are.
-func (r *remote) forgets(t *testing.T, what string, before *apiv1.Usage) {
-	t.Helper()
-
-	const kept = 4
-
-	r.settles(t, what, func(now *apiv1.Usage) bool {
-		return now.GetDescriptors() <= before.GetDescriptors()+kept && now.GetGoroutines() <= before.GetGoroutines()+kept
-	})
-}
-
 // invade comes as everybody who should not, and returns a connection with streams that nobody reads.
 func (r *remote) invade(t *testing.T) *grpc.ClientConn {
 	t.Helper()
