@@ -128,10 +128,11 @@ func TestTalosHost(t *testing.T) {
 	t.Parallel()
 
 	h := newHost(t)
-	h.service("steady", "restart: always", "serve")
+	h.service("steady", "restart: always", "print", "ready", "serve")
 
 	d := h.start()
 	d.started(t, 0, "ext-steady")
+	h.printed("ext-steady", "ready") // until then its process has arguments of the OCI runtime
 
 	client, empty := d.client.Machine, &emptypb.Empty{}
 
@@ -151,7 +152,7 @@ func TestTalosHost(t *testing.T) {
 	}
 
 	pid := strconv.Itoa(int(d.state(t, "ext-steady", "Running").GetPid()))
-	if one := told[pid]; one.GetExecutable() != "/program" || one.GetArgs() != "./program serve" || one.GetCommand() != "program" ||
+	if one := told[pid]; one.GetExecutable() != "/program" || one.GetArgs() != "./program print ready serve" || one.GetCommand() != "program" ||
 		one.GetPpid() == 0 || one.GetThreads() == 0 || one.GetVirtualMemory() < one.GetResidentMemory() || one.GetResidentMemory() == 0 {
 		t.Errorf("the process of the service is told as %v", one)
 	}
