@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,7 +16,10 @@ import (
 // overwrite each other.
 func (d Dir) lockPath() string { return d.FIFOs + ".lock" }
 
-// acquire takes the lock, which the kernel gives back when the process dies. It does not wait.
+// dying is how long a process that is killed may have given back one lock and not yet the other.
+const dying = 500 * time.Millisecond
+
+// acquire takes the lock, which the kernel gives back when the process dies. It does not wait for one that lives.
 //
 // flock keeps the second one out, also within one process. The fcntl lock beside it does not do that, but it can be
 // asked for the pid of its owner, which a pid written into a file cannot tell without a race.
@@ -28,6 +32,10 @@ func acquire(dir Dir, version string) (*os.File, error) {
 	err = unix.FcntlFlock(file.Fd(), unix.F_SETLK, &owned)
 	if err == nil {
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		for late := time.Now().Add(dying); errors.Is(err, unix.EAGAIN) && time.Now().Before(late); {
+			time.Sleep(time.Millisecond)
+			err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		}
 	}
 	if err == nil {
 		if err = program.NoteVersion(file, version); err == nil {
