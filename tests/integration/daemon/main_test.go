@@ -3,7 +3,6 @@
 package daemon_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,10 +21,6 @@ var (
 const root = "../../.."
 
 func TestMain(m *testing.M) {
-	// They wait for daemons, containers and timeouts more than they compute.
-	flag.Parse()
-	_ = flag.Set("test.parallel", "4")
-
 	var made string
 
 	result := setup.Run(m, func(directory string) error {
