@@ -1,6 +1,8 @@
 package compat_test
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +65,10 @@ var methods = []struct {
 		return first(err, services, func(one client.ServiceInfo) bool { return one.Service.GetId() == "ext-configured" })
 	}},
 	{"Logs", "reader", func(ctx context.Context, c *client.Client) error {
-		stream, err := c.Logs(ctx, system, common.ContainerDriver_CONTAINERD, "ext-hello", false, -1)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+
+		stream, err := c.Logs(ctx, system, common.ContainerDriver_CONTAINERD, "ext-hello", true, -1)
 		if err != nil {
 			return err
 		}
@@ -72,9 +77,15 @@ var methods = []struct {
 		if err != nil {
 			return err
 		}
-		defer reader.Close()
 
-		return contains(reader, "hello from hello")
+		lines := bufio.NewScanner(reader) // followed, because the service may have just begun
+		for lines.Scan() {
+			if lines.Text() == "hello from hello" {
+				return nil
+			}
+		}
+
+		return cmp.Or(lines.Err(), errors.New("the line is not in the log"))
 	}},
 	{"LogsContainers", "reader", func(ctx context.Context, c *client.Client) error {
 		answer, err := c.LogsContainers(ctx)
@@ -228,15 +239,6 @@ func first[T any](err error, messages []T, want func(T) bool) error {
 	}
 
 	return fmt.Errorf("answered %v", messages)
-}
-
-func contains(reader io.Reader, want string) error {
-	text, err := io.ReadAll(reader)
-	if err == nil && !strings.Contains(string(text), want) {
-		return fmt.Errorf("%q is not in %q", want, text)
-	}
-
-	return err
 }
 
 func hostname() string {
