@@ -1,6 +1,9 @@
 package journal
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // WithRetry sets how long a degraded journal waits between two tries.
 func (o Options) WithRetry(retry time.Duration) Options {
@@ -16,4 +19,28 @@ func (o Options) WithPatience(patience time.Duration) Options {
 	}
 
 	return o
+}
+
+// CheckBrokenOff begins to check the structure of a database, breaks that off after a while, and returns how many
+// connections are in use after it.
+func CheckBrokenOff(path string, after time.Duration) (inUse int, err error) {
+	pool, err := openPool(path, "rw", 1)
+	if err != nil {
+		return 0, err
+	}
+	defer pool.Close()
+
+	if err := pool.Ping(); err != nil {
+		return 0, err
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), after)
+	defer cancel()
+
+	store := &store{path: path, readers: pool}
+	if _, err := store.structure(ctx); err != nil && ctx.Err() == nil {
+		return 0, err
+	}
+
+	return pool.Stats().InUse, nil
 }

@@ -346,6 +346,31 @@ var flipIndex = edit("journal.db", func(t *testing.T, content []byte) []byte {
 	return nil
 })
 
+// Whoever closes a journal and opens it again must not find it locked.
+func TestCheckThatIsBrokenOffLetsGo(t *testing.T) {
+	t.Parallel()
+
+	const rows = 2000
+
+	dir := filepath.Join(t.TempDir(), "state")
+	j := open(t, journal.Options{Dir: dir})
+
+	for number := range rows {
+		j.Append(journaltest.Decision("ext-a", number))
+	}
+
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	for try := range 200 {
+		inUse, err := journal.CheckBrokenOff(filepath.Join(dir, "journal.db"), time.Duration(try)*20*time.Microsecond)
+		if err != nil || inUse != 0 {
+			t.Fatalf("try %d: %d connections are in use, %v", try, inUse, err)
+		}
+	}
+}
+
 func statement(text string) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()

@@ -21,7 +21,9 @@ type structure struct {
 
 // structure reads it as it is at one moment. An error says that the table itself cannot be read.
 func (s *store) structure(ctx context.Context) (structure, error) {
-	moment, err := s.readers.BeginTx(ctx, nil)
+	// A transaction that knew of the context's end would be rolled back on the side, and the connection, with SQLite's locks,
+	// could be given back only after the database was closed.
+	moment, err := s.readers.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return structure{}, fmt.Errorf("cannot read the journal: %w", err)
 	}
