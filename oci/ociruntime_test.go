@@ -1,8 +1,6 @@
 package oci
 
 import (
-	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -48,7 +46,7 @@ func TestSelectOCIRuntime(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			directory := installed(t, row.programs)
-			got, err := SelectOCIRuntime(t.Context(), row.choice)
+			got, err := SelectOCIRuntime(t.Context(), row.choice, newTrial(t))
 			want := ""
 			if row.want != "" {
 				want = filepath.Join(directory, row.want)
@@ -63,33 +61,11 @@ func TestSelectOCIRuntime(t *testing.T) {
 
 func TestSelectOCIRuntimeByPath(t *testing.T) {
 	path := filepath.Join(installed(t, map[string]string{"mine": works, "runc": works}), "mine")
-	got, err := SelectOCIRuntime(t.Context(), path)
+	got, err := SelectOCIRuntime(t.Context(), path, newTrial(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "binary", got, path)
-}
-
-// The trial agrees with what the runtimes really do here, and leaves nothing behind.
-func TestProbeOCIRuntime(t *testing.T) {
-	runc := needRuntime(t, "runc")[0]
-	if err := probeOCIRuntime(t.Context(), runc); err != nil {
-		t.Errorf("runc, which all other tests use: %v", err)
-	}
-	if crun, err := exec.LookPath("crun"); err == nil {
-		host := newRootfs(t, "x")
-		_, failure := run(t, []string{crun}, inspectService(), host)
-		probe := probeOCIRuntime(t.Context(), crun)
-		if (probe == nil) != (failure == nil) {
-			t.Errorf("the trial of crun says %v, a container %v", probe, failure)
-		}
-	}
-	ours := fmt.Sprintf("extactor-probe-%d-*", os.Getpid()) // other processes may be trying theirs
-	for _, pattern := range []string{"/sys/fs/cgroup/*" + ours, "/sys/fs/cgroup/*/*" + ours, filepath.Join(os.TempDir(), ours)} {
-		if left, _ := filepath.Glob(pattern); len(left) > 0 {
-			t.Errorf("left behind: %v", left)
-		}
-	}
 }
 
 func TestProgramThatIsNoOCIRuntimeIsRefused(t *testing.T) {
@@ -99,7 +75,7 @@ func TestProgramThatIsNoOCIRuntimeIsRefused(t *testing.T) {
 	}
 
 	for _, choice := range []string{program, "/missing/runtime"} {
-		if binary, err := CheckOCIRuntime(t.Context(), choice); err == nil || !strings.Contains(err.Error(), "cannot use OCI runtime") {
+		if binary, err := CheckOCIRuntime(t.Context(), choice, newTrial(t)); err == nil || !strings.Contains(err.Error(), "cannot use OCI runtime") {
 			t.Errorf("%s: %q, %v", choice, binary, err)
 		}
 	}

@@ -260,7 +260,7 @@ func (r *Runtime) selectOCIRuntime(ctx context.Context) (string, error) {
 	defer r.mu.Unlock()
 
 	if r.ociRuntime == "" {
-		binary, err := SelectOCIRuntime(ctx, r.config.OCIRuntime)
+		binary, err := SelectOCIRuntime(ctx, r.config.OCIRuntime, TrialIn(r.config.RunDir, r.config.CgroupParent))
 		if err != nil {
 			return "", err
 		}

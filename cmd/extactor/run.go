@@ -77,11 +77,6 @@ func (a *app) runDirectory(ctx context.Context, options runOptions) (err error) 
 		return fmt.Errorf("containers, mounts and cgroups need root; try: sudo extactor run %s", options.directory)
 	}
 
-	// Looked for now, where the daemon would go on trying.
-	if _, err := oci.SelectOCIRuntime(ctx, options.ociRuntime); err != nil {
-		return err
-	}
-
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("cannot find this program: %w", err)

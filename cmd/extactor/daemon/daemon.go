@@ -149,11 +149,11 @@ func (d *daemon) start(ctx context.Context) error {
 
 	d.bootID = bootID
 
-	if err := d.checkHost(ctx); err != nil {
+	if err := d.claim(); err != nil {
 		return err
 	}
 
-	if err := d.claim(); err != nil {
+	if err := d.checkHost(ctx); err != nil {
 		return err
 	}
 

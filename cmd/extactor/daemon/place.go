@@ -65,8 +65,13 @@ func (d *daemon) places() *apiv1.Places {
 }
 
 // checkHost finds out before anything is started whether containers can be made at all, and chooses the OCI runtime.
-// Where that was left to extactor, it may still be installed.
+// Where that was left to extactor, it may still be installed, unless somebody sits there and waits.
 func (d *daemon) checkHost(ctx context.Context) error {
+	trial := oci.TrialIn(d.options.RunDir, d.cgroupParent())
+	if err := trial.Remove(ctx); err != nil {
+		d.console.log.Warn().Err(err).Msg("an earlier daemon was killed meanwhile")
+	}
+
 	hierarchies, err := cgroup.Directories("/")
 	if err == nil && len(hierarchies) == 0 {
 		d.console.log.Error().Msg("no cgroup file system is mounted (usually on /sys/fs/cgroup): no service can be started")
@@ -74,12 +79,12 @@ func (d *daemon) checkHost(ctx context.Context) error {
 		return nil // no OCI runtime would work, whatever it is
 	}
 
-	chosen, err := oci.CheckOCIRuntime(ctx, d.options.OCIRuntime)
+	chosen, err := oci.CheckOCIRuntime(ctx, d.options.OCIRuntime, trial)
 
 	switch {
 	case err == nil:
 		d.options.OCIRuntime = chosen
-	case d.options.OCIRuntime == "auto" || d.options.OCIRuntime == "":
+	case (d.options.OCIRuntime == "auto" || d.options.OCIRuntime == "") && !d.options.Private:
 		d.console.log.Error().Err(err).Msg("no service can be started")
 	default:
 		return err

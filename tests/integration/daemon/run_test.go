@@ -429,10 +429,10 @@ func TestAuthorsPlainErrors(t *testing.T) {
 		{start(nil, empty), fmt.Sprintf("cannot run %q: there is no service file in %q: it needs a NAME.yaml there, "+
 			"or in usr/local/etc/containers or rootfs/usr/local/etc/containers", empty, empty)},
 		{start([]string{"PATH=/nonexistent"}, dir), fmt.Sprintf(
-			`cannot run %q: cannot find an OCI runtime: neither crun nor runc is installed: install runc with the system's package `+
+			`cannot run %q: cannot start the daemon: cannot find an OCI runtime: neither crun nor runc is installed: install runc with the system's package `+
 				`manager (apt-get install runc, dnf install runc, apk add runc), or name a runtime by --oci-runtime`, dir)},
 		{start([]string{"PATH=/nonexistent"}, dir, "--oci-runtime", "runc"), fmt.Sprintf(
-			`cannot run %q: cannot use OCI runtime "runc": it is not installed (try: apt-get install runc)`, dir)},
+			`cannot run %q: cannot start the daemon: cannot use OCI runtime "runc": it is not installed (try: apt-get install runc)`, dir)},
 	} {
 		if row.got.code != 1 || row.got.stderr != "extactor: "+row.want+"\n" {
 			t.Errorf("%+v, want %s", row.got, row.want)
