@@ -71,7 +71,7 @@ func eachOf[T any](a *app, targets []target, ask func(node *app, client *api.Cli
 
 	for at, target := range targets {
 		node := *a
-		node.node, node.several = target.node, len(targets) > 1
+		node.node, node.several = target.node, a.several || len(targets) > 1
 
 		go func() {
 			given := result{at: at, node: &node}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,6 +128,9 @@ func (h *house) Command(_ context.Context, id string, order events.Order, _ *eve
 }
 
 func (h *house) Tail(service string, n int) ([]events.Record, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
 	var found []events.Record
 
 	for _, record := range h.records {
@@ -138,24 +142,39 @@ func (h *house) Tail(service string, n int) ([]events.Record, error) {
 	return found[max(0, len(found)-n):], nil
 }
 
-func (h *house) Subscribe(after uint64) api.Subscription {
-	return &reader{records: slices.DeleteFunc(slices.Clone(h.records), func(record events.Record) bool { return record.Seq <= after })}
+// write adds a record.
+func (h *house) write(record events.Record) {
+	h.mu.Lock()
+	h.records = append(h.records, record)
+	h.mu.Unlock()
+	h.set()
 }
 
-// reader reads what is recorded; nothing follows.
-type reader struct{ records []events.Record }
+func (h *house) Subscribe(after uint64) api.Subscription { return &reader{h, after} }
+
+// reader reads what is recorded, and what follows.
+type reader struct {
+	house *house
+	after uint64
+}
 
 func (r *reader) Next(ctx context.Context) (events.Record, error) {
-	if len(r.records) == 0 {
-		<-ctx.Done()
+	for {
+		changed := r.house.Changed()
 
-		return events.Record{}, ctx.Err()
+		records, _ := r.house.Tail("", math.MaxInt)
+		if at := slices.IndexFunc(records, func(record events.Record) bool { return record.Seq > r.after }); at >= 0 {
+			r.after = records[at].Seq
+
+			return records[at], nil
+		}
+
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return events.Record{}, ctx.Err()
+		}
 	}
-
-	record := r.records[0]
-	r.records = r.records[1:]
-
-	return record, nil
 }
 
 func (r *reader) Close() {}
