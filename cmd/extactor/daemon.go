@@ -47,18 +47,58 @@ func (o daemonOptions) check() error {
 		return fmt.Errorf("--state-mount %q is not an absolute path", o.stateMount)
 	}
 
-	for _, address := range o.listen {
-		_, port, err := net.SplitHostPort(address)
+	return checkListen(o.listen)
+}
+
+// checkListen finds addresses that cannot be listened on: each by itself, and two of them that have a port in common.
+func checkListen(addresses []string) error {
+	type place struct {
+		host string // empty: every address
+		port int
+	}
+
+	places := make([]place, 0, len(addresses))
+
+	for _, address := range addresses {
+		host, port, err := net.SplitHostPort(address)
 		if err != nil || port == "" {
 			return fmt.Errorf("--listen %q is not ADDRESS:PORT, :PORT or [IPV6]:PORT", address)
 		}
 
-		if _, err := net.LookupPort("tcp", port); err != nil {
+		number, err := net.LookupPort("tcp", port)
+		if err != nil {
 			return fmt.Errorf("--listen %q: %q is not a port; it is a number from 1 to 65535", address, port)
 		}
+
+		if literal := net.ParseIP(host); literal.IsUnspecified() {
+			host = ""
+		} else if literal != nil {
+			host = literal.String()
+		}
+
+		for at, before := range places {
+			if number == 0 || before.port != number { // 0 is one of the kernel's choice
+				continue
+			}
+
+			switch {
+			case before.host == host:
+				return fmt.Errorf("--listen %q and --listen %q are the same", addresses[at], address)
+			case before.host == "":
+				return overlap(addresses[at], address, number)
+			case host == "":
+				return overlap(address, addresses[at], number)
+			}
+		}
+
+		places = append(places, place{host, number})
 	}
 
 	return nil
+}
+
+func overlap(all, one string, port int) error {
+	return fmt.Errorf("--listen %q and --listen %q overlap: the first is port %d of every address, and so of the second too", all, one, port)
 }
 
 // daemonOptions are the flags of `extactor daemon`.
