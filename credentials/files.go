@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -97,31 +98,46 @@ func lockDirectory(dir string) (unlock func(), err error) {
 		return nil, err
 	}
 
-	directory, err := os.Open(dir)
+	unlock, err = Lock(dir)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the directory of the credentials: %w", err)
-	}
-
-	for {
-		err = unix.Flock(int(directory.Fd()), unix.LOCK_EX)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-
-	if err != nil {
-		directory.Close()
-
-		return nil, fmt.Errorf("cannot lock the directory of the credentials %q: %w", dir, err)
+		return nil, err
 	}
 
 	if err := removeLeftovers(dir); err != nil {
-		directory.Close()
+		unlock()
 
 		return nil, err
 	}
 
-	return func() { directory.Close() }, nil
+	return unlock, nil
+}
+
+const (
+	// lockWait is how long another writer is waited for, who has the directory locked.
+	lockWait  = 10 * time.Second
+	lockPause = 10 * time.Millisecond
+)
+
+// Lock keeps others who lock a directory out of it. The kernel takes the lock back from whoever ends without a word. Where
+// directories cannot be locked, in a home on NFS for example, nobody is kept out.
+func Lock(dir string) (unlock func(), err error) {
+	directory, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the directory %q: %w", dir, cause(err))
+	}
+
+	for began := time.Now(); ; time.Sleep(lockPause) {
+		err = unix.Flock(int(directory.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return func() { directory.Close() }, nil
+		}
+
+		if time.Since(began) > lockWait {
+			directory.Close()
+
+			return nil, fmt.Errorf("cannot lock the directory %q: another program has had it locked for %s", dir, lockWait)
+		}
+	}
 }
 
 // removeLeftovers deletes what writers have left that were killed: there may be a key in it that is to be nowhere now.

@@ -118,25 +118,11 @@ func (a *app) makeClient(flags *clientFlags) error {
 
 // writeContext writes, or merges into what is there.
 func (a *app) writeContext(flags *clientFlags, context talosconfig.Context, what string) error {
-	var (
-		before []byte
-		err    error
-	)
-
-	if flags.output != "-" {
-		before, err = talosconfig.ReadFile(flags.output)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-
-	content, name, err := talosconfig.Merge(before, context, flags.force)
-	if err != nil {
-		return fmt.Errorf("cannot merge into %q: %w", flags.output, err)
-	}
-
 	if flags.output == "-" {
-		_, err := a.stdout.Write(content)
+		content, _, err := talosconfig.Merge(nil, context, flags.force)
+		if err == nil {
+			_, err = a.stdout.Write(content)
+		}
 
 		return err
 	}
@@ -146,11 +132,8 @@ func (a *app) writeContext(flags *clientFlags, context talosconfig.Context, what
 		path = target // a link that somebody made to their file stays one
 	}
 
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("cannot make the directory of the talosconfig: %w", err)
-	}
-
-	if err := credentials.WriteFile(path, content); err != nil {
+	name, err := mergeInto(path, context, flags.force)
+	if err != nil {
 		return err
 	}
 
@@ -163,6 +146,32 @@ func (a *app) writeContext(flags *clientFlags, context talosconfig.Context, what
 	fmt.Fprintf(a.stdout, "next: extactor --talosconfig %s status, or talosctl --talosconfig %s service\n", flags.output, flags.output)
 
 	return nil
+}
+
+// mergeInto merges a context into a file, while nobody else does, and returns its name there.
+func mergeInto(path string, context talosconfig.Context, force bool) (name string, err error) {
+	directory := filepath.Dir(path)
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return "", fmt.Errorf("cannot make the directory of the talosconfig: %w", err)
+	}
+
+	unlock, err := credentials.Lock(directory)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+
+	before, err := talosconfig.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+
+	content, name, err := talosconfig.Merge(before, context, force)
+	if err != nil {
+		return "", fmt.Errorf("cannot merge into %q: %w", path, err)
+	}
+
+	return name, credentials.WriteFile(path, content)
 }
 
 // reachedBy is by which name clients reach the server most likely: an address rather than a host name, and one that was
