@@ -60,6 +60,7 @@ func (c clocks) service(view events.View) *apiv1.Service {
 		NextRetry: c.nextRetry(view.NextRetry, view.BootID),
 		Problem:   view.Problem, Revision: view.Revision, Source: view.Source,
 		Cycle: view.Cycle, RestartPending: view.RestartPending(), FileProblem: view.FileProblem,
+		Up: view.Up(), Completed: view.Completed(),
 	}
 
 	for _, condition := range view.Waiting() {

@@ -61,7 +61,7 @@ func (e *explainer) blame(reason *apiv1.Reason, cause, remedy string) {
 // service explains one service below a reason that names it.
 func (e *explainer) service(reason *apiv1.Reason, view events.View) {
 	reason.Since, reason.Why = moment(view.Since, view.SinceBootID), "it is "+view.State
-	reason.Met = up(view)
+	reason.Met = view.Up()
 
 	defer func() {
 		if view.FileProblem != "" {
@@ -116,6 +116,8 @@ func (e *explainer) state(reason *apiv1.Reason, view events.View) {
 		e.blame(reason, fmt.Sprintf("%s was skipped: %s", view.ID, orElse(problem, "it is not to be run here")), "once that is fixed: "+start)
 	case view.State == events.StateFinished:
 		e.blame(reason, view.ID+" has finished, and its restart policy does not start it again", "start it: "+start)
+	case view.State == events.StateRunning && view.Health.Unknown:
+		e.blame(reason, "the health check of "+view.ID+" has not answered yet", "wait for it")
 	case view.State == events.StateRunning:
 		e.blame(reason, fmt.Sprintf("the health check of %s fails: %s", view.ID, orElse(oneLine(view.Health.LastMessage), "without a message")),
 			"see: extactor logs "+view.ID)
@@ -146,7 +148,7 @@ func (e *explainer) preparing(reason *apiv1.Reason, view events.View) {
 // idle explains a service that waits for no dependency: nothing can begin before containerd has told what it runs.
 func (e *explainer) idle(reason *apiv1.Reason, view events.View) {
 	link, known := e.views[runtimeID]
-	if known && !up(link) && !slices.ContainsFunc(view.Conditions, func(c events.ConditionView) bool { return c.Key == serviceKind+":"+runtimeID }) {
+	if known && !link.Up() && !slices.ContainsFunc(view.Conditions, func(c events.ConditionView) bool { return c.Key == serviceKind+":"+runtimeID }) {
 		because := &apiv1.Reason{Key: serviceKind + ":" + runtimeID, Text: `service "containerd" to be "up"`}
 		e.service(because, link)
 		reason.Because = append(reason.Because, because)
@@ -188,15 +190,6 @@ func lastExit(view events.View) string {
 	}
 
 	return view.LastExit.Text()
-}
-
-// up tells whether others that need the service may start. A service with a health check is Running and healthy.
-func up(view events.View) bool {
-	if view.State != events.StateRunning {
-		return false
-	}
-
-	return view.Health.Healthy || view.Health.Unknown
 }
 
 // hostService tells whether a service is the host's: it is observed, and has no file.

@@ -83,7 +83,7 @@ func (e *explainer) holds(of events.View, condition events.ConditionView, name s
 
 	needed, known := e.views[name]
 
-	return known && !up(needed) && (of.State == events.StateWaiting || of.State == events.StateInitialized)
+	return known && !needed.Up() && (of.State == events.StateWaiting || of.State == events.StateInitialized)
 }
 
 // needed explains a service that another one waits for.
@@ -99,11 +99,8 @@ func (e *explainer) needed(reason *apiv1.Reason, kind, name string) {
 	e.service(reason, view)
 	reason.Since, reason.Met = since, false // of the condition
 
-	switch {
-	case kind == completedKind && view.State == events.StateRunning:
+	if kind == completedKind && view.State == events.StateRunning {
 		e.blame(reason, name+" runs and has not finished yet", "wait for it")
-	case kind == serviceKind && up(view) && view.Health.Unknown && !strings.Contains(reason.GetWhy(), "above"):
-		e.blame(reason, "the health check of "+name+" has not answered yet", "wait for it")
 	}
 }
 

@@ -76,7 +76,7 @@ func TestExplainNamesTheRootCause(t *testing.T) {
 		"making hangs":   {[]events.View{needsB, inState(events.StatePreparing, func(v *events.View) { v.Since.BootNS = 40 * second })}, []string{"the container of ext-b has been in the making for 1m0s; something under its mounts, or under its root file system, does not answer: see findmnt, and for what it mounts: extactor oci /s/b.yaml"}},
 		"stopping":       {[]events.View{needsB, inState(events.StateStopping, func(*events.View) {})}, []string{"ext-b is stopping; wait for it; after its stop timeout it is killed"}},
 		"health":         {[]events.View{needsB, inState(events.StateRunning, func(v *events.View) { v.Health = events.Health{LastMessage: "no answer"} })}, []string{"the health check of ext-b fails: no answer; see: extactor logs ext-b"}},
-		"health unknown": {[]events.View{needsB, inState(events.StateRunning, func(*events.View) {})}, []string{"the health check of ext-b has not answered yet; wait for it"}},
+		"health unknown": {[]events.View{needsB, inState(events.StateRunning, func(v *events.View) { v.HealthCheck = true })}, []string{"the health check of ext-b has not answered yet; wait for it"}},
 		"not completed":  {[]events.View{waiting("ext-a", "completed:ext-b"), inState(events.StateRunning, func(*events.View) {})}, []string{"ext-b runs and has not finished yet; wait for it"}},
 		"backoff": {[]events.View{needsB, inState(events.StateWaiting, func(v *events.View) {
 			v.NextRetry, v.Problem, v.LastExit = 105*second, "exited with code 1", &events.Exit{Known: true, Code: 1}

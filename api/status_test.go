@@ -73,7 +73,7 @@ func TestStatusHasEveryField(t *testing.T) {
 				// 30 s from now, on the wall clock as it is now.
 				NextRetry: &apiv1.Moment{WallNs: testNow.GetWallNs() + 30*second, BootNs: 130 * second, BootId: bootID},
 			},
-			{Id: "ext-run", Desired: "started", State: "Running", Health: &apiv1.Health{Unknown: true}, Revision: 8, RestartPending: true},
+			{Id: "ext-run", Desired: "started", State: "Running", Health: &apiv1.Health{Unknown: true}, Revision: 8, RestartPending: true, Up: true},
 		},
 	}
 

@@ -28,6 +28,8 @@ type View struct {
 	Quarantined  bool   // this run of the daemon can do no more than stop it
 	FileProblem  string // why its changed file is not used; empty where the file is right
 	Health       Health
+	HealthCheck  bool       // its file has one: it is up only while that says so
+	FinishedBy   StopReason // what ended it, where it is Finished; unspecified: it ended by itself, without error
 	LogToConsole bool
 	Source       string // the service file
 	BootID       string
@@ -83,6 +85,16 @@ func NewView(id string) View {
 // RestartPending tells whether the task runs with an older configuration than it has now.
 func (v View) RestartPending() bool {
 	return v.State == StateRunning && v.Applied != "" && v.Applied != v.Wanted
+}
+
+// Up tells whether those that depend on the service may start: it runs and, where it has a health check, is healthy.
+func (v View) Up() bool {
+	return v.State == StateRunning && (v.Health.Healthy || v.Health.Unknown && !v.HealthCheck)
+}
+
+// Completed tells whether the service has ended by itself and without error.
+func (v View) Completed() bool {
+	return v.State == StateFinished && v.FinishedBy == StopReason_STOP_REASON_UNSPECIFIED
 }
 
 // Waiting lists the dependencies that hold the service up now, in the order of "Waiting for".
@@ -148,7 +160,7 @@ func (v View) fold(event *Event, at Moment) View {
 	case *Event_DesiredChanged:
 		v.Desired = desired(!kind.DesiredChanged.GetStarted())
 	case *Event_AttemptBegan:
-		v.NextRetry = 0
+		v.NextRetry, v.FinishedBy = 0, 0
 	case *Event_ConditionChanged:
 		v.Conditions = foldCondition(v.Conditions, kind.ConditionChanged, at)
 	case *Event_BackoffElapsed:
@@ -157,7 +169,7 @@ func (v View) fold(event *Event, at Moment) View {
 		v.PID, v.Container, v.Problem = kind.TaskStarted.GetPid(), kind.TaskStarted.GetContainer(), ""
 	case *Event_TaskAdopted:
 		v.PID, v.Container, v.Problem = kind.TaskAdopted.GetPid(), kind.TaskAdopted.GetContainer(), ""
-		v.NextRetry, v.Applied, v.Health = 0, kind.TaskAdopted.GetHash(), Health{Unknown: true}
+		v.NextRetry, v.Applied, v.Health, v.FinishedBy = 0, kind.TaskAdopted.GetHash(), Health{Unknown: true}, 0
 	case *Event_StartFailed:
 		if !kind.StartFailed.GetCancelled() {
 			v.Problem = kind.StartFailed.GetProblem()
@@ -170,7 +182,7 @@ func (v View) fold(event *Event, at Moment) View {
 		v.NextRetry, v.Problem = kind.RestartScheduled.GetUntilBootNs(), kind.RestartScheduled.GetReason()
 		v.Restarts++
 	case *Event_ServiceFinished:
-		v.PID, v.NextRetry, v.Problem = 0, 0, ""
+		v.PID, v.NextRetry, v.Problem, v.FinishedBy = 0, 0, "", kind.ServiceFinished.GetStopped()
 	case *Event_ServiceFailed:
 		v.PID, v.NextRetry, v.Problem = 0, 0, kind.ServiceFailed.GetReason()
 	case *Event_ServiceSkipped:
@@ -232,6 +244,7 @@ func fileProblem(rejected *SpecRejected) string {
 // describe takes over what a service's file says and status shows.
 func (v View) describe(lifecycle *Lifecycle) View {
 	v.LogToConsole, v.Source, v.Wanted = lifecycle.GetLogToConsole(), lifecycle.GetSource(), TaskHash(lifecycle)
+	v.HealthCheck = lifecycle.GetHealthCheck()
 
 	return v
 }
@@ -273,7 +286,7 @@ func (v View) load(loaded *SpecLoaded, at Moment) View {
 
 	if v.BootID != loaded.GetBootId() {
 		v.BootID, v.Desired, v.Restarts, v.LastExit, v.Problem = loaded.GetBootId(), DesiredStarted, 0, nil, ""
-		v.PID, v.Container, v.NextRetry, v.Health = 0, "", 0, Health{Unknown: true}
+		v.PID, v.Container, v.NextRetry, v.Health, v.FinishedBy = 0, "", 0, Health{Unknown: true}, 0
 	}
 
 	return v
@@ -299,7 +312,7 @@ func foldCondition(conditions []ConditionView, changed *ConditionChanged, at Mom
 func (v View) restore(snapshot *Snapshot, at Moment) View {
 	v.Desired = desired(snapshot.GetDesiredStopped())
 	v.Restarts, v.PID, v.Container = snapshot.GetRestarts(), snapshot.GetPid(), snapshot.GetContainer()
-	v.LastExit, v.BootID = snapshot.GetLastExit(), snapshot.GetBootId()
+	v.LastExit, v.BootID, v.FinishedBy = snapshot.GetLastExit(), snapshot.GetBootId(), snapshot.GetFinishedBy()
 	v = v.describe(snapshot.GetLifecycle())
 	v.Applied = snapshot.GetApplied()
 

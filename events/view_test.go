@@ -129,7 +129,9 @@ func TestViewFollowsALife(t *testing.T) {
 	next("Stopping", 3, &events.TaskLost{Attempt: 3}, func(v *events.View, _ events.Moment) {
 		v.PID, v.Container, v.LastExit = 0, "", &events.Exit{}
 	})
-	next("Finished", 3, &events.ServiceFinished{Stopped: events.StopReason_STOP_REASON_PERSON}, same)
+	next("Finished", 3, &events.ServiceFinished{Stopped: events.StopReason_STOP_REASON_PERSON}, func(v *events.View, _ events.Moment) {
+		v.FinishedBy = events.StopReason_STOP_REASON_PERSON
+	})
 	next("Finished", 3, &events.ServiceQuarantined{Problem: "bug"}, func(v *events.View, _ events.Moment) {
 		v.Quarantined, v.Problem = true, "quarantined after an internal error, only stop works until the daemon restarts: bug"
 	})
@@ -295,5 +297,54 @@ func TestViewForgetsWhatIsVoid(t *testing.T) {
 
 	if got := fold(load("1"), events.New(&events.CycleFound{Path: []string{"ext-a", "ext-a"}}), load("1")); got.Cycle != nil {
 		t.Errorf("in another run: cycle %q", got.Cycle)
+	}
+}
+
+// A service with a health check is up only while that says so, and one that has ended by itself is completed; a fold that
+// begins with a snapshot knows both.
+func TestViewUpAndCompleted(t *testing.T) {
+	running := events.Record{State: events.StateRunning, Event: events.New(&events.TaskStarted{Pid: 7})}
+	load := func(check bool) events.Record {
+		return events.Record{State: events.StateInitialized, Event: events.New(&events.SpecLoaded{Lifecycle: &events.Lifecycle{HealthCheck: check}, BootId: "1"})}
+	}
+	health := func(healthy bool) events.Record {
+		return events.Record{Event: events.New(&events.HealthChanged{Healthy: healthy})}
+	}
+	finished := func(reason events.StopReason) events.Record {
+		return events.Record{State: events.StateFinished, Event: events.New(&events.ServiceFinished{Stopped: reason})}
+	}
+	again := events.Record{State: events.StateWaiting, Event: events.New(&events.AttemptBegan{})}
+	snapshot := func(snapshot *events.Snapshot) events.Record {
+		snapshot.Since = &events.Instant{}
+
+		return events.Record{State: snapshot.GetState(), Event: events.New(snapshot)}
+	}
+
+	for name, test := range map[string]struct {
+		records       []events.Record
+		up, completed bool
+	}{
+		"not started":               {[]events.Record{load(false)}, false, false},
+		"runs":                      {[]events.Record{load(false), running}, true, false},
+		"not checked yet":           {[]events.Record{load(true), running}, false, false},
+		"healthy":                   {[]events.Record{load(true), running, health(true)}, true, false},
+		"unhealthy":                 {[]events.Record{load(true), running, health(true), health(false)}, false, false},
+		"ended by itself":           {[]events.Record{load(false), running, finished(0)}, false, true},
+		"stopped":                   {[]events.Record{load(false), running, finished(events.StopReason_STOP_REASON_PERSON)}, false, false},
+		"stopped, then by itself":   {[]events.Record{load(false), running, finished(events.StopReason_STOP_REASON_PERSON), again, running, finished(0)}, false, true},
+		"started again":             {[]events.Record{load(false), running, finished(0), again}, false, false},
+		"snapshot, not checked yet": {[]events.Record{snapshot(&events.Snapshot{State: events.StateRunning, Lifecycle: &events.Lifecycle{HealthCheck: true}})}, false, false},
+		"snapshot, healthy":         {[]events.Record{snapshot(&events.Snapshot{State: events.StateRunning, Lifecycle: &events.Lifecycle{HealthCheck: true}, HealthKnown: true, Healthy: true})}, true, false},
+		"snapshot, shut down":       {[]events.Record{snapshot(&events.Snapshot{State: events.StateFinished, FinishedBy: events.StopReason_STOP_REASON_SHUTDOWN})}, false, false},
+		"snapshot, ended by itself": {[]events.Record{snapshot(&events.Snapshot{State: events.StateFinished})}, false, true},
+	} {
+		view := events.NewView("ext-a")
+		for _, record := range test.records {
+			view = view.Apply(record)
+		}
+
+		if view.Up() != test.up || view.Completed() != test.completed {
+			t.Errorf("%s: up %v, completed %v", name, view.Up(), view.Completed())
+		}
 	}
 }

@@ -236,6 +236,8 @@ type Service struct {
 	RestartPending bool                   `protobuf:"varint,17,opt,name=restart_pending,json=restartPending,proto3" json:"restart_pending,omitempty"` // the task runs with an older configuration than it has now
 	FileProblem    string                 `protobuf:"bytes,18,opt,name=file_problem,json=fileProblem,proto3" json:"file_problem,omitempty"`           // what is wrong with its changed file, which is not used; empty where it is right
 	Dependencies   []*Dependency          `protobuf:"bytes,19,rep,name=dependencies,proto3" json:"dependencies,omitempty"`                            // all of them, met or not, in the order in which they are announced
+	Up             bool                   `protobuf:"varint,20,opt,name=up,proto3" json:"up,omitempty"`                                               // those that depend on it may start: it runs and, where it has a health check, is healthy
+	Completed      bool                   `protobuf:"varint,21,opt,name=completed,proto3" json:"completed,omitempty"`                                 // it has ended by itself and without error
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -401,6 +403,20 @@ func (x *Service) GetDependencies() []*Dependency {
 		return x.Dependencies
 	}
 	return nil
+}
+
+func (x *Service) GetUp() bool {
+	if x != nil {
+		return x.Up
+	}
+	return false
+}
+
+func (x *Service) GetCompleted() bool {
+	if x != nil {
+		return x.Completed
+	}
+	return false
 }
 
 // RejectedFile is a file that is not used as it is now. What is wrong may quote values, so only the places are told.
@@ -3971,7 +3987,7 @@ const file_extactor_proto_rawDesc = "" +
 	"\x03now\x18\x02 \x01(\v2\x13.extactor.v1.MomentR\x03now\x120\n" +
 	"\bservices\x18\x03 \x03(\v2\x14.extactor.v1.ServiceR\bservices\x12\x18\n" +
 	"\aremoved\x18\x04 \x03(\tR\aremoved\x125\n" +
-	"\brejected\x18\x05 \x03(\v2\x19.extactor.v1.RejectedFileR\brejected\"\xa7\x05\n" +
+	"\brejected\x18\x05 \x03(\v2\x19.extactor.v1.RejectedFileR\brejected\"\xd5\x05\n" +
 	"\aService\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\adesired\x18\x02 \x01(\tR\adesired\x12\x14\n" +
@@ -3994,7 +4010,9 @@ const file_extactor_proto_rawDesc = "" +
 	"\x05cycle\x18\x10 \x03(\tR\x05cycle\x12'\n" +
 	"\x0frestart_pending\x18\x11 \x01(\bR\x0erestartPending\x12!\n" +
 	"\ffile_problem\x18\x12 \x01(\tR\vfileProblem\x12;\n" +
-	"\fdependencies\x18\x13 \x03(\v2\x17.extactor.v1.DependencyR\fdependencies\"@\n" +
+	"\fdependencies\x18\x13 \x03(\v2\x17.extactor.v1.DependencyR\fdependencies\x12\x0e\n" +
+	"\x02up\x18\x14 \x01(\bR\x02up\x12\x1c\n" +
+	"\tcompleted\x18\x15 \x01(\bR\tcompleted\"@\n" +
 	"\fRejectedFile\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x1c\n" +
 	"\tpositions\x18\x02 \x03(\tR\tpositions\"_\n" +

@@ -26,6 +26,8 @@ type serviceDocument struct {
 	State          string               `json:"state"`
 	Health         string               `json:"health"` // unknown | healthy | unhealthy
 	HealthMessage  string               `json:"healthMessage"`
+	Up             bool                 `json:"up"`        // those that depend on it may start
+	Completed      bool                 `json:"completed"` // it has ended by itself and without error
 	Attempt        uint64               `json:"attempt"`
 	Restarts       uint64               `json:"restarts"`
 	PID            uint32               `json:"pid"`
@@ -121,6 +123,7 @@ func serviceDocumentOf(service *apiv1.Service) serviceDocument {
 	document := serviceDocument{
 		ID: service.GetId(), Desired: service.GetDesired(), State: service.GetState(),
 		Health: "unknown", HealthMessage: service.GetHealth().GetLastMessage(),
+		Up: service.GetUp(), Completed: service.GetCompleted(),
 		Attempt: service.GetAttempt(), Restarts: service.GetRestarts(), PID: service.GetPid(),
 		Since: optionalTime(service.GetSince()), NextRetry: optionalTime(service.GetNextRetry()),
 		WaitingFor: make([]dependencyDocument, 0, len(service.GetWaitingFor())),

@@ -151,7 +151,7 @@ func (a *app) root() *cobra.Command {
 
 	root.AddCommand(
 		a.daemonCommand(), a.runCommand(),
-		a.statusCommand(), a.dashboardCommand(), a.infoCommand(), a.explainCommand(), a.serviceCommand(), a.logsCommand(), a.eventsCommand(), a.plotCommand(), a.graphCommand(),
+		a.statusCommand(), a.dashboardCommand(), a.infoCommand(), a.explainCommand(), a.serviceCommand(), a.waitCommand(), a.logsCommand(), a.eventsCommand(), a.plotCommand(), a.graphCommand(),
 		a.replayCommand(), a.reportCommand(), a.journalCommand(),
 		a.configCommand(), a.reloadCommand(), a.execCommand(), a.credentialsCommand(),
 		a.validateCommand(), a.schemaCommand(), a.ociCommand(), a.versionCommand(),
