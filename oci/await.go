@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
-	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
 	"google.golang.org/grpc/connectivity"
@@ -47,11 +45,10 @@ func (r *Runtime) Wait(ctx context.Context, task service.Task) (*service.Exit, e
 
 // wait is one call of Wait.
 type wait struct {
-	runtime   *Runtime
-	task      service.Task
-	record    *processRecord                       // nil where there is none
-	container atomic.Pointer[containers.Container] // nil until containerd has told of it
-	told      chan told
+	runtime *Runtime
+	task    service.Task
+	record  *processRecord // nil where there is none
+	told    chan told
 }
 
 // told is containerd's answer.
@@ -71,7 +68,7 @@ func (w *wait) ask(ctx context.Context) told {
 		return told{exit: w.runtime.rememberedExit(ctx, w.task, nil, true)}
 	}
 
-	w.container.Store(container)
+	w.runtime.known.add(container)
 
 	response, err := w.runtime.client.TaskService().Wait(ctx, &tasks.WaitRequest{ContainerID: w.task.ID})
 	if err := errgrpc.ToNative(err); err != nil {
@@ -167,7 +164,7 @@ func (w *wait) late(ctx context.Context) (*service.Exit, error) {
 	}
 
 	if w.recorded() {
-		return w.runtime.rememberedExit(ctx, w.task, w.known(), false), nil
+		return w.runtime.rememberedExit(ctx, w.task, w.runtime.known.of(w.task), false), nil
 	}
 
 	answer := <-w.told // a containerd that hangs loses its connection some time
@@ -207,17 +204,7 @@ func (w *wait) alone(ctx context.Context) (*service.Exit, error) {
 		return nil, context.Cause(ctx)
 	}
 
-	return w.runtime.rememberedExit(ctx, w.task, w.known(), false), nil
-}
-
-// known is the container of the task, as containerd has told of it or, where it was away since the wait began, as its shim
-// has it.
-func (w *wait) known() *containers.Container {
-	if container := w.container.Load(); container != nil {
-		return container
-	}
-
-	return w.runtime.bundled(w.task)
+	return w.runtime.rememberedExit(ctx, w.task, w.runtime.known.of(w.task), false), nil
 }
 
 func (w *wait) recorded() bool {

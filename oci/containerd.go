@@ -64,6 +64,7 @@ type Runtime struct {
 	looks  looks
 	logs   logs.Dir
 	asked  asked
+	known  known
 	swept  sync.Once   // what earlier daemons left was removed
 	absent atomic.Bool // containerd was waited for long enough: see awaitReturn
 

@@ -73,6 +73,8 @@ func (r *Runtime) list(ctx context.Context) ([]containers.Container, map[string]
 }
 
 func (r *Runtime) observed(ctx context.Context, container containers.Container, process *tasktypes.Process) *service.Observed {
+	r.known.add(&container)
+
 	task := service.Task{ID: container.ID, Attempt: number(container, labelAttempt)}
 	observed := &service.Observed{
 		Attempt:   task.Attempt,

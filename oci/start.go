@@ -92,6 +92,8 @@ func (r *Runtime) startOnce(ctx context.Context, request service.StartRequest) (
 		return service.Started{}, fmt.Errorf("cannot make the container: %w", err)
 	}
 
+	r.known.add(&container)
+
 	pid, err := r.run(ctx, service.Task{ID: request.ID, Attempt: request.Attempt}, rootfs)
 	if err == nil {
 		return service.Started{PID: pid, Container: request.ID, Rootfs: container.Labels[labelRootfs]}, nil

@@ -173,6 +173,8 @@ func (r *Runtime) delete(ctx context.Context, task service.Task) error {
 		return err
 	}
 
+	r.known.forget(task)
+
 	lost := r.lostOutput(task)
 
 	if err := r.sweep(task.ID, func(attempt uint64) bool { return attempt == task.Attempt }); err != nil {

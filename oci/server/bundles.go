@@ -1,14 +1,12 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,21 +39,6 @@ func HasBundles(runDir, namespace, id string) bool {
 
 		return err == nil
 	})
-}
-
-// ReadSpec reads the OCI runtime spec of a task, also while the server is away.
-func ReadSpec(runDir, namespace, id string) (*specs.Spec, error) {
-	data, err := os.ReadFile(filepath.Join(runDir, "containerd", "state", taskPlugin, namespace, id, "config.json"))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the spec of task %q: %w", id, err)
-	}
-
-	spec := new(specs.Spec)
-	if err := json.Unmarshal(data, spec); err != nil {
-		return nil, fmt.Errorf("cannot read the spec of task %q: %w", id, err)
-	}
-
-	return spec, nil
 }
 
 func bundles(runDir, namespace, id string) []string {

@@ -99,7 +99,7 @@ func TestContainerdDies(t *testing.T) {
 			containerd.back()
 
 			back := d.event(t, before, "containerd", "Connected to containerd .*")
-			d.event(t, before, "ext-again", fmt.Sprintf(`Task ext-again \(PID %d\) exited with code 5(: last line "ready")?`, pids["ext-again"]))
+			d.event(t, before, "ext-again", fmt.Sprintf(`Task ext-again \(PID %d\) exited with code 5: last line "ready"`, pids["ext-again"]))
 			d.event(t, before, "ext-once", fmt.Sprintf(`Task ext-once \(PID %d\) exited without error`, pids["ext-once"]))
 			d.started(t, back.GetSeq(), "ext-again")
 			d.started(t, back.GetSeq(), "ext-wanted")
