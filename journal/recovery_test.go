@@ -363,8 +363,8 @@ func TestCheckThatIsBrokenOffLetsGo(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	for try := range 200 {
-		inUse, err := journal.CheckBrokenOff(filepath.Join(dir, "journal.db"), time.Duration(try)*20*time.Microsecond)
+	for try := range 40 {
+		inUse, err := journal.CheckBrokenOff(filepath.Join(dir, "journal.db"), time.Duration(try)*100*time.Microsecond)
 		if err != nil || inUse != 0 {
 			t.Fatalf("try %d: %d connections are in use, %v", try, inUse, err)
 		}
