@@ -180,15 +180,23 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// On a terminal the command gets a terminal of the same size, and learns of a new one.
+// On a terminal the command gets a terminal of the same size, and learns of a new one; over the network, too.
 func TestExecOnATerminal(t *testing.T) {
 	t.Parallel()
 
 	h := newHost(t)
 	h.service("busy", "restart: always", "serve")
 
-	d := h.start()
-	d.started(t, 0, "ext-busy")
+	r := startListening(t, h, "127.0.0.1:0")
+	r.started(t, 0, "ext-busy")
+
+	t.Run("on the host", func(t *testing.T) { execOnATerminal(t, "--socket", h.socket()) })
+	t.Run("over the network", func(t *testing.T) { execOnATerminal(t, "--talosconfig", r.talosconfig("admin")) })
+}
+
+// execOnATerminal runs a command in ext-busy of the daemon that the flags name.
+func execOnATerminal(t *testing.T, flags ...string) {
+	t.Helper()
 
 	ours, theirs := openPTY(t)
 	setSize(t, ours, 101, 31)
@@ -196,7 +204,7 @@ func TestExecOnATerminal(t *testing.T) {
 	before, err := unix.IoctlGetTermios(int(theirs.Fd()), unix.TCGETS)
 	must(t, err)
 
-	command := exec.CommandContext(t.Context(), extactor, "exec", "--socket", h.socket(), "busy", "--", "./program", "terminal")
+	command := exec.CommandContext(t.Context(), extactor, append(flags, "exec", "busy", "--", "./program", "terminal")...)
 	command.Stdin, command.Stdout, command.Stderr = theirs, theirs, theirs
 	command.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
 	must(t, command.Start())

@@ -17,18 +17,18 @@ type terminal struct {
 	socket string // of its server
 }
 
-// openDashboard opens a terminal of 80 by 24 with the dashboard of a host.
-func openDashboard(t *testing.T, h *host) terminal {
+// openDashboard opens a terminal of 80 by 24 with the dashboard of the daemon that the flags name.
+func openDashboard(t *testing.T, flags ...string) terminal {
 	t.Helper()
 
 	if _, err := exec.LookPath("tmux"); err != nil {
 		missing(t, "tmux: apt-get install tmux")
 	}
 
-	opened := terminal{t, filepath.Join(h.dir, "tmux")}
+	opened := terminal{t, filepath.Join(shortDirectory(t), "tmux")}
 	t.Cleanup(func() { opened.do("kill-server") })
 	opened.do("-f", "/dev/null", "new-session", "-d", "-s", "test", "-x", "80", "-y", "24",
-		"LC_ALL=C.UTF-8 "+extactor+" dashboard --socket "+h.socket()+"; echo ended with $?; exec sleep 1000")
+		"LC_ALL=C.UTF-8 "+extactor+" dashboard "+strings.Join(flags, " ")+"; echo ended with $?; exec sleep 1000")
 
 	return opened
 }
@@ -88,7 +88,7 @@ func TestDashboard(t *testing.T) {
 	h.service("beta", "restart: always", "print", "\x1b[2Jbeta says hello", "serve")
 	h.service("gamma", "restart: always\ndepends: [{path: "+filepath.Join(h.dir, "gate")+"}]", "serve")
 
-	screen := openDashboard(t, h)
+	screen := openDashboard(t, "--socket", h.socket())
 	screen.shows(`^no daemon answers at .*; trying again`)
 
 	h.start()
@@ -137,4 +137,42 @@ func TestDashboard(t *testing.T) {
 
 	screen.press("q")
 	screen.shows(`^ended with 0$`)
+}
+
+// The same over the network: what a certificate may not do is said, and a daemon that dies is waited for.
+func TestDashboardOverTheNetwork(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	h.service("alpha", "restart: always", "print", "alpha says hello", "serve")
+	h.service("beta", "restart: always", "serve")
+
+	r := startListening(t, h, "127.0.0.1:0")
+	h.flags[1] = r.address // also of the next daemon
+
+	reader := openDashboard(t, "--talosconfig", r.talosconfig("reader"))
+	reader.press("Down")
+	reader.shows(`^> ext-alpha +Running +\? +\d+s +0 +\d+\.\d% +\d\S+$`)
+	reader.press("r", "y")
+	reader.shows(`Restart needs the role os:operator, and your certificate has os:reader`)
+	reader.press("q")
+	reader.shows(`^ended with 0$`)
+
+	operator := openDashboard(t, "--talosconfig", r.talosconfig("operator"))
+	operator.press("Down", "Tab")
+	operator.shows(`^> ext-alpha +Running`)
+	operator.shows(`^alpha says hello$`)
+	operator.press("r", "y")
+	operator.shows(`(?s)^> ext-alpha +Running.*^Service "ext-alpha" restarted`)
+
+	h.end(unix.SIGKILL)
+	operator.shows(`(?s)trying again \(as of \d+s ago\).*^> ext-alpha +Running`)
+
+	h.start()
+	operator.press("Tab")
+	operator.shows(`Adopted running task`)
+	operator.press("S", "y")
+	operator.shows(`> ext-alpha +Finished`)
+	operator.press("q")
+	operator.shows(`^ended with 0$`)
 }

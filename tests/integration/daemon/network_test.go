@@ -61,6 +61,16 @@ func startListening(t *testing.T, h *host, address string) *remote {
 	return r
 }
 
+// talosconfig makes the file of a client with a role, and returns its path.
+func (r *remote) talosconfig(role string) string {
+	r.host.t.Helper()
+
+	path := filepath.Join(r.host.dir, "talosconfig-"+role)
+	r.host.cli("credentials", "client", "--credentials", r.credentials, "--role", role, "--endpoint", r.address, "--ttl", "1h", "-o", path).done(r.host.t)
+
+	return path
+}
+
 // config is that of a client with a role.
 func (r *remote) config(t *testing.T, role credentials.Role) *tls.Config {
 	t.Helper()
