@@ -102,8 +102,8 @@ race: ## run the unit tests with the race detector
 	CGO_ENABLED=1 go test -race -timeout 8m $(UNIT)
 
 .PHONY: machine
-machine: ## walk the whole state machine, and damage journals in every way, without the race detector
-	go test -timeout 5m ./service ./journal
+machine: ## walk the whole state machine, damage journals in every way, and replay whole lives, without the race detector
+	go test -timeout 5m ./service ./journal ./tests/replay
 
 SEEDS ?= 500
 FROM ?= 1
