@@ -80,7 +80,9 @@ demo: deps build ## show a service waiting, running, being stopped and started (
 	@scripts/demo.sh
 
 .PHONY: test
-test: deps-test check race machine ## test everything; integration tests as root only
+test: deps-test ## test everything; integration tests as root only
+	@$(MAKE) --no-print-directory -j2 check race # what is compiled for one keeps a processor busy while the other waits
+	@$(MAKE) --no-print-directory machine
 	@if [ "$$(id -u)" = 0 ]; then \
 	  $(MAKE) --no-print-directory integration compat; \
 	elif [ "$${CI:-}" = true ]; then \
