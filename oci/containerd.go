@@ -153,7 +153,7 @@ func (r *Runtime) Shutdown(ctx context.Context) error {
 // removeCgroups removes the parent of the services' cgroups once nothing runs below it.
 func (r *Runtime) removeCgroups() {
 	if err := cgroup.Remove(r.config.CgroupParent); err != nil {
-		r.config.Logger.Warn().Err(err).Msg("a cgroup is left")
+		r.config.Logger.Warn().Err(err).Msg("cgroups are left")
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -125,36 +124,6 @@ func counter(data []byte, key string) uint64 {
 	}
 
 	return 0
-}
-
-// Remove deletes the control group with those below it. What still has a process in it stays and is an error.
-func Remove(path string) error {
-	directories, err := Directories(path)
-	if err != nil {
-		return err
-	}
-
-	var problems []error
-
-	for _, directory := range directories {
-		var below []string
-
-		_ = filepath.WalkDir(directory, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() {
-				below = append(below, path)
-			}
-
-			return nil
-		})
-
-		for index := len(below) - 1; index >= 0; index-- {
-			if err := os.Remove(below[index]); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				problems = append(problems, fmt.Errorf("cannot remove cgroup %q: %w", below[index], err))
-			}
-		}
-	}
-
-	return errors.Join(problems...)
 }
 
 // hierarchies lists the mount points of the host's hierarchies.
