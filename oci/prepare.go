@@ -82,5 +82,12 @@ func (r *Runtime) removeEarlier(ctx context.Context, request service.StartReques
 		return err
 	}
 
-	return r.sweep(request.ID, func(attempt uint64) bool { return attempt <= request.Attempt })
+	earlier := func(attempt uint64) bool { return attempt <= request.Attempt }
+
+	// Each attempt has files of its own. Those that cannot be removed are no reason not to start.
+	if err := r.sweepFiles(request.ID, earlier); err != nil {
+		r.config.Logger.Warn().Err(err).Msg("files of an earlier attempt are left behind")
+	}
+
+	return r.sweepRecords(request.ID, earlier)
 }

@@ -276,7 +276,17 @@ func (r *Runtime) deleteTask(ctx context.Context, id string) error {
 
 // sweep removes what attempts of an id left in the run directory.
 func (r *Runtime) sweep(id string, drop func(attempt uint64) bool) error {
-	problems := []error{exits.Remove(r.config.RunDir, id, drop), r.unclaim(id, drop)}
+	return errors.Join(r.sweepRecords(id, drop), r.sweepFiles(id, drop))
+}
+
+// sweepRecords removes what is known of the tasks.
+func (r *Runtime) sweepRecords(id string, drop func(attempt uint64) bool) error {
+	return errors.Join(exits.Remove(r.config.RunDir, id, drop), r.unclaim(id, drop))
+}
+
+// sweepFiles removes what the tasks had.
+func (r *Runtime) sweepFiles(id string, drop func(attempt uint64) bool) error {
+	var problems []error
 
 	for kind, remove := range map[string]func(runDir, id string, attempt uint64) error{
 		"rootfs": RemoveOverlay, "config": removeConfig,
