@@ -44,12 +44,14 @@ type logd struct {
 	options     Options
 	lock        *os.File
 	epoll       int
-	watch       int // inotify on the directory of FIFOs
+	watch       int // inotify on the directory of FIFOs, -1 where there is none to be had
 	wake        int // eventfd that ends the loop
 	null        int // /dev/null
 	streams     map[string]*stream
 	byFIFO      map[int32]*stream
 	noRoomUntil time.Time
+	unread      bool // some FIFO could not be opened
+	noScanUntil time.Time
 	untold      bool // some log does not say yet what it lost
 	noTellUntil time.Time
 }
@@ -118,14 +120,10 @@ func (d *logd) open() (err error) {
 	if d.null, err = unix.Open(os.DevNull, unix.O_WRONLY|unix.O_CLOEXEC, 0); err != nil {
 		return fmt.Errorf("cannot open %s: %w", os.DevNull, err)
 	}
-	if d.watch, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
-		return fmt.Errorf("cannot create inotify: %w", err)
+	if err := d.watchFIFOs(); err != nil {
+		d.options.Report(fmt.Errorf("looking for new FIFOs every %v: %w", scanPause, err))
 	}
-	const changes = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR
-	if _, err := unix.InotifyAddWatch(d.watch, d.options.Dir.FIFOs, changes); err != nil {
-		return fmt.Errorf("cannot watch %s: %w", d.options.Dir.FIFOs, err)
-	}
-	return errors.Join(d.await(d.wake), d.await(d.watch))
+	return d.await(d.wake)
 }
 
 // await adds a descriptor to the epoll set.
@@ -156,6 +154,9 @@ func (d *logd) loop(ctx context.Context) error {
 		if d.untold {
 			timeout = int(roomPause / time.Millisecond)
 		}
+		if d.blind() {
+			timeout = int(scanPause / time.Millisecond)
+		}
 		n, err := unix.EpollWait(d.epoll, events, timeout)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("cannot wait for FIFOs: %w", err)
@@ -173,6 +174,9 @@ func (d *logd) loop(ctx context.Context) error {
 			d.emptyAll()
 			return nil
 		}
+		if now := time.Now(); d.blind() && now.After(d.noScanUntil) {
+			d.scan()
+		}
 		d.tellLosses(time.Now())
 	}
 }
@@ -184,65 +188,6 @@ func (d *logd) emptyAll() {
 	}
 	d.noTellUntil = time.Time{}
 	d.tellLosses(time.Now())
-}
-
-// forgetEvents empties the queue of inotify. An event only says that the directory must be read again, so that one that
-// was lost or merged does no harm.
-func (d *logd) forgetEvents() {
-	var buffer [4096]byte
-	for {
-		if n, err := unix.Read(d.watch, buffer[:]); n <= 0 || err != nil {
-			return
-		}
-	}
-}
-
-// scan opens FIFOs that are new in the directory and closes those that are gone or were replaced.
-func (d *logd) scan() {
-	entries, err := os.ReadDir(d.options.Dir.FIFOs)
-	if err != nil {
-		d.options.Report(fmt.Errorf("cannot list FIFOs: %w", err))
-		return
-	}
-	present := map[string]bool{}
-	for _, entry := range entries {
-		id := entry.Name()
-		var stat unix.Stat_t
-		if unix.Lstat(d.options.Dir.FIFO(id), &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
-			continue
-		}
-		s := d.streams[id]
-		if s != nil && (s.device != stat.Dev || s.inode != stat.Ino) {
-			d.drop(s)
-			s = nil
-		}
-		if s == nil {
-			if err := d.add(id); err != nil {
-				d.options.Report(fmt.Errorf("cannot read log %q: %w", id, err))
-				continue
-			}
-		}
-		present[id] = true
-	}
-	for id, s := range d.streams {
-		if !present[id] {
-			d.drop(s)
-		}
-	}
-}
-
-func (d *logd) add(id string) error {
-	s, err := newStream(&d.options, id)
-	if err != nil {
-		return err
-	}
-	if err := d.await(s.fifo); err != nil {
-		s.close()
-		return err
-	}
-	d.streams[id], d.byFIFO[int32(s.fifo)] = s, s
-	d.untold = d.untold || s.losses.untold()
-	return nil
 }
 
 // drop closes a FIFO, which takes it out of the epoll set too, after what it still holds.

@@ -34,7 +34,7 @@ func (s segment) end() (uint64, error) {
 }
 
 func (s segment) remove() error {
-	return errors.Join(os.Remove(s.path()), removeIfThere(s.indexPath()))
+	return errors.Join(removeIfThere(s.path()), removeIfThere(s.indexPath()))
 }
 
 func removeIfThere(path string) error {

@@ -135,16 +135,20 @@ func (s *stream) rotate() error {
 	if err := s.openSegment(segment{s.directory, s.end()}); err != nil {
 		return err
 	}
-	segments, err := listSegments(s.directory)
-	if err != nil {
-		return err
-	}
-	for ; len(segments) > s.options.Segments; segments = segments[1:] {
-		if err := segments[0].remove(); err != nil {
-			return err
-		}
+	if err := s.prune(); err != nil { // which is no reason not to write
+		s.options.Report(fmt.Errorf("cannot delete old segments of log %q: %w", s.id, err))
 	}
 	return nil
+}
+
+// prune deletes the oldest segments.
+func (s *stream) prune() error {
+	segments, err := listSegments(s.directory)
+	problems := []error{err}
+	for ; len(segments) > s.options.Segments; segments = segments[1:] {
+		problems = append(problems, segments[0].remove())
+	}
+	return errors.Join(problems...)
 }
 
 func (s *stream) openSegment(opened segment) error {
