@@ -3,6 +3,7 @@ package credentials
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ type Server struct {
 	problem string // with the files as they are now
 	told    bool   // and that it was reported
 	end     time.Time
-	ending  string // what was reported of it
+	ending  string // what was reported of that
 }
 
 // OpenServer reads the credentials of a directory. report hears of what is wrong later: files that have changed and do not
@@ -99,6 +100,8 @@ func (s *Server) read() (contents, *Set, error) {
 	return content, set, nil
 }
 
+const usedFromBefore = "; those from before go on being used"
+
 // tell reports a problem once. A look that finds it for the first time may have been in the middle of a change.
 func (s *Server) tell(err error) {
 	if err.Error() != s.problem {
@@ -109,7 +112,7 @@ func (s *Server) tell(err error) {
 
 	if !s.told {
 		s.told = true
-		s.report(fmt.Errorf("%w; those from before go on being used", err))
+		s.report(fmt.Errorf("%w%s", err, usedFromBefore))
 	}
 }
 
@@ -131,15 +134,30 @@ func (s *Server) tellOfEnd() {
 		ending = "end at %s: nobody can connect from then on"
 	}
 
-	if ending == s.ending {
-		return
+	if ending != "" {
+		ending = fmt.Sprintf("the credentials in %q "+ending+"; see: extactor credentials rotate", s.dir, s.end.Format(time.RFC3339))
+	}
+
+	if ending != "" && ending != s.ending {
+		s.report(errors.New(ending))
 	}
 
 	s.ending = ending
+}
 
-	if ending != "" {
-		s.report(fmt.Errorf("the credentials in %q "+ending+"; see: extactor credentials rotate", s.dir, s.end.Format(time.RFC3339)))
+// Problem says what is wrong with the files as they are now: that those from before are used in their place, for example.
+// It is empty where nothing is.
+func (s *Server) Problem() string {
+	s.current()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.problem != "" {
+		return s.problem + usedFromBefore
 	}
+
+	return s.ending
 }
 
 // serverConfig lets in who has a certificate for a client by one of the CAs.

@@ -240,6 +240,10 @@ func TestServerFollowsItsFiles(t *testing.T) {
 		if want := min(look, 1); len(reported) != want {
 			t.Errorf("after %d looks %d are reported: %q", look+1, len(reported), reported)
 		}
+
+		if said := server.Problem(); !strings.Contains(said, "does not belong to server.crt: ") || !strings.HasSuffix(said, "; those from before go on being used") {
+			t.Errorf("the problem is %q", said)
+		}
 	}
 
 	if want := "server.key does not belong to server.crt"; len(reported) == 0 || !strings.Contains(reported[0], want) {
@@ -256,7 +260,10 @@ func TestServerFollowsItsFiles(t *testing.T) {
 	}
 
 	clock.advance(lookEvery)
-	server.current()
+
+	if said := server.Problem(); said != "" {
+		t.Errorf("the problem is %q, and there is none", said)
+	}
 
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
@@ -286,6 +293,10 @@ func TestServerTellsOfItsEnd(t *testing.T) {
 	for _, at := range []time.Duration{-warnBefore - time.Hour, -warnBefore + time.Hour, -time.Hour, time.Hour, 2 * time.Hour} {
 		server.now = func() time.Time { return set.end().Add(at) }
 		server.current()
+
+		if said := server.Problem(); said != "" != (len(reported) > 0) || said != "" && said != reported[len(reported)-1] {
+			t.Errorf("the problem is %q, and reported was %q", said, reported)
+		}
 	}
 
 	if len(reported) != 2 || !strings.Contains(reported[0], " end at ") || !strings.Contains(reported[1], " have ended at ") ||

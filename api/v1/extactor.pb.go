@@ -3092,7 +3092,7 @@ type Places struct {
 	Namespace      string                 `protobuf:"bytes,9,opt,name=namespace,proto3" json:"namespace,omitempty"`                                  // in containerd
 	Cgroup         string                 `protobuf:"bytes,10,opt,name=cgroup,proto3" json:"cgroup,omitempty"`                                       // parent of the services' own
 	Listen         []string               `protobuf:"bytes,11,rep,name=listen,proto3" json:"listen,omitempty"`                                       // addresses on which the API is served to the network
-	ListenProblems []string               `protobuf:"bytes,12,rep,name=listen_problems,json=listenProblems,proto3" json:"listen_problems,omitempty"` // why it is not served yet on others that it is to be served on
+	ListenProblems []string               `protobuf:"bytes,12,rep,name=listen_problems,json=listenProblems,proto3" json:"listen_problems,omitempty"` // why it is not served yet on others that it is to be served on, and what is wrong with the certificates
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }

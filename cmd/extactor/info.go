@@ -83,7 +83,7 @@ func (a *app) showInfo(info *apiv1.InfoResponse, output string) error {
 	return nil
 }
 
-// listening are the addresses on which the network is served, and why it is not served on others.
+// listening are the addresses on which the network is served, why it is not served on others, and what is wrong with it.
 func listening(places *apiv1.Places) string {
 	where := "nowhere on the network"
 	if len(places.GetListen()) > 0 {

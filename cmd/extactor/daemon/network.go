@@ -109,10 +109,11 @@ func (n *network) serve(ctx context.Context, server *api.Server) error {
 	return server.ServeNetwork(ctx, served)
 }
 
-// state says where the network is served, with the ports that the kernel has chosen, and why it is not served elsewhere.
+// state says where the network is served, with the ports that the kernel has chosen, why it is not served elsewhere, and
+// what is wrong with the credentials.
 func (n *network) state() (addresses, problems []string) {
 	n.mu.Lock()
-	problem := n.problem
+	server, problem := n.server, n.problem
 	n.mu.Unlock()
 
 	if problem != "" {
@@ -124,6 +125,12 @@ func (n *network) state() (addresses, problems []string) {
 		case opened != nil:
 			addresses = append(addresses, opened.Addr().String())
 		case problem != "":
+			problems = append(problems, problem)
+		}
+	}
+
+	if server != nil {
+		if problem := server.Problem(); problem != "" {
 			problems = append(problems, problem)
 		}
 	}

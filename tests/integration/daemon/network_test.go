@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -290,4 +291,9 @@ func TestServicesDoNotWaitForTheNetwork(t *testing.T) {
 	_, err = machine.NewMachineServiceClient(r.dial(t, credentials.Reader)).ServiceList(t.Context(), &emptypb.Empty{}, grpc.WaitForReady(true))
 	must(t, err)
 	matches(t, "info", h.cli("info").done(t), `(?s).*\nLISTEN +`+address+`\n.*`)
+
+	must(t, os.WriteFile(filepath.Join(directory, "server.crt"), []byte("garbage"), 0o600))
+	until(t, "info tells of the garbage", func() bool {
+		return strings.Contains(h.cli("info").done(t), "server.crt: there is no certificate in it; it is PEM text (-----BEGIN CERTIFICATE-----); those from before go on being used")
+	})
 }
