@@ -63,10 +63,17 @@ type tlsCredentials struct {
 func (c *tlsCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	guest := raw.(*guest) // what our listener accepts
 
-	var used *tls.Config // for this one
+	var (
+		used   *tls.Config                          // for this one
+		called = hostOf(guest.LocalAddr().String()) // how it calls this host
+	)
 
 	config := c.trust.config.Clone()
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if hello.ServerName != "" { // which is never an address
+			called = hello.ServerName
+		}
+
 		current, err := c.trust.current(hello)
 		if err != nil {
 			return nil, err
@@ -96,7 +103,7 @@ func (c *tlsCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 	}
 
 	if err != nil {
-		c.gate.reports.failed(guest.RemoteAddr(), err, used)
+		c.gate.reports.failed(guest.RemoteAddr(), err, used, called)
 		guest.hearOut()
 
 		return nil, nil, err

@@ -80,15 +80,16 @@ func (r *reports) worthwhile(key [2]string) (suppressed int, tell bool) {
 	return suppressed, true
 }
 
-// failed tells of a handshake that came to nothing. Whoever only looks whether the port is open is not worth a word.
-func (r *reports) failed(address net.Addr, err error, used *tls.Config) {
-	if cause, reason := diagnose(err, used); cause != "" {
+// failed tells of a handshake that came to nothing, with a client that calls this host by a name. Whoever only looks whether the
+// port is open is not worth a word.
+func (r *reports) failed(address net.Addr, err error, used *tls.Config, called string) {
+	if cause, reason := diagnose(err, used, called); cause != "" {
 		r.refuse(address, cause, reason)
 	}
 }
 
 // diagnose says for people why a handshake failed, and names the kind of the reason; "" where the client just left.
-func diagnose(err error, used *tls.Config) (cause, reason string) {
+func diagnose(err error, used *tls.Config, called string) (cause, reason string) {
 	var (
 		noTLS   tls.RecordHeaderError
 		invalid x509.CertificateInvalidError
@@ -114,7 +115,7 @@ func diagnose(err error, used *tls.Config) (cause, reason string) {
 	case errors.As(err, &unknown):
 		return "wrong CA", fmt.Sprintf("its certificate (%s) is not signed by the CA of this host", subject(unknown.Cert))
 	case errors.As(err, &remote) && remote.Op == "remote error":
-		return "alert", fmt.Sprintf("it does not accept the certificate of this host: %v", remote.Err)
+		return diagnoseAlert(remote.Err, used, called)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "timeout", "it did not complete the TLS handshake in time"
 	default:
@@ -122,6 +123,22 @@ func diagnose(err error, used *tls.Config) (cause, reason string) {
 
 		return reason, reason
 	}
+}
+
+// diagnoseAlert says why a client does not accept the certificate of this host. Clients do not tell much of that, but a name
+// that is not in the certificate is reason enough.
+func diagnoseAlert(alert error, used *tls.Config, called string) (cause, reason string) {
+	reason = fmt.Sprintf("it does not accept the certificate of this host: %v", alert)
+
+	if used == nil || len(used.Certificates) == 0 || used.Certificates[0].Leaf == nil {
+		return "alert", reason
+	}
+
+	if own := used.Certificates[0].Leaf; own.VerifyHostname(called) != nil {
+		return "name", fmt.Sprintf("%s; that is for %s, and the client calls this host %s", reason, strings.Join(namesOf(own), ", "), shortened(called, longestShown))
+	}
+
+	return "alert", reason
 }
 
 func diagnoseTime(certificate *x509.Certificate, used *tls.Config) (cause, reason string) {

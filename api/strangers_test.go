@@ -181,7 +181,10 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 		}, nil},
 		{"the server is not trusted", func(t *testing.T) {
 			r.handshake(t, reader(func(c *tls.Config) { c.RootCAs = nil }))
-		}, []string{"does not accept the certificate of this host"}},
+		}, []string{"does not accept the certificate of this host: tls: bad certificate"}},
+		{"the server is called by another name", func(t *testing.T) {
+			r.handshake(t, reader(func(c *tls.Config) { c.ServerName = "elsewhere.example" }))
+		}, []string{"; that is for vm.example, 127.0.0.1, ::1, and the client calls this host elsewhere.example"}},
 		{"port scanner", func(t *testing.T) { r.raw(t, "").Close() }, nil},
 		{"half a record", func(t *testing.T) { r.raw(t, "\x16\x03\x01\x02").Close() }, nil},
 	} {
@@ -264,4 +267,16 @@ func TestSlowHandshakeEnds(t *testing.T) {
 	}
 
 	closes(t, mute)
+}
+
+// Clients that know a host by its address send no name: then it is the address that they have reached.
+func TestAddressesThatAreNotInTheCertificate(t *testing.T) {
+	own := newRemote(t).serverConfig(t)
+	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}
+
+	for called, want := range map[string]bool{"127.0.0.1": false, "::1": false, "192.0.2.7": true, "fe80::1%eth0": true} {
+		if _, reason := diagnose(alert, own, called); strings.HasSuffix(reason, "the client calls this host "+called) != want {
+			t.Errorf("%s: %s", called, reason)
+		}
+	}
 }
