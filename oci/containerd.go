@@ -65,7 +65,7 @@ type Runtime struct {
 	logs   logs.Dir
 	asked  asked
 	known  known
-	swept  sync.Once   // what earlier daemons left was removed
+	swept  swept
 	absent atomic.Bool // containerd was waited for long enough: see awaitReturn
 
 	claims sync.Mutex // held while a record of a process is written

@@ -77,15 +77,11 @@ func (r *Runtime) Link(ctx context.Context, up func(address, version string), do
 
 		pauses := r.pause.ended()
 
-		r.swept.Do(func() { // before up, because then services are prepared
-			if err := r.sweepUnowned(ctx); err != nil {
-				r.config.Logger.Warn().Err(err).Msg("files are left behind")
-			}
+		if !r.sweepOnce(ctx) { // before up, because then services are prepared
+			r.awaitChange(ctx, connectivity.Ready)
 
-			if err := r.endEarlier(ctx); err != nil {
-				r.config.Logger.Warn().Err(err).Msg("containers are left behind")
-			}
-		})
+			continue
+		}
 
 		r.asked.forget()
 		up(r.config.Address, r.describe(ctx, version))
@@ -154,14 +150,20 @@ func (r *Runtime) awaitConnection(ctx context.Context, missing *missing) (string
 		}
 
 		// A connection that stays open but gave no answer is asked again.
-		limit, cancel := context.WithTimeout(ctx, versionTimeout)
-		r.conn.WaitForStateChange(limit, state)
-		cancel()
+		r.awaitChange(ctx, state)
 
 		if ctx.Err() != nil {
 			return "", false
 		}
 	}
+}
+
+// awaitChange waits until the connection is in another state, but not for long.
+func (r *Runtime) awaitChange(ctx context.Context, state connectivity.State) {
+	limit, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+
+	r.conn.WaitForStateChange(limit, state)
 }
 
 // absence is why a connection could not be made. That our own containerd is not there yet is no news, only that it cannot

@@ -123,8 +123,10 @@ func (r *Runtime) unclaim(id string, drop func(attempt uint64) bool) error {
 		return nil
 	}
 
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot remove the record of a process: %w", err)
+	for _, path := range []string{path, path + ".new"} { // which a daemon left that died in between
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot remove the record of a process: %w", err)
+		}
 	}
 
 	return nil

@@ -8,9 +8,46 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+
+	"github.com/containerd/errdefs"
 
 	"github.com/extactor/extactor/service"
 )
+
+// swept says whether what earlier daemons left was removed. The zero value is ready.
+type swept struct {
+	mu   sync.Mutex
+	done bool
+}
+
+// sweepOnce removes what earlier daemons left, the first time that containerd can be asked about all of it. It tells
+// whether that has been done.
+func (r *Runtime) sweepOnce(ctx context.Context) bool {
+	r.swept.mu.Lock()
+	defer r.swept.mu.Unlock()
+
+	if r.swept.done {
+		return true
+	}
+
+	files, containers := r.sweepUnowned(ctx), r.endEarlier(ctx)
+	if errdefs.IsUnavailable(files) || errdefs.IsUnavailable(containers) {
+		return false
+	}
+
+	if files != nil {
+		r.config.Logger.Warn().Err(files).Msg("files are left behind")
+	}
+
+	if containers != nil {
+		r.config.Logger.Warn().Err(containers).Msg("containers are left behind")
+	}
+
+	r.swept.done = true
+
+	return true
+}
 
 // sweepUnowned removes what is left in the run directory of ids that have no container: of a daemon that died in the
 // middle of a Delete, and of services that are gone. It must not be called once anything may be prepared.
@@ -36,6 +73,8 @@ func (r *Runtime) sweepUnowned(ctx context.Context) error {
 		}
 	}
 
+	problems = append(problems, r.sweepFIFOs(ctx, owned))
+
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("cannot remove what is left of earlier containers: %w", err)
 	}
@@ -53,6 +92,24 @@ func (r *Runtime) sweepAll(ctx context.Context, id string) error {
 	every := func(uint64) bool { return true }
 
 	return errors.Join(r.removeStrays(ctx, id), r.sweep(id, every), os.RemoveAll(execDir(r.config.RunDir, id)))
+}
+
+// sweepFIFOs removes those of services that were prepared and never had a container.
+func (r *Runtime) sweepFIFOs(ctx context.Context, owned map[string]bool) error {
+	fifos, err := os.ReadDir(r.logs.FIFOs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+
+	for _, fifo := range fifos {
+		if !owned[fifo.Name()] {
+			r.letGo(ctx, fifo.Name())
+		}
+	}
+
+	return nil
 }
 
 // idsWithFiles are the ids that something in the run directory is named after: "ext-a.3", "ext-a.3.json", "ext-a.json". An
