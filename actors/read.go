@@ -107,7 +107,7 @@ func action(known bool) string {
 	return string(Added)
 }
 
-// rejectedIn tells whether a file has problems.
+// rejectedIn tells whether a file has problems, or cannot be read.
 func rejectedIn(desired Desired, source string) bool {
-	return slices.ContainsFunc(desired.Rejected, func(rejected *events.SpecRejected) bool { return rejected.GetFile() == source })
+	return slices.ContainsFunc(desired.Rejected, func(rejected *events.SpecRejected) bool { return rejected.Covers(source) })
 }

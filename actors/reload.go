@@ -152,7 +152,7 @@ func (r *rootActor) miss(id string) Action {
 	known.again = nil
 
 	for _, rejected := range r.desired.Rejected {
-		if rejected.GetFile() != known.file.Source || known.removing {
+		if !rejected.Covers(known.file.Source) || known.removing {
 			continue
 		}
 

@@ -137,6 +137,47 @@ func TestAnInvalidFileLeavesItsServiceAlone(t *testing.T) {
 	})
 }
 
+// A directory that cannot be read, as on a disk that is failing, says nothing of the files in it: neither the services that
+// run nor those that the next daemon finds are stopped for it.
+func TestADirectoryThatCannotBeReadLeavesServicesAlone(t *testing.T) {
+	story(t, func(w *actorstest.World) {
+		a := serve("a")
+		a.Source = "/s/a.yaml"
+		unreadable := actors.Desired{Rejected: []*events.SpecRejected{{File: "/s", Problems: []string{"0:0"}}}}
+
+		w.Boot(a)
+		w.UntilState("ext-a", events.StateRunning)
+		wantChanges(w, reloads(w, unreadable), "ext-a ignored")
+		w.Run(time.Minute)
+
+		if view, _ := w.System.View("ext-a"); view.FileProblem != "/s cannot be read" || view.State != events.StateRunning {
+			w.Fatalf("%s, problem %q", view.State, view.FileProblem)
+		}
+
+		w.Close()
+
+		w.Config = func(config *actors.Config) { config.Desired.Rejected = unreadable.Rejected }
+
+		w.Boot()
+		w.Run(time.Minute)
+
+		if view, _ := w.System.View("ext-a"); view.FileProblem == "" || view.State != events.StateRunning {
+			w.Fatalf("after the daemon was started again: %s, problem %q", view.State, view.FileProblem)
+		}
+
+		wantChanges(w, reloads(w, files(a)), "ext-a added")
+		w.Run(time.Minute)
+
+		if view, _ := w.System.View("ext-a"); view.FileProblem != "" || view.State != events.StateRunning {
+			w.Fatalf("readable again: %s, problem %q", view.State, view.FileProblem)
+		}
+
+		wantCalls(w, "Start", "ext-a")
+		wantCalls(w, "Signal")
+		w.CheckViews()
+	})
+}
+
 // A container without a service file is ended with the signal that it was started with, also where the journal that
 // knew of it is lost.
 func TestAnOrphanIsEndedWhateverTheJournalKnows(t *testing.T) {

@@ -83,10 +83,10 @@ func (s *skipped) show(rejected *events.SpecRejected, cause uint64) {
 	s.note(s.state.Name, cause, rejected)
 }
 
-// rejection returns what is wrong with a file, nil where nothing is.
+// rejection returns what is wrong with a file, or with the directory that it is in; nil where nothing is.
 func (r *rootActor) rejection(source string) *events.SpecRejected {
 	for _, rejected := range r.desired.Rejected {
-		if source != "" && rejected.GetFile() == source {
+		if rejected.Covers(source) {
 			return rejected
 		}
 	}

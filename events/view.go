@@ -1,10 +1,6 @@
 package events
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // RecentLines is how many lines of EVENTS a view keeps, as many as Talos does.
 const RecentLines = 64
@@ -238,7 +234,7 @@ func fileProblem(rejected *SpecRejected) string {
 		return ""
 	}
 
-	return fmt.Sprintf("%s has problems at line:column %s", rejected.GetFile(), strings.Join(rejected.GetProblems(), ", "))
+	return rejected.GetFile() + " " + rejected.complaint()
 }
 
 // describe takes over what a service's file says and status shows.

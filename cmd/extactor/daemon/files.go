@@ -110,7 +110,7 @@ func keepValid(before, now []*spec.Config, rejected []*events.SpecRejected) []*s
 
 	for _, config := range before {
 		named := slices.ContainsFunc(now, func(other *spec.Config) bool { return other.Name == config.Name })
-		invalid := slices.ContainsFunc(rejected, func(file *events.SpecRejected) bool { return file.GetFile() == config.Source })
+		invalid := slices.ContainsFunc(rejected, func(file *events.SpecRejected) bool { return file.Covers(config.Source) })
 
 		if !named && invalid {
 			kept = append(kept, config)
