@@ -47,8 +47,8 @@ func (s *Server) unknown(id string) error {
 	id = excerpt(id)
 
 	if file := skipped(id, s.options.Services.Rejected()); file != nil {
-		return status.Errorf(codes.NotFound, "service %q is not known, because its file was skipped: %s has problems at line:column %s; see: extactor validate %s",
-			id, file.GetFile(), strings.Join(file.GetProblems(), ", "), file.GetFile())
+		return status.Errorf(codes.NotFound, "service %q is not known, because its file was skipped: %s %s; see: extactor validate %s",
+			id, file.GetFile(), file.Trouble(), file.GetFile())
 	}
 
 	views := s.options.Services.Views()

@@ -5325,9 +5325,11 @@ func (x *RuntimeDisconnected) GetProblem() string {
 }
 
 type SpecRejected struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
-	Problems      []string               `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"` // where they are, "line:column"; what they say may quote values, which never enter
+	state protoimpl.MessageState `protogen:"open.v1"`
+	File  string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// Where they are, "line:column"; what they say may quote values, which never enter. Of a file that is wrong as a whole,
+	// such as one that cannot be read, what is wrong.
+	Problems      []string `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -137,7 +137,7 @@ func recoveryText(id string, event *Event) string {
 			return "" // the file is as it was before
 		}
 
-		return fmt.Sprintf("Skipped %s, which %s", kind.SpecRejected.GetFile(), kind.SpecRejected.complaint())
+		return fmt.Sprintf("Skipped %s, which %s", kind.SpecRejected.GetFile(), kind.SpecRejected.Trouble())
 	default:
 		return ""
 	}

@@ -71,6 +71,7 @@ func TestText(t *testing.T) {
 		{&events.OutputLost{Attempt: 3}, "Some of the last output of attempt 3 is lost, because its shim was killed"},
 		{&events.Gap{From: 3, To: 5}, "Records 3 to 5 of the journal were lost"},
 		{&events.SpecRejected{File: "a.yaml", Problems: []string{"3:1", "9:5"}}, "Skipped a.yaml, which has problems at line:column 3:1, 9:5"},
+		{&events.SpecRejected{File: "a.yaml", Problems: []string{"cannot read file: permission denied"}}, "Skipped a.yaml, which has a problem: cannot read file: permission denied"},
 
 		{&events.JournalChanged{Healthy: true}, "Recording events"},
 		{&events.JournalChanged{Detail: "the disk is full"}, "Keeping events in memory, they cannot be recorded: the disk is full"},

@@ -234,7 +234,7 @@ func fileProblem(rejected *SpecRejected) string {
 		return ""
 	}
 
-	return rejected.GetFile() + " " + rejected.complaint()
+	return rejected.GetFile() + " " + rejected.Trouble()
 }
 
 // describe takes over what a service's file says and status shows.

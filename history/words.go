@@ -19,6 +19,12 @@ func shown(record events.Record) bool {
 		return false
 	}
 
+	// That a file was skipped is said of the service that it is about. It leads to nothing else, although all that a reading of
+	// the files did follows it in the journal.
+	if record.Event.GetSpecRejected() != nil && record.Service == "" {
+		return false
+	}
+
 	return !hidden[record.Kind]
 }
 

@@ -224,7 +224,7 @@ func (d *document) syntaxError(err error) {
 		d.errorAt(located.GetToken(), "this is not valid YAML: %s", d.likelyCause(located))
 		return
 	}
-	d.errorIn("this is not valid YAML: %s", d.spoken(err.Error()))
+	d.add(1, 1, Error, "this is not valid YAML: "+d.spoken(err.Error())) // not of the file as a whole: it may quote a value
 }
 
 // likelyCause says what the library means, where what it says of a common mistake would not help who made it.

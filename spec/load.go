@@ -44,6 +44,9 @@ func filesOf(dir string) (paths []string, problems Problems) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fileProblem(dir, "cannot read directory: it is a file; name the directory of the files *.yaml")
+	}
 	if err != nil {
 		return nil, fileProblem(dir, "cannot read directory: %v", cause(err))
 	}
@@ -75,6 +78,9 @@ func readRegular(path string) ([]byte, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if info.IsDir() {
+		return nil, errors.New("it is a directory")
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("it is not a regular file (%s)", info.Mode().Type())

@@ -73,7 +73,7 @@ func TestLoadDirSkipsWhatIsWrong(t *testing.T) {
 50-warns.yaml:2:1: warning: unknown field "bogus" in a service file: allowed are name, container, depends, restart, logToConsole, extactor
   2 | bogus: 1
     | ^
-70-directory.yaml: cannot read file: it is not a regular file (d---------)
+70-directory.yaml: cannot read file: it is a directory
 80-fifo.yaml: cannot read file: it is not a regular file (p---------)
 90-dangling.yaml: cannot read file: no such file or directory
 95-large.yaml: the file is larger than 1048576 bytes, which is the most that is allowed`
@@ -91,7 +91,7 @@ func TestLoadDirWithoutDirectory(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, problems := spec.LoadDir(file); !strings.Contains(problems.String(), "cannot read directory: not a directory") {
+	if _, problems := spec.LoadDir(file); !strings.Contains(problems.String(), "cannot read directory: it is a file; name the directory of the files *.yaml") {
 		t.Errorf("problems of a file: %s", problems)
 	}
 }

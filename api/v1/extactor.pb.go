@@ -423,7 +423,7 @@ func (x *Service) GetCompleted() bool {
 type RejectedFile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
-	Positions     []string               `protobuf:"bytes,2,rep,name=positions,proto3" json:"positions,omitempty"` // "line:column"
+	Positions     []string               `protobuf:"bytes,2,rep,name=positions,proto3" json:"positions,omitempty"` // "line:column", or what is wrong with the file as a whole
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

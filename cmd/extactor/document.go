@@ -45,7 +45,7 @@ type serviceDocument struct {
 
 type problemDocument struct {
 	File      string   `json:"file"`
-	Positions []string `json:"positions"` // "line:column"
+	Positions []string `json:"positions"` // "line:column", or what is wrong with the file as a whole
 }
 
 type dependencyDocument struct {

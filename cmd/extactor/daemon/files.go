@@ -1,7 +1,10 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -49,7 +52,12 @@ func (f *files) load() actors.Desired {
 
 	empty := len(services) == 0 && len(problems) == 0
 	if empty && !f.empty {
-		f.log.Warn().Str("directory", f.options.ServicesDir).Msg("no service files")
+		text := "no service files (*.yaml) yet"
+		if _, err := os.Stat(f.options.ServicesDir); errors.Is(err, fs.ErrNotExist) {
+			text = "no service files: the directory does not exist yet"
+		}
+
+		f.log.Warn().Str("directory", f.options.ServicesDir).Msg(text)
 	}
 
 	f.empty = empty
@@ -88,7 +96,7 @@ func (f *files) report(services []*spec.Service, problems spec.Problems) {
 }
 
 // reject says where the problems are, by file. Only where: what is wrong may quote a value, and values never enter the
-// journal.
+// journal. What is wrong with a file as a whole, such as that it cannot be read, quotes nothing of it.
 func reject(problems spec.Problems) []*events.SpecRejected {
 	var rejected []*events.SpecRejected
 
@@ -99,7 +107,12 @@ func reject(problems spec.Problems) []*events.SpecRejected {
 			rejected = append(rejected, &events.SpecRejected{File: problem.File})
 		}
 
-		rejected[index].Problems = append(rejected[index].Problems, fmt.Sprintf("%d:%d", problem.Line, problem.Column))
+		where := problem.Message
+		if problem.Line > 0 {
+			where = fmt.Sprintf("%d:%d", problem.Line, problem.Column)
+		}
+
+		rejected[index].Problems = append(rejected[index].Problems, where)
 	}
 
 	return rejected

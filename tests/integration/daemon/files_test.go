@@ -48,22 +48,61 @@ func TestFileWithMistakes(t *testing.T) {
 	}
 }
 
+// A file that is wrong as a whole is told of by what is wrong, not by a place, and is to blame for nothing else.
+func TestFilesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	h.service("waiting", "restart: always\ndepends: [{service: ext-nobody}]", "serve")
+	h.write("empty.yaml", "# nothing yet\n")
+	must(t, os.Mkdir(filepath.Join(h.services, "directory.yaml"), 0o755))
+	must(t, os.Symlink("/nowhere", filepath.Join(h.services, "dangling.yaml")))
+
+	empty, want := filepath.Join(h.services, "empty.yaml"), "the file is empty: a service needs at least name, container.entrypoint and restart"
+
+	d := h.start()
+	d.event(t, 0, "", "Skipped "+empty+", which has a problem: "+want)
+	d.event(t, 0, "ext-waiting", "Waiting for service \"ext-nobody\" to be registered")
+
+	skipped := "3 files were skipped: dangling.yaml (cannot read file: no such file or directory), " +
+		"directory.yaml (cannot read file: it is a directory), empty.yaml (" + want + "); see: extactor validate " + h.services + "\n"
+	if shown := h.cli("status").done(t); !strings.HasSuffix(shown, skipped) {
+		t.Errorf("status does not end with\n%sbut is\n%s", skipped, shown)
+	}
+
+	if asked := h.cli("status", "empty"); asked.stderr != `extactor: service "empty" is not known, because its file was skipped: `+empty+" has a problem: "+want+"; see: extactor validate "+empty+"\n" {
+		t.Errorf("status of it: %+v", asked)
+	}
+
+	if explained := h.cli("explain", "waiting").done(t); !strings.Contains(explained, "how it came to be: ") || strings.Contains(explained, "Skipped") {
+		t.Errorf("explain:\n%s", explained)
+	}
+}
+
 // A daemon without any service file is a daemon too.
 func TestNoServices(t *testing.T) {
 	t.Parallel()
 
-	for name, missing := range map[string]bool{"empty": false, "missing": true} {
+	for name, said := range map[string]string{
+		"empty":   "no service files (*.yaml) yet",
+		"missing": "no service files: the directory does not exist yet",
+		"a file":  "cannot read directory: it is a file; name the directory of the files *.yaml",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
 			h := newHost(t)
-			if missing {
+			if name != "empty" {
 				must(t, os.Remove(h.services))
+			}
+
+			if name == "a file" {
+				must(t, os.WriteFile(h.services, nil, 0o644))
 			}
 
 			d := h.start()
 			d.state(t, "containerd", "Running")
-			d.line(t, "no service files")
+			d.line(t, said)
 
 			asked := h.cli("status", "x")
 			matches(t, "status of an unknown service", asked.stderr,
