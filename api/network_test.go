@@ -96,16 +96,7 @@ func (r *remote) serverConfig(t testing.TB) *tls.Config {
 	clients := x509.NewCertPool()
 	clients.AddCert(r.authority.Certificate)
 
-	return &tls.Config{Certificates: []tls.Certificate{certificate(pair)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
-}
-
-func certificate(pair *credentials.Pair) tls.Certificate {
-	made := tls.Certificate{PrivateKey: pair.Key, Leaf: pair.Chain[0]}
-	for _, link := range pair.Chain {
-		made.Certificate = append(made.Certificate, link.Raw)
-	}
-
-	return made
+	return &tls.Config{Certificates: []tls.Certificate{pair.TLS()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
 }
 
 // clientConfig is that of a client with a role.
@@ -126,7 +117,7 @@ func (r *remote) clientConfigAt(t testing.TB, authority *credentials.Authority, 
 	servers := x509.NewCertPool()
 	servers.AddCert(r.authority.Certificate)
 
-	return &tls.Config{Certificates: []tls.Certificate{certificate(pair)}, RootCAs: servers, ServerName: "127.0.0.1"}
+	return &tls.Config{Certificates: []tls.Certificate{pair.TLS()}, RootCAs: servers, ServerName: "127.0.0.1"}
 }
 
 // dial connects a client with a role.

@@ -144,7 +144,7 @@ func (r *remote) clientConfigFor(t *testing.T, ttl time.Duration, at time.Time) 
 		t.Fatal(err)
 	}
 
-	return &tls.Config{Certificates: []tls.Certificate{certificate(pair)}}
+	return &tls.Config{Certificates: []tls.Certificate{pair.TLS()}}
 }
 
 // closedPort is an address at which nobody listens.

@@ -161,7 +161,7 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			r.handshake(t, reader(func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(pair)} }))
+			r.handshake(t, reader(func(c *tls.Config) { c.Certificates = []tls.Certificate{pair.TLS()} }))
 		}, []string{"expired at"}},
 		{"not yet valid", func(t *testing.T) {
 			r.handshake(t, stubborn(r.clientConfigAt(t, future, credentials.Admin, time.Now().Add(48*time.Hour))))
@@ -172,7 +172,7 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			r.handshake(t, reader(func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(pair)} }))
+			r.handshake(t, reader(func(c *tls.Config) { c.Certificates = []tls.Certificate{pair.TLS()} }))
 		}, []string{"not a client's"}},
 		{"TLS 1.2", func(t *testing.T) { r.handshake(t, reader(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })) }, []string{"does not speak TLS 1.3"}},
 		{"no HTTP/2", func(t *testing.T) { r.handshake(t, reader(func(c *tls.Config) { c.NextProtos = nil })) }, []string{"does not speak HTTP/2"}},

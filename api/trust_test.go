@@ -26,7 +26,7 @@ func TestCertificateThatEnds(t *testing.T) {
 	}
 
 	config := r.clientConfig(t, credentials.Reader)
-	config.Certificates = []tls.Certificate{certificate(pair)}
+	config.Certificates = []tls.Certificate{pair.TLS()}
 	client := r.dialWith(t, config)
 	answers(t, client)
 

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
@@ -43,6 +44,16 @@ type Authority struct {
 type Pair struct {
 	Chain []*x509.Certificate // the certificate first
 	Key   crypto.Signer
+}
+
+// TLS returns the pair as package tls shows it.
+func (p *Pair) TLS() tls.Certificate {
+	shown := tls.Certificate{PrivateKey: p.Key, Leaf: p.Chain[0]}
+	for _, link := range p.Chain {
+		shown.Certificate = append(shown.Certificate, link.Raw)
+	}
+
+	return shown
 }
 
 // CertificatePEM returns the chain as a file or a talosconfig has it.

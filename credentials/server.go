@@ -167,17 +167,12 @@ func (s *Set) serverConfig(now func() time.Time) *tls.Config {
 		clients.AddCert(trusted)
 	}
 
-	var chain [][]byte
-	for _, certificate := range s.Server.Chain {
-		chain = append(chain, certificate.Raw)
-	}
-
 	beginning := s.beginning()
 
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		NextProtos:   []string{"h2"},
-		Certificates: []tls.Certificate{{Certificate: chain, PrivateKey: s.Server.Key, Leaf: s.Server.Chain[0]}},
+		Certificates: []tls.Certificate{s.Server.TLS()},
 		ClientAuth:   tls.RequireAndVerifyClientCert, // which looks for clientAuth among the usages
 		ClientCAs:    clients,
 		// Who comes back is looked at anew: its CA may have been dropped since.

@@ -46,22 +46,12 @@ func client(t testing.TB, set *Set, role Role) *tls.Config {
 		t.Fatal(err)
 	}
 
-	key, err := pair.KeyPEM()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	certificate, err := tls.X509KeyPair(pair.CertificatePEM(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(set.TrustedPEM()) {
 		t.Fatal("no CA")
 	}
 
-	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}, ServerName: "localhost"}
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair.TLS()}, NextProtos: []string{"h2"}, ServerName: "localhost"}
 }
 
 // served greets whoever gets in, and tells the roles of their certificate.
@@ -149,7 +139,7 @@ func TestServerLetsInByRole(t *testing.T) {
 
 	// What a server shows must not let anybody in as a client.
 	asServer := client(t, set, Admin)
-	asServer.Certificates = []tls.Certificate{{Certificate: [][]byte{set.Server.Chain[0].Raw}, PrivateKey: set.Server.Key}}
+	asServer.Certificates = []tls.Certificate{set.Server.TLS()}
 
 	old := client(t, set, Admin)
 	old.MaxVersion = tls.VersionTLS12

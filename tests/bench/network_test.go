@@ -71,15 +71,10 @@ func reader(b *testing.B, set *credentials.Set) *tls.Config {
 	pair, err := set.Authority.Client(credentials.Reader, time.Hour, time.Now())
 	noError(b, err)
 
-	shown := tls.Certificate{PrivateKey: pair.Key}
-	for _, link := range pair.Chain {
-		shown.Certificate = append(shown.Certificate, link.Raw)
-	}
-
 	servers := x509.NewCertPool()
 	servers.AddCert(set.Authority.Certificate)
 
-	return &tls.Config{Certificates: []tls.Certificate{shown}, RootCAs: servers, ServerName: "127.0.0.1", NextProtos: []string{"h2"}}
+	return &tls.Config{Certificates: []tls.Certificate{pair.TLS()}, RootCAs: servers, ServerName: "127.0.0.1", NextProtos: []string{"h2"}}
 }
 
 func (s *served) dial(b *testing.B) *api.Client {

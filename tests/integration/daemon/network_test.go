@@ -87,12 +87,7 @@ func (r *remote) config(t *testing.T, role credentials.Role) *tls.Config {
 	host, _, err := net.SplitHostPort(r.address)
 	must(t, err)
 
-	shown := tls.Certificate{PrivateKey: pair.Key}
-	for _, link := range pair.Chain {
-		shown.Certificate = append(shown.Certificate, link.Raw)
-	}
-
-	return &tls.Config{Certificates: []tls.Certificate{shown}, RootCAs: servers, ServerName: host, NextProtos: []string{"h2"}}
+	return &tls.Config{Certificates: []tls.Certificate{pair.TLS()}, RootCAs: servers, ServerName: host, NextProtos: []string{"h2"}}
 }
 
 // dial connects with a role.
