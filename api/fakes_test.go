@@ -187,6 +187,20 @@ func (f *fakeJournal) Before(_ context.Context, now events.Moment, _ string, ago
 	return f.newest(func(record events.Record) bool { return record.BootNS <= now.BootNS-int64(ago) }), nil
 }
 
+func (f *fakeJournal) Boots(context.Context) (boots []events.Boot, _ error) {
+	for _, record := range f.all() {
+		at := events.Moment{WallNS: record.WallNS, BootNS: record.BootNS}
+
+		if len(boots) == 0 || boots[len(boots)-1].ID != record.BootID {
+			boots = append(boots, events.Boot{ID: record.BootID, First: record.Seq, Began: at})
+		}
+
+		boots[len(boots)-1].Last, boots[len(boots)-1].Ended = record.Seq, at
+	}
+
+	return boots, nil
+}
+
 func (f *fakeJournal) Floor(context.Context) (uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -240,14 +254,13 @@ func (f *fakeLogs) IDs() ([]string, error) { return f.ids, nil }
 
 type logRequest struct {
 	service string
-	tail    int
-	follow  bool
+	query   LogQuery
 }
 
-func (f *fakeLogs) Open(ctx context.Context, service string, tail int, follow bool) (io.ReadCloser, error) {
-	f.asked <- logRequest{service, tail, follow}
+func (f *fakeLogs) Open(ctx context.Context, service string, query LogQuery) (io.ReadCloser, error) {
+	f.asked <- logRequest{service, query}
 
-	return io.NopCloser(&fakeLog{ctx: ctx, text: bytes.NewBufferString(f.text), follow: follow, stopped: f.stopped}), nil
+	return io.NopCloser(&fakeLog{ctx: ctx, text: bytes.NewBufferString(f.text), follow: query.Follow, stopped: f.stopped}), nil
 }
 
 type fakeLog struct {

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
-	"io"
 	"slices"
 	"strings"
 
@@ -31,54 +29,15 @@ func ofServices(namespace string, driver common.ContainerDriver) error {
 	return nil
 }
 
-// logChunk is how much of a log goes into one message. With its envelope it fits into a buffer of 32 KiB; the next size that
-// gRPC has is 1 MiB, and a client that does not read keeps several.
-const logChunk = 31 << 10
-
 // Logs implements machine.MachineService.
 func (m *machineService) Logs(request *machine.LogsRequest, stream grpc.ServerStreamingServer[common.Data]) error {
 	if err := ofServices(request.GetNamespace(), request.GetDriver()); err != nil {
 		return err
 	}
 
-	id, err := m.server.recorded(request.GetId())
-	if err != nil {
-		return err
-	}
+	query := LogQuery{Tail: int(request.GetTailLines()), Follow: request.GetFollow()}
 
-	if id == "" {
-		return status.Error(codes.InvalidArgument, "no service is named whose log is wanted")
-	}
-
-	if !strings.HasPrefix(id, prefix) {
-		return status.Errorf(codes.FailedPrecondition, "there is no log of %q here: extactor keeps those of the services that it runs in containers", id)
-	}
-
-	reader, err := m.server.options.Logs.Open(stream.Context(), id, int(request.GetTailLines()), request.GetFollow())
-	if err != nil {
-		return failure(codes.Internal, err)
-	}
-	defer reader.Close()
-
-	buffer := make([]byte, logChunk)
-
-	for {
-		n, err := reader.Read(buffer)
-		if n > 0 {
-			// gRPC has encoded the message when Send returns, so the buffer can be used again.
-			if err := stream.Send(&common.Data{Bytes: buffer[:n]}); err != nil {
-				return err
-			}
-		}
-
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-
-		if err != nil {
-			return failure(codes.Internal, err)
-		}
-	}
+	return m.server.readLog(stream.Context(), request.GetId(), query, func(text []byte) error { return stream.Send(&common.Data{Bytes: text}) })
 }
 
 // LogsContainers implements machine.MachineService: the ids that Logs has something for.

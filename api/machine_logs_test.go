@@ -45,7 +45,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("text %q", text)
 	}
 
-	if asked, want := <-h.logs.asked, (logRequest{"ext-hello", 2, false}); asked != want {
+	if asked, want := <-h.logs.asked, (logRequest{"ext-hello", LogQuery{Tail: 2}}); asked != want {
 		t.Errorf("asked %+v, want %+v", asked, want)
 	}
 }
@@ -65,7 +65,7 @@ func TestLogsEndWithTheirReader(t *testing.T) {
 		t.Fatalf("%q, %v", data.GetBytes(), err)
 	}
 
-	if asked, want := <-h.logs.asked, (logRequest{"ext-hello", -1, true}); asked != want {
+	if asked, want := <-h.logs.asked, (logRequest{"ext-hello", LogQuery{Tail: -1, Follow: true}}); asked != want {
 		t.Errorf("asked %+v, want %+v", asked, want)
 	}
 
@@ -126,7 +126,7 @@ func TestLogsContainers(t *testing.T) {
 			t.Errorf("%s: %v", id, err)
 		}
 
-		if asked, want := <-h.logs.asked, (logRequest{id, math.MaxInt32, false}); asked != want {
+		if asked, want := <-h.logs.asked, (logRequest{id, LogQuery{Tail: math.MaxInt32}}); asked != want {
 			t.Errorf("asked %+v, want %+v", asked, want)
 		}
 	}

@@ -61,6 +61,7 @@ var leastRoles = map[string]role{
 	apiv1.Extactor_Info_FullMethodName:          reader,
 	apiv1.Extactor_JournalStatus_FullMethodName: reader,
 	apiv1.Extactor_ListConfigs_FullMethodName:   reader,
+	apiv1.Extactor_Logs_FullMethodName:          reader,
 	apiv1.Extactor_Replay_FullMethodName:        reader,
 	apiv1.Extactor_Stats_FullMethodName:         reader,
 	apiv1.Extactor_Status_FullMethodName:        reader,

@@ -1607,6 +1607,139 @@ func (x *Origin) GetRemote() string {
 	return ""
 }
 
+type LogsRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`          // tried as it is, then with "ext-" before it
+	Tail   int32                  `protobuf:"varint,2,opt,name=tail,proto3" json:"tail,omitempty"`     // only the last lines of those that are wanted, so many; negative: all
+	Follow bool                   `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"` // go on with what is printed from now on, until the time that `until` says, if it does
+	// Only lines that began to arrive then or later, and only up to then: by the clock of the node, as it was at that time.
+	// Where that was set back meanwhile, they begin with the first line and end with the last one of which that is true.
+	From  *Point `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	Until *Point `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	// Before each line the time at which it began to arrive, "2026-01-31T10:02:11.042Z", and a space; where it is not known
+	// "-", filled up with spaces.
+	Timestamps    bool `protobuf:"varint,6,opt,name=timestamps,proto3" json:"timestamps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogsRequest) Reset() {
+	*x = LogsRequest{}
+	mi := &file_extactor_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogsRequest) ProtoMessage() {}
+
+func (x *LogsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
+func (*LogsRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *LogsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *LogsRequest) GetTail() int32 {
+	if x != nil {
+		return x.Tail
+	}
+	return 0
+}
+
+func (x *LogsRequest) GetFollow() bool {
+	if x != nil {
+		return x.Follow
+	}
+	return false
+}
+
+func (x *LogsRequest) GetFrom() *Point {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *LogsRequest) GetUntil() *Point {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *LogsRequest) GetTimestamps() bool {
+	if x != nil {
+		return x.Timestamps
+	}
+	return false
+}
+
+// LogPiece is what follows in a log. It may begin and end within a line.
+type LogPiece struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          []byte                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogPiece) Reset() {
+	*x = LogPiece{}
+	mi := &file_extactor_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogPiece) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogPiece) ProtoMessage() {}
+
+func (x *LogPiece) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogPiece.ProtoReflect.Descriptor instead.
+func (*LogPiece) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *LogPiece) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
 type ServiceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`      // tried as it is, then with "ext-" before it
@@ -1617,7 +1750,7 @@ type ServiceRequest struct {
 
 func (x *ServiceRequest) Reset() {
 	*x = ServiceRequest{}
-	mi := &file_extactor_proto_msgTypes[19]
+	mi := &file_extactor_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +1762,7 @@ func (x *ServiceRequest) String() string {
 func (*ServiceRequest) ProtoMessage() {}
 
 func (x *ServiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[19]
+	mi := &file_extactor_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +1775,7 @@ func (x *ServiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRequest.ProtoReflect.Descriptor instead.
 func (*ServiceRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{19}
+	return file_extactor_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ServiceRequest) GetId() string {
@@ -1670,7 +1803,7 @@ type ServiceResponse struct {
 
 func (x *ServiceResponse) Reset() {
 	*x = ServiceResponse{}
-	mi := &file_extactor_proto_msgTypes[20]
+	mi := &file_extactor_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +1815,7 @@ func (x *ServiceResponse) String() string {
 func (*ServiceResponse) ProtoMessage() {}
 
 func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[20]
+	mi := &file_extactor_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +1828,7 @@ func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceResponse.ProtoReflect.Descriptor instead.
 func (*ServiceResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{20}
+	return file_extactor_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ServiceResponse) GetId() string {
@@ -1729,7 +1862,7 @@ type ApplyConfigRequest struct {
 
 func (x *ApplyConfigRequest) Reset() {
 	*x = ApplyConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[21]
+	mi := &file_extactor_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +1874,7 @@ func (x *ApplyConfigRequest) String() string {
 func (*ApplyConfigRequest) ProtoMessage() {}
 
 func (x *ApplyConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[21]
+	mi := &file_extactor_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1887,7 @@ func (x *ApplyConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConfigRequest.ProtoReflect.Descriptor instead.
 func (*ApplyConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{21}
+	return file_extactor_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ApplyConfigRequest) GetSource() string {
@@ -1782,7 +1915,7 @@ type ApplyConfigResponse struct {
 
 func (x *ApplyConfigResponse) Reset() {
 	*x = ApplyConfigResponse{}
-	mi := &file_extactor_proto_msgTypes[22]
+	mi := &file_extactor_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1927,7 @@ func (x *ApplyConfigResponse) String() string {
 func (*ApplyConfigResponse) ProtoMessage() {}
 
 func (x *ApplyConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[22]
+	mi := &file_extactor_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1940,7 @@ func (x *ApplyConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConfigResponse.ProtoReflect.Descriptor instead.
 func (*ApplyConfigResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{22}
+	return file_extactor_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ApplyConfigResponse) GetApplied() []*AppliedConfig {
@@ -1842,7 +1975,7 @@ type AppliedConfig struct {
 
 func (x *AppliedConfig) Reset() {
 	*x = AppliedConfig{}
-	mi := &file_extactor_proto_msgTypes[23]
+	mi := &file_extactor_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +1987,7 @@ func (x *AppliedConfig) String() string {
 func (*AppliedConfig) ProtoMessage() {}
 
 func (x *AppliedConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[23]
+	mi := &file_extactor_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +2000,7 @@ func (x *AppliedConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppliedConfig.ProtoReflect.Descriptor instead.
 func (*AppliedConfig) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{23}
+	return file_extactor_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AppliedConfig) GetName() string {
@@ -1906,7 +2039,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_extactor_proto_msgTypes[24]
+	mi := &file_extactor_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2051,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[24]
+	mi := &file_extactor_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2064,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{24}
+	return file_extactor_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Problem) GetFile() string {
@@ -1987,7 +2120,7 @@ type ServiceChange struct {
 
 func (x *ServiceChange) Reset() {
 	*x = ServiceChange{}
-	mi := &file_extactor_proto_msgTypes[25]
+	mi := &file_extactor_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1999,7 +2132,7 @@ func (x *ServiceChange) String() string {
 func (*ServiceChange) ProtoMessage() {}
 
 func (x *ServiceChange) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[25]
+	mi := &file_extactor_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2012,7 +2145,7 @@ func (x *ServiceChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceChange.ProtoReflect.Descriptor instead.
 func (*ServiceChange) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{25}
+	return file_extactor_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ServiceChange) GetId() string {
@@ -2037,7 +2170,7 @@ type ListConfigsRequest struct {
 
 func (x *ListConfigsRequest) Reset() {
 	*x = ListConfigsRequest{}
-	mi := &file_extactor_proto_msgTypes[26]
+	mi := &file_extactor_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2182,7 @@ func (x *ListConfigsRequest) String() string {
 func (*ListConfigsRequest) ProtoMessage() {}
 
 func (x *ListConfigsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[26]
+	mi := &file_extactor_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2195,7 @@ func (x *ListConfigsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConfigsRequest.ProtoReflect.Descriptor instead.
 func (*ListConfigsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{26}
+	return file_extactor_proto_rawDescGZIP(), []int{28}
 }
 
 type ListConfigsResponse struct {
@@ -2075,7 +2208,7 @@ type ListConfigsResponse struct {
 
 func (x *ListConfigsResponse) Reset() {
 	*x = ListConfigsResponse{}
-	mi := &file_extactor_proto_msgTypes[27]
+	mi := &file_extactor_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2220,7 @@ func (x *ListConfigsResponse) String() string {
 func (*ListConfigsResponse) ProtoMessage() {}
 
 func (x *ListConfigsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[27]
+	mi := &file_extactor_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2233,7 @@ func (x *ListConfigsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConfigsResponse.ProtoReflect.Descriptor instead.
 func (*ListConfigsResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{27}
+	return file_extactor_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListConfigsResponse) GetConfigs() []*Config {
@@ -2127,7 +2260,7 @@ type ShowConfigRequest struct {
 
 func (x *ShowConfigRequest) Reset() {
 	*x = ShowConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[28]
+	mi := &file_extactor_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2139,7 +2272,7 @@ func (x *ShowConfigRequest) String() string {
 func (*ShowConfigRequest) ProtoMessage() {}
 
 func (x *ShowConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[28]
+	mi := &file_extactor_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2152,7 +2285,7 @@ func (x *ShowConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowConfigRequest.ProtoReflect.Descriptor instead.
 func (*ShowConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{28}
+	return file_extactor_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ShowConfigRequest) GetName() string {
@@ -2183,7 +2316,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_extactor_proto_msgTypes[29]
+	mi := &file_extactor_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2328,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[29]
+	mi := &file_extactor_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2341,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{29}
+	return file_extactor_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Config) GetName() string {
@@ -2257,7 +2390,7 @@ type ConfigFile struct {
 
 func (x *ConfigFile) Reset() {
 	*x = ConfigFile{}
-	mi := &file_extactor_proto_msgTypes[30]
+	mi := &file_extactor_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2269,7 +2402,7 @@ func (x *ConfigFile) String() string {
 func (*ConfigFile) ProtoMessage() {}
 
 func (x *ConfigFile) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[30]
+	mi := &file_extactor_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2282,7 +2415,7 @@ func (x *ConfigFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
 func (*ConfigFile) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{30}
+	return file_extactor_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ConfigFile) GetMountPath() string {
@@ -2316,7 +2449,7 @@ type ConfigVariable struct {
 
 func (x *ConfigVariable) Reset() {
 	*x = ConfigVariable{}
-	mi := &file_extactor_proto_msgTypes[31]
+	mi := &file_extactor_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2328,7 +2461,7 @@ func (x *ConfigVariable) String() string {
 func (*ConfigVariable) ProtoMessage() {}
 
 func (x *ConfigVariable) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[31]
+	mi := &file_extactor_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2341,7 +2474,7 @@ func (x *ConfigVariable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigVariable.ProtoReflect.Descriptor instead.
 func (*ConfigVariable) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{31}
+	return file_extactor_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ConfigVariable) GetName() string {
@@ -2367,7 +2500,7 @@ type DeleteConfigRequest struct {
 
 func (x *DeleteConfigRequest) Reset() {
 	*x = DeleteConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[32]
+	mi := &file_extactor_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +2512,7 @@ func (x *DeleteConfigRequest) String() string {
 func (*DeleteConfigRequest) ProtoMessage() {}
 
 func (x *DeleteConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[32]
+	mi := &file_extactor_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +2525,7 @@ func (x *DeleteConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConfigRequest.ProtoReflect.Descriptor instead.
 func (*DeleteConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{32}
+	return file_extactor_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DeleteConfigRequest) GetName() string {
@@ -2412,7 +2545,7 @@ type DeleteConfigResponse struct {
 
 func (x *DeleteConfigResponse) Reset() {
 	*x = DeleteConfigResponse{}
-	mi := &file_extactor_proto_msgTypes[33]
+	mi := &file_extactor_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2424,7 +2557,7 @@ func (x *DeleteConfigResponse) String() string {
 func (*DeleteConfigResponse) ProtoMessage() {}
 
 func (x *DeleteConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[33]
+	mi := &file_extactor_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2437,7 +2570,7 @@ func (x *DeleteConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConfigResponse.ProtoReflect.Descriptor instead.
 func (*DeleteConfigResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{33}
+	return file_extactor_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DeleteConfigResponse) GetName() string {
@@ -2462,7 +2595,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_extactor_proto_msgTypes[34]
+	mi := &file_extactor_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2474,7 +2607,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[34]
+	mi := &file_extactor_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2487,7 +2620,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{34}
+	return file_extactor_proto_rawDescGZIP(), []int{36}
 }
 
 type ReloadResponse struct {
@@ -2500,7 +2633,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_extactor_proto_msgTypes[35]
+	mi := &file_extactor_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2512,7 +2645,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[35]
+	mi := &file_extactor_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2525,7 +2658,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{35}
+	return file_extactor_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReloadResponse) GetChanges() []*ServiceChange {
@@ -2557,7 +2690,7 @@ type ExecInput struct {
 
 func (x *ExecInput) Reset() {
 	*x = ExecInput{}
-	mi := &file_extactor_proto_msgTypes[36]
+	mi := &file_extactor_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2569,7 +2702,7 @@ func (x *ExecInput) String() string {
 func (*ExecInput) ProtoMessage() {}
 
 func (x *ExecInput) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[36]
+	mi := &file_extactor_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2582,7 +2715,7 @@ func (x *ExecInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecInput.ProtoReflect.Descriptor instead.
 func (*ExecInput) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{36}
+	return file_extactor_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ExecInput) GetKind() isExecInput_Kind {
@@ -2671,7 +2804,7 @@ type ExecStart struct {
 
 func (x *ExecStart) Reset() {
 	*x = ExecStart{}
-	mi := &file_extactor_proto_msgTypes[37]
+	mi := &file_extactor_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +2816,7 @@ func (x *ExecStart) String() string {
 func (*ExecStart) ProtoMessage() {}
 
 func (x *ExecStart) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[37]
+	mi := &file_extactor_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +2829,7 @@ func (x *ExecStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecStart.ProtoReflect.Descriptor instead.
 func (*ExecStart) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{37}
+	return file_extactor_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ExecStart) GetId() string {
@@ -2758,7 +2891,7 @@ type TerminalSize struct {
 
 func (x *TerminalSize) Reset() {
 	*x = TerminalSize{}
-	mi := &file_extactor_proto_msgTypes[38]
+	mi := &file_extactor_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2770,7 +2903,7 @@ func (x *TerminalSize) String() string {
 func (*TerminalSize) ProtoMessage() {}
 
 func (x *TerminalSize) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[38]
+	mi := &file_extactor_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2783,7 +2916,7 @@ func (x *TerminalSize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminalSize.ProtoReflect.Descriptor instead.
 func (*TerminalSize) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{38}
+	return file_extactor_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TerminalSize) GetColumns() uint32 {
@@ -2814,7 +2947,7 @@ type ExecOutput struct {
 
 func (x *ExecOutput) Reset() {
 	*x = ExecOutput{}
-	mi := &file_extactor_proto_msgTypes[39]
+	mi := &file_extactor_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2826,7 +2959,7 @@ func (x *ExecOutput) String() string {
 func (*ExecOutput) ProtoMessage() {}
 
 func (x *ExecOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[39]
+	mi := &file_extactor_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2839,7 +2972,7 @@ func (x *ExecOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecOutput.ProtoReflect.Descriptor instead.
 func (*ExecOutput) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{39}
+	return file_extactor_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ExecOutput) GetKind() isExecOutput_Kind {
@@ -2908,7 +3041,7 @@ type ExecExit struct {
 
 func (x *ExecExit) Reset() {
 	*x = ExecExit{}
-	mi := &file_extactor_proto_msgTypes[40]
+	mi := &file_extactor_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2920,7 +3053,7 @@ func (x *ExecExit) String() string {
 func (*ExecExit) ProtoMessage() {}
 
 func (x *ExecExit) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[40]
+	mi := &file_extactor_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2933,7 +3066,7 @@ func (x *ExecExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecExit.ProtoReflect.Descriptor instead.
 func (*ExecExit) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{40}
+	return file_extactor_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ExecExit) GetCode() int32 {
@@ -2958,7 +3091,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_extactor_proto_msgTypes[41]
+	mi := &file_extactor_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2970,7 +3103,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[41]
+	mi := &file_extactor_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2983,7 +3116,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{41}
+	return file_extactor_proto_rawDescGZIP(), []int{43}
 }
 
 type InfoResponse struct {
@@ -3001,7 +3134,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_extactor_proto_msgTypes[42]
+	mi := &file_extactor_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3146,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[42]
+	mi := &file_extactor_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3159,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{42}
+	return file_extactor_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *InfoResponse) GetVersion() string {
@@ -3099,7 +3232,7 @@ type Places struct {
 
 func (x *Places) Reset() {
 	*x = Places{}
-	mi := &file_extactor_proto_msgTypes[43]
+	mi := &file_extactor_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3111,7 +3244,7 @@ func (x *Places) String() string {
 func (*Places) ProtoMessage() {}
 
 func (x *Places) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[43]
+	mi := &file_extactor_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3124,7 +3257,7 @@ func (x *Places) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Places.ProtoReflect.Descriptor instead.
 func (*Places) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{43}
+	return file_extactor_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Places) GetServices() string {
@@ -3225,7 +3358,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_extactor_proto_msgTypes[44]
+	mi := &file_extactor_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3237,7 +3370,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[44]
+	mi := &file_extactor_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3250,7 +3383,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{44}
+	return file_extactor_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Usage) GetResidentBytes() uint64 {
@@ -3297,7 +3430,7 @@ type StatsRequest struct {
 
 func (x *StatsRequest) Reset() {
 	*x = StatsRequest{}
-	mi := &file_extactor_proto_msgTypes[45]
+	mi := &file_extactor_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3309,7 +3442,7 @@ func (x *StatsRequest) String() string {
 func (*StatsRequest) ProtoMessage() {}
 
 func (x *StatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[45]
+	mi := &file_extactor_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3322,7 +3455,7 @@ func (x *StatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
 func (*StatsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{45}
+	return file_extactor_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *StatsRequest) GetIds() []string {
@@ -3342,7 +3475,7 @@ type StatsResponse struct {
 
 func (x *StatsResponse) Reset() {
 	*x = StatsResponse{}
-	mi := &file_extactor_proto_msgTypes[46]
+	mi := &file_extactor_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3354,7 +3487,7 @@ func (x *StatsResponse) String() string {
 func (*StatsResponse) ProtoMessage() {}
 
 func (x *StatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[46]
+	mi := &file_extactor_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3367,7 +3500,7 @@ func (x *StatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResponse.ProtoReflect.Descriptor instead.
 func (*StatsResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{46}
+	return file_extactor_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StatsResponse) GetNow() *Moment {
@@ -3396,7 +3529,7 @@ type ServiceStat struct {
 
 func (x *ServiceStat) Reset() {
 	*x = ServiceStat{}
-	mi := &file_extactor_proto_msgTypes[47]
+	mi := &file_extactor_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3408,7 +3541,7 @@ func (x *ServiceStat) String() string {
 func (*ServiceStat) ProtoMessage() {}
 
 func (x *ServiceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[47]
+	mi := &file_extactor_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3421,7 +3554,7 @@ func (x *ServiceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStat.ProtoReflect.Descriptor instead.
 func (*ServiceStat) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{47}
+	return file_extactor_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ServiceStat) GetId() string {
@@ -3455,7 +3588,7 @@ type StatusAtRequest struct {
 
 func (x *StatusAtRequest) Reset() {
 	*x = StatusAtRequest{}
-	mi := &file_extactor_proto_msgTypes[48]
+	mi := &file_extactor_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3467,7 +3600,7 @@ func (x *StatusAtRequest) String() string {
 func (*StatusAtRequest) ProtoMessage() {}
 
 func (x *StatusAtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[48]
+	mi := &file_extactor_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3480,7 +3613,7 @@ func (x *StatusAtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusAtRequest.ProtoReflect.Descriptor instead.
 func (*StatusAtRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{48}
+	return file_extactor_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StatusAtRequest) GetIds() []string {
@@ -3509,7 +3642,7 @@ type StatusAtResponse struct {
 
 func (x *StatusAtResponse) Reset() {
 	*x = StatusAtResponse{}
-	mi := &file_extactor_proto_msgTypes[49]
+	mi := &file_extactor_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3521,7 +3654,7 @@ func (x *StatusAtResponse) String() string {
 func (*StatusAtResponse) ProtoMessage() {}
 
 func (x *StatusAtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[49]
+	mi := &file_extactor_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3534,7 +3667,7 @@ func (x *StatusAtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusAtResponse.ProtoReflect.Descriptor instead.
 func (*StatusAtResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{49}
+	return file_extactor_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *StatusAtResponse) GetStatus() *StatusResponse {
@@ -3569,7 +3702,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_extactor_proto_msgTypes[50]
+	mi := &file_extactor_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3581,7 +3714,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[50]
+	mi := &file_extactor_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3594,7 +3727,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{50}
+	return file_extactor_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReplayRequest) GetIds() []string {
@@ -3626,7 +3759,7 @@ type JournalStatusRequest struct {
 
 func (x *JournalStatusRequest) Reset() {
 	*x = JournalStatusRequest{}
-	mi := &file_extactor_proto_msgTypes[51]
+	mi := &file_extactor_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +3771,7 @@ func (x *JournalStatusRequest) String() string {
 func (*JournalStatusRequest) ProtoMessage() {}
 
 func (x *JournalStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[51]
+	mi := &file_extactor_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +3784,7 @@ func (x *JournalStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalStatusRequest.ProtoReflect.Descriptor instead.
 func (*JournalStatusRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{51}
+	return file_extactor_proto_rawDescGZIP(), []int{53}
 }
 
 type JournalStatusResponse struct {
@@ -3672,7 +3805,7 @@ type JournalStatusResponse struct {
 
 func (x *JournalStatusResponse) Reset() {
 	*x = JournalStatusResponse{}
-	mi := &file_extactor_proto_msgTypes[52]
+	mi := &file_extactor_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3684,7 +3817,7 @@ func (x *JournalStatusResponse) String() string {
 func (*JournalStatusResponse) ProtoMessage() {}
 
 func (x *JournalStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[52]
+	mi := &file_extactor_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3697,7 +3830,7 @@ func (x *JournalStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalStatusResponse.ProtoReflect.Descriptor instead.
 func (*JournalStatusResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{52}
+	return file_extactor_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *JournalStatusResponse) GetPath() string {
@@ -3780,7 +3913,7 @@ type BackupJournalRequest struct {
 
 func (x *BackupJournalRequest) Reset() {
 	*x = BackupJournalRequest{}
-	mi := &file_extactor_proto_msgTypes[53]
+	mi := &file_extactor_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3792,7 +3925,7 @@ func (x *BackupJournalRequest) String() string {
 func (*BackupJournalRequest) ProtoMessage() {}
 
 func (x *BackupJournalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[53]
+	mi := &file_extactor_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3805,7 +3938,7 @@ func (x *BackupJournalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupJournalRequest.ProtoReflect.Descriptor instead.
 func (*BackupJournalRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{53}
+	return file_extactor_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *BackupJournalRequest) GetPath() string {
@@ -3832,7 +3965,7 @@ type BackupJournalResponse struct {
 
 func (x *BackupJournalResponse) Reset() {
 	*x = BackupJournalResponse{}
-	mi := &file_extactor_proto_msgTypes[54]
+	mi := &file_extactor_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3844,7 +3977,7 @@ func (x *BackupJournalResponse) String() string {
 func (*BackupJournalResponse) ProtoMessage() {}
 
 func (x *BackupJournalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[54]
+	mi := &file_extactor_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3857,7 +3990,7 @@ func (x *BackupJournalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupJournalResponse.ProtoReflect.Descriptor instead.
 func (*BackupJournalResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{54}
+	return file_extactor_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *BackupJournalResponse) GetNewest() uint64 {
@@ -3883,7 +4016,7 @@ type PruneJournalRequest struct {
 
 func (x *PruneJournalRequest) Reset() {
 	*x = PruneJournalRequest{}
-	mi := &file_extactor_proto_msgTypes[55]
+	mi := &file_extactor_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3895,7 +4028,7 @@ func (x *PruneJournalRequest) String() string {
 func (*PruneJournalRequest) ProtoMessage() {}
 
 func (x *PruneJournalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[55]
+	mi := &file_extactor_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3908,7 +4041,7 @@ func (x *PruneJournalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneJournalRequest.ProtoReflect.Descriptor instead.
 func (*PruneJournalRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{55}
+	return file_extactor_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PruneJournalRequest) GetBefore() *Point {
@@ -3928,7 +4061,7 @@ type PruneJournalResponse struct {
 
 func (x *PruneJournalResponse) Reset() {
 	*x = PruneJournalResponse{}
-	mi := &file_extactor_proto_msgTypes[56]
+	mi := &file_extactor_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3940,7 +4073,7 @@ func (x *PruneJournalResponse) String() string {
 func (*PruneJournalResponse) ProtoMessage() {}
 
 func (x *PruneJournalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[56]
+	mi := &file_extactor_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3953,7 +4086,7 @@ func (x *PruneJournalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneJournalResponse.ProtoReflect.Descriptor instead.
 func (*PruneJournalResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{56}
+	return file_extactor_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *PruneJournalResponse) GetFloor() uint64 {
@@ -4107,7 +4240,18 @@ const file_extactor_proto_rawDesc = "" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x10\n" +
 	"\x03via\x18\x03 \x01(\tR\x03via\x12\x16\n" +
-	"\x06remote\x18\x04 \x01(\tR\x06remote\"4\n" +
+	"\x06remote\x18\x04 \x01(\tR\x06remote\"\xbb\x01\n" +
+	"\vLogsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04tail\x18\x02 \x01(\x05R\x04tail\x12\x16\n" +
+	"\x06follow\x18\x03 \x01(\bR\x06follow\x12&\n" +
+	"\x04from\x18\x04 \x01(\v2\x12.extactor.v1.PointR\x04from\x12(\n" +
+	"\x05until\x18\x05 \x01(\v2\x12.extactor.v1.PointR\x05until\x12\x1e\n" +
+	"\n" +
+	"timestamps\x18\x06 \x01(\bR\n" +
+	"timestamps\"\x1e\n" +
+	"\bLogPiece\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\fR\x04text\"4\n" +
 	"\x0eServiceRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04wait\x18\x02 \x01(\bR\x04wait\"M\n" +
@@ -4272,13 +4416,14 @@ const file_extactor_proto_rawDesc = "" +
 	"\x06before\x18\x01 \x01(\v2\x12.extactor.v1.PointR\x06before\"B\n" +
 	"\x14PruneJournalResponse\x12\x14\n" +
 	"\x05floor\x18\x01 \x01(\x04R\x05floor\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\x03R\x05bytes2\xf4\v\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes2\xaf\f\n" +
 	"\bExtactor\x12A\n" +
 	"\x06Status\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse\x12H\n" +
 	"\vWatchStatus\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse0\x01\x12D\n" +
 	"\aExplain\x12\x1b.extactor.v1.ExplainRequest\x1a\x1c.extactor.v1.ExplainResponse\x128\n" +
 	"\x03Why\x12\x17.extactor.v1.WhyRequest\x1a\x18.extactor.v1.WhyResponse\x12@\n" +
-	"\x06Events\x12\x1a.extactor.v1.EventsRequest\x1a\x18.extactor.v1.EventRecord0\x01\x12G\n" +
+	"\x06Events\x12\x1a.extactor.v1.EventsRequest\x1a\x18.extactor.v1.EventRecord0\x01\x129\n" +
+	"\x04Logs\x12\x18.extactor.v1.LogsRequest\x1a\x15.extactor.v1.LogPiece0\x01\x12G\n" +
 	"\bStatusAt\x12\x1c.extactor.v1.StatusAtRequest\x1a\x1d.extactor.v1.StatusAtResponse\x12E\n" +
 	"\x06Replay\x12\x1a.extactor.v1.ReplayRequest\x1a\x1d.extactor.v1.StatusAtResponse0\x01\x12V\n" +
 	"\rJournalStatus\x12!.extactor.v1.JournalStatusRequest\x1a\".extactor.v1.JournalStatusResponse\x12V\n" +
@@ -4309,7 +4454,7 @@ func file_extactor_proto_rawDescGZIP() []byte {
 	return file_extactor_proto_rawDescData
 }
 
-var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_extactor_proto_goTypes = []any{
 	(*Moment)(nil),                // 0: extactor.v1.Moment
 	(*StatusRequest)(nil),         // 1: extactor.v1.StatusRequest
@@ -4330,44 +4475,46 @@ var file_extactor_proto_goTypes = []any{
 	(*Point)(nil),                 // 16: extactor.v1.Point
 	(*EventRecord)(nil),           // 17: extactor.v1.EventRecord
 	(*Origin)(nil),                // 18: extactor.v1.Origin
-	(*ServiceRequest)(nil),        // 19: extactor.v1.ServiceRequest
-	(*ServiceResponse)(nil),       // 20: extactor.v1.ServiceResponse
-	(*ApplyConfigRequest)(nil),    // 21: extactor.v1.ApplyConfigRequest
-	(*ApplyConfigResponse)(nil),   // 22: extactor.v1.ApplyConfigResponse
-	(*AppliedConfig)(nil),         // 23: extactor.v1.AppliedConfig
-	(*Problem)(nil),               // 24: extactor.v1.Problem
-	(*ServiceChange)(nil),         // 25: extactor.v1.ServiceChange
-	(*ListConfigsRequest)(nil),    // 26: extactor.v1.ListConfigsRequest
-	(*ListConfigsResponse)(nil),   // 27: extactor.v1.ListConfigsResponse
-	(*ShowConfigRequest)(nil),     // 28: extactor.v1.ShowConfigRequest
-	(*Config)(nil),                // 29: extactor.v1.Config
-	(*ConfigFile)(nil),            // 30: extactor.v1.ConfigFile
-	(*ConfigVariable)(nil),        // 31: extactor.v1.ConfigVariable
-	(*DeleteConfigRequest)(nil),   // 32: extactor.v1.DeleteConfigRequest
-	(*DeleteConfigResponse)(nil),  // 33: extactor.v1.DeleteConfigResponse
-	(*ReloadRequest)(nil),         // 34: extactor.v1.ReloadRequest
-	(*ReloadResponse)(nil),        // 35: extactor.v1.ReloadResponse
-	(*ExecInput)(nil),             // 36: extactor.v1.ExecInput
-	(*ExecStart)(nil),             // 37: extactor.v1.ExecStart
-	(*TerminalSize)(nil),          // 38: extactor.v1.TerminalSize
-	(*ExecOutput)(nil),            // 39: extactor.v1.ExecOutput
-	(*ExecExit)(nil),              // 40: extactor.v1.ExecExit
-	(*InfoRequest)(nil),           // 41: extactor.v1.InfoRequest
-	(*InfoResponse)(nil),          // 42: extactor.v1.InfoResponse
-	(*Places)(nil),                // 43: extactor.v1.Places
-	(*Usage)(nil),                 // 44: extactor.v1.Usage
-	(*StatsRequest)(nil),          // 45: extactor.v1.StatsRequest
-	(*StatsResponse)(nil),         // 46: extactor.v1.StatsResponse
-	(*ServiceStat)(nil),           // 47: extactor.v1.ServiceStat
-	(*StatusAtRequest)(nil),       // 48: extactor.v1.StatusAtRequest
-	(*StatusAtResponse)(nil),      // 49: extactor.v1.StatusAtResponse
-	(*ReplayRequest)(nil),         // 50: extactor.v1.ReplayRequest
-	(*JournalStatusRequest)(nil),  // 51: extactor.v1.JournalStatusRequest
-	(*JournalStatusResponse)(nil), // 52: extactor.v1.JournalStatusResponse
-	(*BackupJournalRequest)(nil),  // 53: extactor.v1.BackupJournalRequest
-	(*BackupJournalResponse)(nil), // 54: extactor.v1.BackupJournalResponse
-	(*PruneJournalRequest)(nil),   // 55: extactor.v1.PruneJournalRequest
-	(*PruneJournalResponse)(nil),  // 56: extactor.v1.PruneJournalResponse
+	(*LogsRequest)(nil),           // 19: extactor.v1.LogsRequest
+	(*LogPiece)(nil),              // 20: extactor.v1.LogPiece
+	(*ServiceRequest)(nil),        // 21: extactor.v1.ServiceRequest
+	(*ServiceResponse)(nil),       // 22: extactor.v1.ServiceResponse
+	(*ApplyConfigRequest)(nil),    // 23: extactor.v1.ApplyConfigRequest
+	(*ApplyConfigResponse)(nil),   // 24: extactor.v1.ApplyConfigResponse
+	(*AppliedConfig)(nil),         // 25: extactor.v1.AppliedConfig
+	(*Problem)(nil),               // 26: extactor.v1.Problem
+	(*ServiceChange)(nil),         // 27: extactor.v1.ServiceChange
+	(*ListConfigsRequest)(nil),    // 28: extactor.v1.ListConfigsRequest
+	(*ListConfigsResponse)(nil),   // 29: extactor.v1.ListConfigsResponse
+	(*ShowConfigRequest)(nil),     // 30: extactor.v1.ShowConfigRequest
+	(*Config)(nil),                // 31: extactor.v1.Config
+	(*ConfigFile)(nil),            // 32: extactor.v1.ConfigFile
+	(*ConfigVariable)(nil),        // 33: extactor.v1.ConfigVariable
+	(*DeleteConfigRequest)(nil),   // 34: extactor.v1.DeleteConfigRequest
+	(*DeleteConfigResponse)(nil),  // 35: extactor.v1.DeleteConfigResponse
+	(*ReloadRequest)(nil),         // 36: extactor.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 37: extactor.v1.ReloadResponse
+	(*ExecInput)(nil),             // 38: extactor.v1.ExecInput
+	(*ExecStart)(nil),             // 39: extactor.v1.ExecStart
+	(*TerminalSize)(nil),          // 40: extactor.v1.TerminalSize
+	(*ExecOutput)(nil),            // 41: extactor.v1.ExecOutput
+	(*ExecExit)(nil),              // 42: extactor.v1.ExecExit
+	(*InfoRequest)(nil),           // 43: extactor.v1.InfoRequest
+	(*InfoResponse)(nil),          // 44: extactor.v1.InfoResponse
+	(*Places)(nil),                // 45: extactor.v1.Places
+	(*Usage)(nil),                 // 46: extactor.v1.Usage
+	(*StatsRequest)(nil),          // 47: extactor.v1.StatsRequest
+	(*StatsResponse)(nil),         // 48: extactor.v1.StatsResponse
+	(*ServiceStat)(nil),           // 49: extactor.v1.ServiceStat
+	(*StatusAtRequest)(nil),       // 50: extactor.v1.StatusAtRequest
+	(*StatusAtResponse)(nil),      // 51: extactor.v1.StatusAtResponse
+	(*ReplayRequest)(nil),         // 52: extactor.v1.ReplayRequest
+	(*JournalStatusRequest)(nil),  // 53: extactor.v1.JournalStatusRequest
+	(*JournalStatusResponse)(nil), // 54: extactor.v1.JournalStatusResponse
+	(*BackupJournalRequest)(nil),  // 55: extactor.v1.BackupJournalRequest
+	(*BackupJournalResponse)(nil), // 56: extactor.v1.BackupJournalResponse
+	(*PruneJournalRequest)(nil),   // 57: extactor.v1.PruneJournalRequest
+	(*PruneJournalResponse)(nil),  // 58: extactor.v1.PruneJournalResponse
 }
 var file_extactor_proto_depIdxs = []int32{
 	0,  // 0: extactor.v1.StatusResponse.now:type_name -> extactor.v1.Moment
@@ -4395,79 +4542,83 @@ var file_extactor_proto_depIdxs = []int32{
 	16, // 22: extactor.v1.EventsRequest.until:type_name -> extactor.v1.Point
 	0,  // 23: extactor.v1.EventRecord.at:type_name -> extactor.v1.Moment
 	18, // 24: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
-	23, // 25: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
-	24, // 26: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
-	25, // 27: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	29, // 28: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
-	24, // 29: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
-	30, // 30: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
-	31, // 31: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
-	25, // 32: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	25, // 33: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
-	24, // 34: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
-	37, // 35: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
-	38, // 36: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
-	38, // 37: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
-	40, // 38: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
-	0,  // 39: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
-	0,  // 40: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
-	43, // 41: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
-	44, // 42: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
-	0,  // 43: extactor.v1.StatsResponse.now:type_name -> extactor.v1.Moment
-	47, // 44: extactor.v1.StatsResponse.stats:type_name -> extactor.v1.ServiceStat
-	16, // 45: extactor.v1.StatusAtRequest.at:type_name -> extactor.v1.Point
-	2,  // 46: extactor.v1.StatusAtResponse.status:type_name -> extactor.v1.StatusResponse
-	16, // 47: extactor.v1.ReplayRequest.from:type_name -> extactor.v1.Point
-	16, // 48: extactor.v1.ReplayRequest.until:type_name -> extactor.v1.Point
-	0,  // 49: extactor.v1.JournalStatusResponse.since:type_name -> extactor.v1.Moment
-	16, // 50: extactor.v1.PruneJournalRequest.before:type_name -> extactor.v1.Point
-	1,  // 51: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
-	1,  // 52: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
-	9,  // 53: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
-	12, // 54: extactor.v1.Extactor.Why:input_type -> extactor.v1.WhyRequest
-	15, // 55: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
-	48, // 56: extactor.v1.Extactor.StatusAt:input_type -> extactor.v1.StatusAtRequest
-	50, // 57: extactor.v1.Extactor.Replay:input_type -> extactor.v1.ReplayRequest
-	51, // 58: extactor.v1.Extactor.JournalStatus:input_type -> extactor.v1.JournalStatusRequest
-	53, // 59: extactor.v1.Extactor.BackupJournal:input_type -> extactor.v1.BackupJournalRequest
-	55, // 60: extactor.v1.Extactor.PruneJournal:input_type -> extactor.v1.PruneJournalRequest
-	19, // 61: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
-	19, // 62: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
-	19, // 63: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
-	21, // 64: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
-	26, // 65: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
-	28, // 66: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
-	32, // 67: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
-	34, // 68: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
-	36, // 69: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
-	41, // 70: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
-	45, // 71: extactor.v1.Extactor.Stats:input_type -> extactor.v1.StatsRequest
-	2,  // 72: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
-	2,  // 73: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
-	10, // 74: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
-	13, // 75: extactor.v1.Extactor.Why:output_type -> extactor.v1.WhyResponse
-	17, // 76: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
-	49, // 77: extactor.v1.Extactor.StatusAt:output_type -> extactor.v1.StatusAtResponse
-	49, // 78: extactor.v1.Extactor.Replay:output_type -> extactor.v1.StatusAtResponse
-	52, // 79: extactor.v1.Extactor.JournalStatus:output_type -> extactor.v1.JournalStatusResponse
-	54, // 80: extactor.v1.Extactor.BackupJournal:output_type -> extactor.v1.BackupJournalResponse
-	56, // 81: extactor.v1.Extactor.PruneJournal:output_type -> extactor.v1.PruneJournalResponse
-	20, // 82: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
-	20, // 83: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
-	20, // 84: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
-	22, // 85: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
-	27, // 86: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
-	29, // 87: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
-	33, // 88: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
-	35, // 89: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
-	39, // 90: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
-	42, // 91: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
-	46, // 92: extactor.v1.Extactor.Stats:output_type -> extactor.v1.StatsResponse
-	72, // [72:93] is the sub-list for method output_type
-	51, // [51:72] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	16, // 25: extactor.v1.LogsRequest.from:type_name -> extactor.v1.Point
+	16, // 26: extactor.v1.LogsRequest.until:type_name -> extactor.v1.Point
+	25, // 27: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
+	26, // 28: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
+	27, // 29: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	31, // 30: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
+	26, // 31: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
+	32, // 32: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
+	33, // 33: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
+	27, // 34: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	27, // 35: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
+	26, // 36: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
+	39, // 37: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
+	40, // 38: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
+	40, // 39: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
+	42, // 40: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
+	0,  // 41: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
+	0,  // 42: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
+	45, // 43: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
+	46, // 44: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
+	0,  // 45: extactor.v1.StatsResponse.now:type_name -> extactor.v1.Moment
+	49, // 46: extactor.v1.StatsResponse.stats:type_name -> extactor.v1.ServiceStat
+	16, // 47: extactor.v1.StatusAtRequest.at:type_name -> extactor.v1.Point
+	2,  // 48: extactor.v1.StatusAtResponse.status:type_name -> extactor.v1.StatusResponse
+	16, // 49: extactor.v1.ReplayRequest.from:type_name -> extactor.v1.Point
+	16, // 50: extactor.v1.ReplayRequest.until:type_name -> extactor.v1.Point
+	0,  // 51: extactor.v1.JournalStatusResponse.since:type_name -> extactor.v1.Moment
+	16, // 52: extactor.v1.PruneJournalRequest.before:type_name -> extactor.v1.Point
+	1,  // 53: extactor.v1.Extactor.Status:input_type -> extactor.v1.StatusRequest
+	1,  // 54: extactor.v1.Extactor.WatchStatus:input_type -> extactor.v1.StatusRequest
+	9,  // 55: extactor.v1.Extactor.Explain:input_type -> extactor.v1.ExplainRequest
+	12, // 56: extactor.v1.Extactor.Why:input_type -> extactor.v1.WhyRequest
+	15, // 57: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
+	19, // 58: extactor.v1.Extactor.Logs:input_type -> extactor.v1.LogsRequest
+	50, // 59: extactor.v1.Extactor.StatusAt:input_type -> extactor.v1.StatusAtRequest
+	52, // 60: extactor.v1.Extactor.Replay:input_type -> extactor.v1.ReplayRequest
+	53, // 61: extactor.v1.Extactor.JournalStatus:input_type -> extactor.v1.JournalStatusRequest
+	55, // 62: extactor.v1.Extactor.BackupJournal:input_type -> extactor.v1.BackupJournalRequest
+	57, // 63: extactor.v1.Extactor.PruneJournal:input_type -> extactor.v1.PruneJournalRequest
+	21, // 64: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
+	21, // 65: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
+	21, // 66: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
+	23, // 67: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
+	28, // 68: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
+	30, // 69: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
+	34, // 70: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
+	36, // 71: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
+	38, // 72: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
+	43, // 73: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
+	47, // 74: extactor.v1.Extactor.Stats:input_type -> extactor.v1.StatsRequest
+	2,  // 75: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
+	2,  // 76: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
+	10, // 77: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
+	13, // 78: extactor.v1.Extactor.Why:output_type -> extactor.v1.WhyResponse
+	17, // 79: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
+	20, // 80: extactor.v1.Extactor.Logs:output_type -> extactor.v1.LogPiece
+	51, // 81: extactor.v1.Extactor.StatusAt:output_type -> extactor.v1.StatusAtResponse
+	51, // 82: extactor.v1.Extactor.Replay:output_type -> extactor.v1.StatusAtResponse
+	54, // 83: extactor.v1.Extactor.JournalStatus:output_type -> extactor.v1.JournalStatusResponse
+	56, // 84: extactor.v1.Extactor.BackupJournal:output_type -> extactor.v1.BackupJournalResponse
+	58, // 85: extactor.v1.Extactor.PruneJournal:output_type -> extactor.v1.PruneJournalResponse
+	22, // 86: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
+	22, // 87: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
+	22, // 88: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
+	24, // 89: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
+	29, // 90: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
+	31, // 91: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
+	35, // 92: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
+	37, // 93: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
+	41, // 94: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
+	44, // 95: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
+	48, // 96: extactor.v1.Extactor.Stats:output_type -> extactor.v1.StatsResponse
+	75, // [75:97] is the sub-list for method output_type
+	53, // [53:75] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_extactor_proto_init() }
@@ -4481,13 +4632,13 @@ func file_extactor_proto_init() {
 		(*Point_AgoNs)(nil),
 		(*Point_Boot)(nil),
 	}
-	file_extactor_proto_msgTypes[36].OneofWrappers = []any{
+	file_extactor_proto_msgTypes[38].OneofWrappers = []any{
 		(*ExecInput_Start)(nil),
 		(*ExecInput_Stdin)(nil),
 		(*ExecInput_StdinEnd)(nil),
 		(*ExecInput_Resize)(nil),
 	}
-	file_extactor_proto_msgTypes[39].OneofWrappers = []any{
+	file_extactor_proto_msgTypes[41].OneofWrappers = []any{
 		(*ExecOutput_Stdout)(nil),
 		(*ExecOutput_Stderr)(nil),
 		(*ExecOutput_Exit)(nil),
@@ -4498,7 +4649,7 @@ func file_extactor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_extactor_proto_rawDesc), len(file_extactor_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   57,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -27,6 +27,7 @@ const (
 	Extactor_Explain_FullMethodName       = "/extactor.v1.Extactor/Explain"
 	Extactor_Why_FullMethodName           = "/extactor.v1.Extactor/Why"
 	Extactor_Events_FullMethodName        = "/extactor.v1.Extactor/Events"
+	Extactor_Logs_FullMethodName          = "/extactor.v1.Extactor/Logs"
 	Extactor_StatusAt_FullMethodName      = "/extactor.v1.Extactor/StatusAt"
 	Extactor_Replay_FullMethodName        = "/extactor.v1.Extactor/Replay"
 	Extactor_JournalStatus_FullMethodName = "/extactor.v1.Extactor/JournalStatus"
@@ -60,6 +61,8 @@ type ExtactorClient interface {
 	Why(ctx context.Context, in *WhyRequest, opts ...grpc.CallOption) (*WhyResponse, error)
 	// Events reads the journal, oldest record first.
 	Events(ctx context.Context, in *EventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EventRecord], error)
+	// Logs reads what services printed, oldest first. Talos's machine.MachineService/Logs knows no times.
+	Logs(ctx context.Context, in *LogsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[LogPiece], error)
 	// StatusAt tells how the services were at a moment of the past.
 	StatusAt(ctx context.Context, in *StatusAtRequest, opts ...grpc.CallOption) (*StatusAtResponse, error)
 	// Replay plays the past: first everything as it was at `from`, then what each decision changed, as WatchStatus told it.
@@ -170,6 +173,25 @@ func (c *extactorClient) Events(ctx context.Context, in *EventsRequest, opts ...
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Extactor_EventsClient = grpc.ServerStreamingClient[EventRecord]
 
+func (c *extactorClient) Logs(ctx context.Context, in *LogsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[LogPiece], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Extactor_ServiceDesc.Streams[2], Extactor_Logs_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[LogsRequest, LogPiece]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Extactor_LogsClient = grpc.ServerStreamingClient[LogPiece]
+
 func (c *extactorClient) StatusAt(ctx context.Context, in *StatusAtRequest, opts ...grpc.CallOption) (*StatusAtResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StatusAtResponse)
@@ -182,7 +204,7 @@ func (c *extactorClient) StatusAt(ctx context.Context, in *StatusAtRequest, opts
 
 func (c *extactorClient) Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StatusAtResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Extactor_ServiceDesc.Streams[2], Extactor_Replay_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Extactor_ServiceDesc.Streams[3], Extactor_Replay_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -311,7 +333,7 @@ func (c *extactorClient) Reload(ctx context.Context, in *ReloadRequest, opts ...
 
 func (c *extactorClient) Exec(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExecInput, ExecOutput], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Extactor_ServiceDesc.Streams[3], Extactor_Exec_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Extactor_ServiceDesc.Streams[4], Extactor_Exec_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -357,6 +379,8 @@ type ExtactorServer interface {
 	Why(context.Context, *WhyRequest) (*WhyResponse, error)
 	// Events reads the journal, oldest record first.
 	Events(*EventsRequest, grpc.ServerStreamingServer[EventRecord]) error
+	// Logs reads what services printed, oldest first. Talos's machine.MachineService/Logs knows no times.
+	Logs(*LogsRequest, grpc.ServerStreamingServer[LogPiece]) error
 	// StatusAt tells how the services were at a moment of the past.
 	StatusAt(context.Context, *StatusAtRequest) (*StatusAtResponse, error)
 	// Replay plays the past: first everything as it was at `from`, then what each decision changed, as WatchStatus told it.
@@ -413,6 +437,9 @@ func (UnimplementedExtactorServer) Why(context.Context, *WhyRequest) (*WhyRespon
 }
 func (UnimplementedExtactorServer) Events(*EventsRequest, grpc.ServerStreamingServer[EventRecord]) error {
 	return status.Error(codes.Unimplemented, "method Events not implemented")
+}
+func (UnimplementedExtactorServer) Logs(*LogsRequest, grpc.ServerStreamingServer[LogPiece]) error {
+	return status.Error(codes.Unimplemented, "method Logs not implemented")
 }
 func (UnimplementedExtactorServer) StatusAt(context.Context, *StatusAtRequest) (*StatusAtResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StatusAt not implemented")
@@ -558,6 +585,17 @@ func _Extactor_Events_Handler(srv interface{}, stream grpc.ServerStream) error {
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Extactor_EventsServer = grpc.ServerStreamingServer[EventRecord]
+
+func _Extactor_Logs_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(LogsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ExtactorServer).Logs(m, &grpc.GenericServerStream[LogsRequest, LogPiece]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Extactor_LogsServer = grpc.ServerStreamingServer[LogPiece]
 
 func _Extactor_StatusAt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StatusAtRequest)
@@ -914,6 +952,11 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Events",
 			Handler:       _Extactor_Events_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Logs",
+			Handler:       _Extactor_Logs_Handler,
 			ServerStreams: true,
 		},
 		{

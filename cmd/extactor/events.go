@@ -90,13 +90,9 @@ func (f *eventsFlags) asked(args []string, tail bool) (*apiv1.EventsRequest, err
 		}
 	}
 
-	if f.until != "" {
-		point, err := pointOf("--until", f.until)
-		if err != nil {
-			return nil, err
-		}
-
-		request.Until = point
+	var err error
+	if request.Until, err = optionalPoint("--until", f.until); err != nil {
+		return nil, err
 	}
 
 	if !tail && (f.since != "" || request.GetBoot() != "") {

@@ -179,13 +179,29 @@ func (r *reader) Next(ctx context.Context) (events.Record, error) {
 
 func (r *reader) Close() {}
 
-func (h *house) Open(_ context.Context, _ string, tail int, _ bool) (io.ReadCloser, error) {
-	lines := strings.SplitAfter(h.log, "\n")
-	if tail >= 0 {
-		lines = lines[max(0, len(lines)-1-tail):]
+// Open finds lines as the files of logs do: by when they came, one a minute up to now.
+func (h *house) Open(_ context.Context, _ string, query api.LogQuery) (io.ReadCloser, error) {
+	var wanted []string
+
+	lines := slices.Collect(strings.Lines(h.log))
+	for number, line := range lines {
+		at := time.Unix(0, testClock().wallNS).Add(time.Duration(number-len(lines)+1) * time.Minute)
+		if at.Before(query.Since) || !query.Until.IsZero() && at.After(query.Until) {
+			continue
+		}
+
+		if query.Timestamps {
+			line = at.UTC().Format("2006-01-02T15:04:05.000Z ") + line
+		}
+
+		wanted = append(wanted, line)
 	}
 
-	return io.NopCloser(strings.NewReader(strings.Join(lines, ""))), nil
+	if query.Tail >= 0 {
+		wanted = wanted[max(0, len(wanted)-query.Tail):]
+	}
+
+	return io.NopCloser(strings.NewReader(strings.Join(wanted, ""))), nil
 }
 
 func (h *house) IDs() ([]string, error) { return nil, nil }

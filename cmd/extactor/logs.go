@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/siderolabs/talos/pkg/machinery/api/common"
-	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/spf13/cobra"
 
 	"github.com/extactor/extactor/api"
+	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/oci/server"
 )
 
@@ -18,15 +17,33 @@ import (
 const linkID = "containerd"
 
 func (a *app) logsCommand() *cobra.Command {
-	request := &machine.LogsRequest{Namespace: "system", Driver: common.ContainerDriver_CONTAINERD}
+	var since, until string
+
+	request := &apiv1.LogsRequest{}
 	command := &cobra.Command{
-		Use:               "logs ID",
-		Short:             "Show what a service printed",
+		Use:   "logs ID",
+		Short: "Show what a service printed",
+		Long: "Show what a service printed, as far as it is kept.\n\n" +
+			"A line has the time at which it began to arrive, by the clock of the node as it was then, to the millisecond; lines that " +
+			"were printed at once have the same. Where that clock was set back meanwhile, --since begins with the first line of that " +
+			"time or later, and --until ends with the last one up to then: what is asked for is there, and there may be more.\n\n" +
+			"A time is " + momentHelp + ".",
+		Example: "  extactor logs hello-world --since 10m -f\n" +
+			"  extactor logs hello-world --since 14:00 --until 14:05 --timestamps\n" +
+			"  extactor logs hello-world --since boot --tail 20",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeIDs(1),
-		RunE: func(command *cobra.Command, args []string) error {
-			if request.GetTailLines() < -1 {
-				return usageError{fmt.Errorf("--tail %d is not a number of lines; -1 means all", request.GetTailLines())}
+		RunE: func(command *cobra.Command, args []string) (err error) {
+			if request.GetTail() < -1 {
+				return usageError{fmt.Errorf("--tail %d is not a number of lines; -1 means all", request.GetTail())}
+			}
+
+			if request.From, err = optionalPoint("--since", since); err != nil {
+				return err
+			}
+
+			if request.Until, err = optionalPoint("--until", until); err != nil {
+				return err
 			}
 
 			if args[0] == linkID && a.remote.set() {
@@ -41,15 +58,18 @@ func (a *app) logsCommand() *cobra.Command {
 			return a.eachStream(func(node *app, client *api.Client) error { return node.showLog(command.Context(), client, request) })
 		},
 	}
-	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what it prints from now on")
-	command.Flags().Int32Var(&request.TailLines, "tail", -1, "only the last lines, so many; -1: all that is kept")
+	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what it prints from now on, until the time that --until says, if it does")
+	command.Flags().Int32Var(&request.Tail, "tail", -1, "only the last lines, of those of that time, so many; -1: all")
+	command.Flags().StringVar(&since, "since", "", "only lines from this time on")
+	command.Flags().StringVar(&until, "until", "", "only lines up to this time")
+	command.Flags().BoolVarP(&request.Timestamps, "timestamps", "t", false, "show the time of each line before it, in UTC")
 
 	return a.asks(command)
 }
 
 // showLog shows what a service printed; of one of several nodes with its name before each line, as Talos's client does.
-func (a *app) showLog(ctx context.Context, client *api.Client, request *machine.LogsRequest) (err error) {
-	stream, err := client.Machine.Logs(ctx, request)
+func (a *app) showLog(ctx context.Context, client *api.Client, request *apiv1.LogsRequest) (err error) {
+	stream, err := client.Extactor.Logs(ctx, request)
 	if err != nil {
 		return err
 	}
@@ -63,8 +83,8 @@ func (a *app) showLog(ctx context.Context, client *api.Client, request *machine.
 		out = lines
 	}
 
-	return receive(stream.Recv, func(data *common.Data) error {
-		_, err := out.Write(data.GetBytes())
+	return receive(stream.Recv, func(piece *apiv1.LogPiece) error {
+		_, err := out.Write(piece.GetText())
 
 		return err
 	})

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/siderolabs/talos/pkg/machinery/api/common"
-	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/spf13/cobra"
 
 	"github.com/extactor/extactor/api"
@@ -198,7 +196,7 @@ func (a *app) lastLogs(ctx context.Context, lines int32) (logs report.Logs, fail
 			reading := *a
 			reading.stdout = &printed
 
-			request := &machine.LogsRequest{Id: service.GetId(), TailLines: lines, Namespace: "system", Driver: common.ContainerDriver_CONTAINERD}
+			request := &apiv1.LogsRequest{Id: service.GetId(), Tail: lines}
 			if err := reading.showLog(ctx, client, request); err != nil {
 				failed = append(failed, fmt.Sprintf("the log of %s cannot be read: %v", service.GetId(), client.Explain(err)))
 			}

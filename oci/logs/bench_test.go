@@ -1,11 +1,14 @@
 package logs
 
 import (
+	"bytes"
+	"encoding/binary"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // How fast output gets from a service into a file: by logd, by cat, and by a Go loop, in the same run. Lines of 100
@@ -88,6 +91,48 @@ func benchmarkWriter(b *testing.B, start func(b *testing.B) (fifo string, finish
 				b.Fatal(err)
 			}
 			finish()
+		})
+	}
+}
+
+// How long it takes to find a time in a log of the largest size, with as large an index as there can be: at its end, which
+// reads all of the index. Beside it, reading the log itself, plain and with the time before each line.
+func BenchmarkQuery(b *testing.B) {
+	dir := newLog(b)
+	const size, lineSize, segments = 10 << 20, indexRecord, 3 // as many bytes of times as of lines
+	line := append(bytes.Repeat([]byte("x"), lineSize-1), '\n')
+	at := noon
+	for base := uint64(0); base < segments*size; base += size {
+		writeSegments(b, dir, base, string(bytes.Repeat(line, size/lineSize)))
+		var index []byte
+		for cursor := base; cursor < base+size; cursor += lineSize {
+			index = binary.LittleEndian.AppendUint64(index, cursor)
+			index = binary.LittleEndian.AppendUint64(index, uint64(at.UnixNano()))
+			at = at.Add(indexPrecision)
+		}
+		if err := os.WriteFile(segment{dir.segments(testID), base}.indexPath(), index, 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	end := at.Add(-time.Second)
+	for name, query := range map[string]Query{
+		"since":        {Tail: -1, Since: end},
+		"until":        {Tail: 1, Until: end},
+		"stamped-tail": {Tail: 10, Timestamps: true},
+		"all":          {Tail: -1},
+		"stamped-all":  {Tail: -1, Timestamps: true},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				reader, err := Read(b.Context(), dir, testID, query)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, reader); err != nil {
+					b.Fatal(err)
+				}
+				reader.Close()
+			}
 		})
 	}
 }

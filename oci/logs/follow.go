@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Follow returns a reader that waits at the end of the log for more, until the context ends; then Read returns the
@@ -14,21 +15,36 @@ func Follow(ctx context.Context, dir Dir, id string, from uint64) (*Reader, erro
 	if err != nil {
 		return nil, err
 	}
-	// Subscribed before the first read, so that nothing is added unnoticed between the two.
-	changed, stop, err := changes.subscribe(reader.directory)
-	if err != nil {
+	if err := reader.follow(ctx); err != nil {
 		return nil, fmt.Errorf("cannot follow log %q: %w", id, err)
 	}
-	reader.release = stop
-	reader.wait = func() error {
+	return reader, nil
+}
+
+// follow makes a reader wait at the end of the log, until the context ends or the time up to which lines are wanted is over.
+func (r *Reader) follow(ctx context.Context) error {
+	// Subscribed before the first read, so that nothing is added unnoticed between the two.
+	changed, stop, err := changes.subscribe(r.directory)
+	if err != nil {
+		return err
+	}
+	r.release = stop
+	r.wait = func() error {
+		var over <-chan time.Time
+		if !r.until.IsZero() {
+			timer := time.NewTimer(time.Until(r.until))
+			defer timer.Stop()
+			over = timer.C
+		}
 		select {
 		case <-changed:
-			return nil
+		case <-over:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		return nil
 	}
-	return reader, nil
+	return nil
 }
 
 // Lines follows a log and yields each line, without its end, once it is complete, until the context ends, which is no

@@ -56,20 +56,10 @@ func LastLines(dir Dir, id string, from uint64, limit int) (string, error) {
 	return valid, nil
 }
 
-// Tail returns the cursor at which the last n lines begin. An unfinished line at the end counts as one. A negative n
-// means all that is kept.
-func Tail(dir Dir, id string, n int) (uint64, error) {
-	if err := checkID(id); err != nil {
-		return 0, fmt.Errorf("cannot find the end of log %q: %w", id, err)
-	}
-	start, end, err := bounds(dir.segments(id))
-	if err != nil {
-		return 0, fmt.Errorf("cannot find the end of log %q: %w", id, err)
-	}
-	if n < 0 {
-		return start, nil
-	}
-	if n == 0 || start == end {
+// tail returns the cursor at which the last n lines before an end begin, from a start on. An unfinished line at the end
+// counts as one.
+func tail(directory string, start, end uint64, n int) (uint64, error) {
+	if n == 0 || start >= end {
 		return end, nil
 	}
 	block := make([]byte, 64<<10)
@@ -79,10 +69,10 @@ func Tail(dir Dir, id string, n int) (uint64, error) {
 			lower = upper - uint64(len(block))
 		}
 		part := block[:upper-lower]
-		if err := readAt(dir, id, lower, part); errors.Is(err, errGone) {
+		if err := readAt(directory, lower, part); errors.Is(err, errGone) {
 			return upper, nil // deleted meanwhile: there are fewer lines now
 		} else if err != nil {
-			return 0, fmt.Errorf("cannot read log %q: %w", id, err)
+			return 0, err
 		}
 		if upper == end && part[len(part)-1] == '\n' {
 			part = part[:len(part)-1] // it ends the last line, and begins none
@@ -102,11 +92,36 @@ func Tail(dir Dir, id string, n int) (uint64, error) {
 	return start, nil
 }
 
+// lineFrom returns the cursor, from one within a log or at its end on, at which a line begins; the end where none does.
+func lineFrom(directory string, cursor, start, end uint64) (uint64, error) {
+	if cursor <= start || cursor >= end {
+		return min(max(cursor, start), end), nil
+	}
+	reader, err := openAt(directory, cursor-1)
+	if err != nil {
+		return 0, err
+	}
+	defer reader.Close()
+	reader.end = end
+	for block := make([]byte, 4<<10); ; {
+		n, err := reader.Read(block)
+		if at := bytes.IndexByte(block[:n], '\n'); at >= 0 {
+			return reader.Cursor() - uint64(n-at-1), nil
+		}
+		if err == io.EOF {
+			return end, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
 var errGone = errors.New("no longer kept")
 
 // readAt fills p with what stands at a cursor.
-func readAt(dir Dir, id string, cursor uint64, p []byte) error {
-	reader, err := Open(dir, id, cursor)
+func readAt(directory string, cursor uint64, p []byte) error {
+	reader, err := openAt(directory, cursor)
 	if err != nil {
 		return err
 	}

@@ -5,18 +5,25 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
+	"time"
 )
 
 // Reader reads a log as one stream, across segments, from a cursor on. It holds one file open and buffers nothing.
 type Reader struct {
 	directory string
 	cursor    uint64
-	file      *os.File // the segment that is being read, nil before the first one
-	base      uint64   // cursor of its first byte
+	file      *os.File  // the segment that is being read, nil before the first one
+	base      uint64    // cursor of its first byte
+	end       uint64    // where it ends, whatever follows
+	until     time.Time // when that will be known; zero: it is
 	wait      func() error
 	release   func()
 }
+
+// noEnd is where a reader ends that reads all there is.
+const noEnd = math.MaxUint64
 
 // Open returns a reader that begins at a cursor and ends, with io.EOF, at the present end of the log; reading on later
 // gives what was added since. Where the bytes at the cursor are no longer kept it begins at the oldest that are; a
@@ -25,11 +32,19 @@ func Open(dir Dir, id string, from uint64) (*Reader, error) {
 	if err := checkID(id); err != nil {
 		return nil, fmt.Errorf("cannot open log %q: %w", id, err)
 	}
-	start, end, err := bounds(dir.segments(id))
+	reader, err := openAt(dir.segments(id), from)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open log %q: %w", id, err)
 	}
-	return &Reader{directory: dir.segments(id), cursor: min(max(from, start), end)}, nil
+	return reader, nil
+}
+
+func openAt(directory string, from uint64) (*Reader, error) {
+	start, end, err := bounds(directory)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{directory: directory, cursor: min(max(from, start), end), end: noEnd}, nil
 }
 
 // Cursor returns the position of the next byte.
@@ -53,6 +68,9 @@ func (r *Reader) Close() error {
 // deleted before it gets to them goes on at the oldest that are left.
 func (r *Reader) Read(p []byte) (int, error) {
 	for {
+		if err := r.settle(); err != nil {
+			return 0, err
+		}
 		n, err := r.read(p)
 		if n > 0 || len(p) == 0 || err != io.EOF || r.wait == nil {
 			return n, err
@@ -63,9 +81,25 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 }
 
+// settle finds the end once the time up to which lines are wanted is over.
+func (r *Reader) settle() error {
+	if r.until.IsZero() || time.Now().Before(r.until) {
+		return nil
+	}
+	end, err := until(r.directory, r.until)
+	if err != nil {
+		return err
+	}
+	r.end, r.until, r.wait = end, time.Time{}, nil
+	return nil
+}
+
 func (r *Reader) read(p []byte) (int, error) {
 	sealed := false // the present segment is known to be complete
 	for {
+		if r.cursor >= r.end {
+			return 0, io.EOF
+		}
 		if n, err := r.readFile(p); n > 0 || err != nil {
 			return n, err
 		}
@@ -116,6 +150,9 @@ func (r *Reader) open(next segment) error {
 func (r *Reader) readFile(p []byte) (int, error) {
 	if r.file == nil {
 		return 0, nil
+	}
+	if left := r.end - r.cursor; uint64(len(p)) > left {
+		p = p[:left]
 	}
 	n, err := r.file.ReadAt(p, int64(r.cursor-r.base))
 	r.cursor += uint64(n)

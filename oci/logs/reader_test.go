@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 )
@@ -64,17 +63,13 @@ func TestReaderSeesOneStream(t *testing.T) {
 func TestTailIsTheLastLines(t *testing.T) {
 	dir := newLog(t)
 	rapid.Check(t, func(t *rapid.T) {
-		base, text := drawLog(t, dir)
+		_, text := drawLog(t, dir)
 		n := rapid.IntRange(-1, 12).Draw(t, "n")
 		lines := slices.Collect(bytes.Lines(text))
 		if n >= 0 && n < len(lines) {
 			lines = lines[len(lines)-n:]
 		}
-		cursor, err := Tail(dir, testID, n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, want := text[cursor-base:], bytes.Join(lines, nil); !bytes.Equal(got, want) {
+		if got, want := readQuery(t, dir, Query{Tail: n}), string(bytes.Join(lines, nil)); got != want {
 			t.Fatalf("the last %d lines of %q are %q, want %q", n, text, got, want)
 		}
 	})
@@ -115,8 +110,8 @@ func TestTailReadsLogsLargerThanItsBlocks(t *testing.T) {
 	}
 	writeSegments(t, dir, 0, text.String()[:200_003], text.String()[200_003:])
 	for _, n := range []int{1, 100, 6553, 6554, 30_000, 39_999, 40_000} {
-		if cursor, err := Tail(dir, testID, n); cursor != uint64(40_000-n)*10 || err != nil {
-			t.Errorf("the last %d lines begin at %d (%v), want %d", n, cursor, err, (40_000-n)*10)
+		if got := readQuery(t, dir, Query{Tail: n}); got != text.String()[(40_000-n)*10:] {
+			t.Errorf("the last %d lines have %d bytes and begin with %.20q", n, len(got), got)
 		}
 	}
 }
@@ -222,70 +217,6 @@ func TestFollowEndsWithTheContext(t *testing.T) {
 	}
 	if _, err := Follow(ctx, dir, "ext-nobody", 0); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("a log that was not created can be followed: %v", err)
-	}
-}
-
-func TestLinesHaveTheTimeAtWhichTheyArrived(t *testing.T) {
-	dir := newLog(t)
-	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
-	writeSegments(t, dir, 100, "one\ntwo\nthr", "ee\n", "four\n")
-	first := openIndex(segment{dir.segments(testID), 100}.indexPath())
-	first.add(100, at(0))
-	first.add(104, at(10).Add(-time.Second)) // killed before it moved the bytes
-	first.add(104, at(10))
-	first.add(104, at(10).Add(indexPrecision/2)) // too close to be told apart
-	first.add(108, at(20))
-	first.close()
-	second := openIndex(segment{dir.segments(testID), 111}.indexPath())
-	second.add(111, at(30))
-	second.close() // the third segment has no index
-	for seconds, want := range map[int]uint64{-1: 100, 0: 100, 1: 104, 10: 104, 11: 108, 20: 108, 21: 111, 30: 111, 31: 119} {
-		if got, err := Since(dir, testID, at(seconds)); got != want || err != nil {
-			t.Errorf("since %d s the log begins at %d (%v), want %d", seconds, got, err, want)
-		}
-	}
-	reader, err := Open(dir, testID, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
-	stamped := Stamped(reader)
-	defer stamped.Close()
-	text, err := io.ReadAll(stamped)
-	want := "2026-11-23T12:00:00.000Z one\n2026-11-23T12:00:10.000Z two\n2026-11-23T12:00:20.000Z three\n" +
-		"2026-11-23T12:00:20.000Z four\n"
-	if err != nil || string(text) != want {
-		t.Fatalf("got %q, %v, want %q", text, err, want)
-	}
-}
-
-func TestLogdRecordsWhenBytesArrive(t *testing.T) {
-	dir := newLog(t)
-	startLogd(t, dir, 30, 100)
-	service := openService(t, dir, testID)
-	before := time.Now()
-	if err := printNumbers(service, 0, 100, 10); err != nil {
-		t.Fatal(err)
-	}
-	drained(t, dir, testID)
-	after := time.Now()
-	for at, want := range map[time.Time]uint64{before: 0, after: 1000} {
-		if got, err := Since(dir, testID, at); got != want || err != nil {
-			t.Errorf("since %v the log begins at %d (%v), want %d", at, got, err, want)
-		}
-	}
-	segments, err := listSegments(dir.segments(testID))
-	if err != nil || len(segments) < 30 {
-		t.Fatalf("there are %d segments (%v)", len(segments), err)
-	}
-	for _, segment := range segments {
-		var found arrivals
-		found.open(segment)
-		if at := found.at(segment.base); at.Before(before) || at.After(after) {
-			t.Errorf("segment %d has arrived at %v, want between %v and %v", segment.base, at, before, after)
-		}
-		found.close()
 	}
 }
 

@@ -1,81 +1,122 @@
 package logs
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"time"
 )
 
-// TimestampFormat is how Stamped writes times: always of the same length, so that lines stay aligned.
-const TimestampFormat = "2006-01-02T15:04:05.000Z"
+// A line has the time at which it began to arrive. Where the index does not say, it is that of an earlier line.
 
-// Since returns the cursor of the first byte that arrived at that time or later, by the wall clock of then; the end
-// where there is none. A byte arrives when logd moves it.
-func Since(dir Dir, id string, t time.Time) (uint64, error) {
-	end, err := Cursor(dir, id)
+// arrival is one record of an index.
+type arrival struct {
+	cursor uint64
+	wallNS int64
+}
+
+// firstArrival decodes the first record of a block.
+func firstArrival(block []byte) arrival {
+	return arrival{binary.LittleEndian.Uint64(block[:8]), int64(binary.LittleEndian.Uint64(block[8:indexRecord]))}
+}
+
+// since returns the cursor of the first line that arrived at a time or later, by the clock of then; the end where there is
+// none. Lines are not kept back where nothing says that they are older.
+func since(directory string, t time.Time) (uint64, error) {
+	start, end, err := bounds(directory)
 	if err != nil {
 		return 0, err
 	}
-	segments, err := listSegments(dir.segments(id))
-	if err != nil {
-		return 0, fmt.Errorf("cannot search log %q: %w", id, err)
+	from, told := end, false
+	err = eachArrival(directory, func(one arrival) bool {
+		told = true
+		if one.wallNS < t.UnixNano() {
+			return true
+		}
+		from = one.cursor
+		return false
+	})
+	if err != nil || !told {
+		return start, err
 	}
+	return lineFrom(directory, from, start, end)
+}
+
+// until returns the cursor behind the last line that arrived up to a time, by the clock of then: to the millisecond, as
+// times are shown.
+func until(directory string, t time.Time) (uint64, error) {
+	start, end, err := bounds(directory)
+	if err != nil {
+		return 0, err
+	}
+	late := t.Truncate(time.Millisecond).Add(time.Millisecond).UnixNano()
+	counts, behind := true, end // the bytes of the last record
+	err = eachArrival(directory, func(one arrival) bool {
+		if one.wallNS < late {
+			counts, behind = true, end
+		} else if counts {
+			counts, behind = false, one.cursor
+		}
+		return true
+	})
+	if err != nil {
+		return 0, err
+	}
+	return lineFrom(directory, behind, start, end)
+}
+
+// eachArrival yields the records of all indexes of a log, oldest first, until yield returns false.
+func eachArrival(directory string, yield func(arrival) bool) error {
+	segments, err := listSegments(directory)
+	if err != nil {
+		return err
+	}
+	block := make([]byte, 4096*indexRecord)
 	for _, segment := range segments {
 		file, err := os.Open(segment.indexPath())
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return 0, fmt.Errorf("cannot search log %q: %w", id, err)
+			return err
 		}
-		records := bufio.NewReader(file)
-		for found := (arrival{}); found.read(records) == nil; {
-			if !found.time.Before(t) {
-				file.Close()
-				return min(found.cursor, end), nil
-			}
-		}
+		more, err := eachRecord(file, block, yield)
 		file.Close()
+		if err != nil || !more {
+			return err
+		}
 	}
-	return end, nil
-}
-
-// arrival is one record of an index.
-type arrival struct {
-	cursor uint64
-	time   time.Time
-}
-
-func (a *arrival) read(from io.Reader) error {
-	var record [indexRecord]byte
-	if _, err := io.ReadFull(from, record[:]); err != nil {
-		return err
-	}
-	a.cursor = binary.LittleEndian.Uint64(record[:8])
-	a.time = time.Unix(0, int64(binary.LittleEndian.Uint64(record[8:])))
 	return nil
 }
 
-// arrivals looks up, in one segment, when bytes arrived. Cursors must be asked for in ascending order.
-type arrivals struct {
-	file    *os.File // nil where the segment has no index
-	base    uint64
-	offset  int64 // of the record after next
-	next    arrival
-	loaded  bool // next is a record that was not reached yet
-	present time.Time
+// eachRecord yields the records of one index, and tells whether more are wanted. Part of a record is none.
+func eachRecord(file *os.File, block []byte, yield func(arrival) bool) (more bool, err error) {
+	for {
+		n, err := io.ReadFull(file, block)
+		for records := block[:n/indexRecord*indexRecord]; len(records) > 0; records = records[indexRecord:] {
+			if !yield(firstArrival(records)) {
+				return false, nil
+			}
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
 }
 
-func (a *arrivals) open(of segment) {
-	a.close()
-	a.file, _ = os.Open(of.indexPath()) // without one, lines have the time of the last line before
-	a.base, a.offset, a.loaded = of.base, 0, false
+// arrivals look up when bytes arrived. Cursors must be asked for in ascending order.
+type arrivals struct {
+	file    *os.File // the index of a segment; nil where that has none
+	base    uint64   // of the segment
+	offset  int64    // in the file, of what follows the records
+	records []byte   // that were not reached yet
+	block   [64 * indexRecord]byte
+	present time.Time // zero: it is not known
 }
 
 func (a *arrivals) close() {
@@ -85,65 +126,61 @@ func (a *arrivals) close() {
 	}
 }
 
+// open goes over to the index of a segment, to be asked from a cursor on.
+func (a *arrivals) open(of segment, cursor uint64) {
+	a.close()
+	a.file, _ = os.Open(of.indexPath()) // without one, lines have the time of the last line before
+	a.base, a.offset, a.records = of.base, 0, nil
+	if a.file == nil {
+		return
+	}
+	info, err := a.file.Stat()
+	if err != nil {
+		return
+	}
+	// Cursors ascend: the records before the last one that is not behind the cursor need not be read.
+	record := func(number int64) (cursor uint64) {
+		_, _ = a.file.ReadAt(a.block[:indexRecord], number*indexRecord)
+		return firstArrival(a.block[:]).cursor
+	}
+	before, behind := int64(-1), info.Size()/indexRecord
+	for behind-before > 1 {
+		if middle := before + (behind-before)/2; record(middle) <= cursor {
+			before = middle
+		} else {
+			behind = middle
+		}
+	}
+	a.offset = max(before, 0) * indexRecord
+}
+
 func (a *arrivals) at(cursor uint64) time.Time {
 	for a.file != nil {
-		if !a.loaded {
+		if len(a.records) == 0 {
 			// At the end of the index it is tried again at the next call: logd may have added to it.
-			if a.next.read(io.NewSectionReader(a.file, a.offset, indexRecord)) != nil {
-				break
-			}
-			a.offset += indexRecord
-			a.loaded = true
+			n, _ := a.file.ReadAt(a.block[:], a.offset)
+			a.records = a.block[:n/indexRecord*indexRecord]
+			a.offset += int64(len(a.records))
 		}
-		if a.next.cursor > cursor {
+		if len(a.records) == 0 {
 			break
 		}
-		a.present, a.loaded = a.next.time, false
+		next := firstArrival(a.records)
+		if next.cursor > cursor {
+			break
+		}
+		a.present, a.records = time.Unix(0, next.wallNS), a.records[indexRecord:]
 	}
 	return a.present
 }
 
-// Stamped returns a reader of the same bytes with the time at which each line began to arrive before it, in UTC. The
-// reader that is given must not be used any more but to close it, after the one that is returned.
-func Stamped(reader *Reader) io.ReadCloser {
-	return &stamper{reader: reader, input: make([]byte, 32<<10), lineBegins: true}
-}
-
-type stamper struct {
-	reader     *Reader
-	arrivals   arrivals
-	input      []byte
-	output     bytes.Buffer
-	lineBegins bool
-}
-
-func (s *stamper) Close() error {
-	s.arrivals.close()
-	return nil
-}
-
-func (s *stamper) Read(p []byte) (int, error) {
-	for s.output.Len() == 0 {
-		n, err := s.reader.Read(s.input)
-		if n == 0 && err != nil {
-			return 0, err
+// earlier finds the last time that the indexes of segments before this one tell of.
+func (a *arrivals) earlier(directory string) {
+	_ = eachArrival(directory, func(one arrival) bool {
+		if one.cursor >= a.base {
+			return false
 		}
-		s.stamp(s.input[:n], s.reader.Cursor()-uint64(n))
-	}
-	return s.output.Read(p)
-}
-
-func (s *stamper) stamp(text []byte, cursor uint64) {
-	if read := (segment{s.reader.directory, s.reader.base}); s.arrivals.file == nil || s.arrivals.base != read.base {
-		s.arrivals.open(read)
-	}
-	for line := range bytes.Lines(text) {
-		if s.lineBegins {
-			stamp := s.arrivals.at(cursor).UTC().AppendFormat(s.output.AvailableBuffer(), TimestampFormat)
-			s.output.Write(append(stamp, ' '))
-		}
-		s.output.Write(line)
-		s.lineBegins = line[len(line)-1] == '\n'
-		cursor += uint64(len(line))
-	}
+		a.present = time.Unix(0, one.wallNS)
+		return true
+	})
 }

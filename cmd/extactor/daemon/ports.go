@@ -24,26 +24,9 @@ func (j apiJournal) Subscribe(after uint64) api.Subscription { return j.Journal.
 // apiLogs are the services' logs as the API reads them.
 type apiLogs struct{ dir logs.Dir }
 
-func (l apiLogs) Open(ctx context.Context, service string, tail int, follow bool) (io.ReadCloser, error) {
-	// A service that waits has not printed anything yet; whoever follows it wants to see the first line.
-	err := logs.Create(l.dir, service)
-	if err != nil {
-		return nil, err
-	}
-
-	var from uint64
-
-	if tail >= 0 {
-		if from, err = logs.Tail(l.dir, service, tail); err != nil {
-			return nil, err
-		}
-	}
-
-	if follow {
-		return logs.Follow(ctx, l.dir, service, from)
-	}
-
-	return logs.Open(l.dir, service, from)
+// Open implements api.Logs.
+func (l apiLogs) Open(ctx context.Context, service string, query api.LogQuery) (io.ReadCloser, error) {
+	return logs.Read(ctx, l.dir, service, logs.Query(query))
 }
 
 // IDs implements api.Logs.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"testing"
 
+	"github.com/extactor/extactor/api"
 	"github.com/extactor/extactor/oci/logs"
 )
 
@@ -13,7 +16,7 @@ func TestLogOfAServiceThatHasNotPrintedYet(t *testing.T) {
 	ported := apiLogs{logs.In(t.TempDir())}
 
 	for _, tail := range []int{-1, 0, 10} {
-		log, err := ported.Open(t.Context(), "ext-waiting", tail, false)
+		log, err := ported.Open(t.Context(), "ext-waiting", api.LogQuery{Tail: tail})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +30,7 @@ func TestLogOfAServiceThatHasNotPrintedYet(t *testing.T) {
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 
-	log, err := ported.Open(ctx, "ext-waiting", -1, true)
+	log, err := ported.Open(ctx, "ext-waiting", api.LogQuery{Tail: -1, Follow: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,5 +41,10 @@ func TestLogOfAServiceThatHasNotPrintedYet(t *testing.T) {
 
 	if _, err := log.Read(make([]byte, 1)); !errors.Is(err, enough) {
 		t.Errorf("the end of following: %v", err)
+	}
+
+	// Nobody removes the FIFO of a service that never starts.
+	if _, err := os.Lstat(ported.dir.FIFO("ext-waiting")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("reading has made a FIFO: %v", err)
 	}
 }

@@ -67,7 +67,7 @@ func (h *house) Command(context.Context, string, events.Order, *events.Origin) (
 	return 1, nil
 }
 
-func (h *house) Open(ctx context.Context, service string, _ int, _ bool) (io.ReadCloser, error) {
+func (h *house) Open(ctx context.Context, service string, _ api.LogQuery) (io.ReadCloser, error) {
 	return io.NopCloser(io.MultiReader(strings.NewReader("printed by "+service+"\n"), endless{ctx})), nil
 }
 

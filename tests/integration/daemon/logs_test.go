@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,5 +102,73 @@ func TestFollowedLog(t *testing.T) {
 
 	if strings.Contains(d.said(), "not for the console") {
 		t.Errorf("the console shows lines of a service without logToConsole:\n%s", d.said())
+	}
+}
+
+// Lines are found by when they came, by whatever names a time.
+func TestLogByTimes(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	h.service("talker", "restart: always", "print", "first", "print", "second", "serve")
+
+	d := h.start()
+	d.started(t, 0, "ext-talker")
+	h.printed("talker", "second")
+
+	between, before := time.Now().UTC(), d.now(t)
+	h.cli("service", "talker", "restart").done(t)
+
+	followed := h.background("logs", "talker", "--follow", "--since", between.Format(time.RFC3339Nano))
+	followed.awaitLines(t, 2)
+	followed.interrupt()
+
+	const run = "first\nsecond\n"
+
+	at := between.Format(time.RFC3339Nano)
+	for words, want := range map[string]string{
+		"--since " + at:                               run,
+		"--until " + at:                               run,
+		"--since " + at + " --tail 1":                 "second\n",
+		"--until " + at + " --tail 1":                 "second\n",
+		"--since " + strconv.FormatUint(before+1, 10): run, // what the restart recorded first
+		"--since boot":                                run + run,
+		"--since 1h":                                  run + run,
+		"--until 1h":                                  "",
+		"--until " + at + " -f":                       run,
+	} {
+		if log := h.cli(append([]string{"logs", "talker"}, strings.Fields(words)...)...).done(t); log != want {
+			t.Errorf("%s: %q, want %q", words, log, want)
+		}
+	}
+
+	var earlier int
+
+	for line := range strings.Lines(h.cli("logs", "talker", "-t").done(t)) {
+		stamp, text, _ := strings.Cut(line, " ")
+
+		came, err := time.Parse(time.RFC3339, stamp)
+		must(t, err)
+
+		if !strings.Contains(run, text) || came.After(time.Now()) {
+			t.Errorf("%q", line)
+		}
+
+		if came.Before(between) {
+			earlier++
+		}
+	}
+
+	if earlier != 2 {
+		t.Errorf("%d lines are from before %v", earlier, between)
+	}
+
+	end := time.Now().Add(time.Second).UTC()
+	waiting := h.background("logs", "talker", "-f", "--until", end.Format(time.RFC3339Nano))
+	waiting.awaitLines(t, 4)
+	await(t, "the end of the time", waiting.ended)
+
+	if time.Now().Before(end) || waiting.command.ProcessState.ExitCode() != 0 {
+		t.Errorf("it ended %v before the time: %v", time.Until(end), waiting.command.ProcessState)
 	}
 }
