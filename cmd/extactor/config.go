@@ -35,7 +35,9 @@ func (a *app) configApplyCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Store documents, all of them or, where one has a problem, none",
-		Args:  cobra.NoArgs,
+		Example: "  extactor config apply -f hello-world.yaml\n" +
+			"  extactor config show hello-world --reveal | sed s/old/new/ | extactor config apply -f -",
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if path == "" {
 				return usageError{errors.New("a file is needed: -f FILE, or -f - for standard input")}

@@ -117,7 +117,11 @@ func (a *app) daemonCommand() *cobra.Command {
 		Short: "Supervise the services of a directory",
 		Long: "Supervise the services of a directory. SIGTERM stops them and then the daemon; a second one hurries. " +
 			"SIGUSR1 ends the daemon only: the next one takes over what runs.",
-		Args: cobra.NoArgs,
+		Example: "  extactor daemon\n" +
+			"  extactor daemon --services s --rootfs r --config c --state /tmp/x/state --run /tmp/x/run\n" +
+			"  extactor daemon --listen :50000",
+		SuggestFor: []string{"serve", "server"},
+		Args:       cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if err := options.check(); err != nil {
 				return usageError{err}

@@ -13,8 +13,9 @@ import (
 
 func (a *app) dashboardCommand() *cobra.Command {
 	return a.asks(&cobra.Command{
-		Use:   "dashboard",
-		Short: "Watch and control services on one screen",
+		Use:        "dashboard",
+		SuggestFor: []string{"top"},
+		Short:      "Watch and control services on one screen",
 		Long: "Watch and control services on one screen: how they are, what they take of the host, what happened to the " +
 			"selected one and what it printed. Press ? for the keys. It waits for a daemon that goes away.",
 		Args: cobra.NoArgs,

@@ -44,6 +44,9 @@ func (a *app) execCommand() *cobra.Command {
 			"It ends with the command's exit code: 127 where the command does not exist, 126 where it cannot be executed, " +
 			"128 and the signal's number where a signal ended it. On a terminal the command gets a terminal. " +
 			"A signal that ends this program kills the command.",
+		Example: "  extactor exec hello-world -- /bin/sh\n" +
+			"  extactor exec hello-world -- /bin/tar c /data >data.tar",
+		SuggestFor: []string{"shell", "enter", "attach"},
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return errors.New("a service and a command are needed: exec ID -- COMMAND")

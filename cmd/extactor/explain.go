@@ -24,6 +24,7 @@ func (a *app) explainCommand() *cobra.Command {
 			"satisfy it, down to the root cause; and what led there, as it is recorded. With --at: why it was as it was then.\n\n" +
 			"A moment is " + momentHelp + ".",
 		Example:           "  extactor explain storage\n  extactor explain storage --at -10m",
+		SuggestFor:        []string{"why"},
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeIDs(1),
 		RunE: func(command *cobra.Command, args []string) error {

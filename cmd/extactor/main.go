@@ -80,7 +80,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 
 	if !begun || errors.As(err, &usage) {
-		fmt.Fprintf(a.stderr, "extactor: %s; see: %s --help\n", usageText(root, command, err), command.CommandPath())
+		fmt.Fprintf(a.stderr, "extactor: %s; see: %s --help\n", usageText(command, err), command.CommandPath())
 
 		return exitUsage
 	}
@@ -93,17 +93,19 @@ func (a *app) run(ctx context.Context, args []string) int {
 }
 
 // usageText words a mistake in the command line. For a mistyped command it names the one that was most likely meant.
-func usageText(root, command *cobra.Command, err error) string {
-	var name string
-	if _, mismatch := fmt.Sscanf(err.Error(), `unknown command %q for "extactor"`, &name); mismatch != nil {
+func usageText(command *cobra.Command, err error) string {
+	var name, path string
+	if _, mismatch := fmt.Sscanf(err.Error(), `unknown command %q for %q`, &name, &path); mismatch != nil {
 		return argumentsText(command, err)
 	}
 
-	text := fmt.Sprintf("unknown command %q", name)
+	if !command.HasAvailableSubCommands() { // it is no command that is unknown, but one argument too many
+		return fmt.Sprintf("%q is one argument too many; usage: %s", name, strings.TrimSuffix(command.UseLine(), " [flags]"))
+	}
 
-	root.SuggestionsMinimumDistance = max(1, len(name)/3)
-	if likely := root.SuggestionsFor(name); len(likely) > 0 {
-		text += fmt.Sprintf(", did you mean %q?", likely[0])
+	text := fmt.Sprintf("unknown command %q", name)
+	if meant := likely(command, name); meant != "" {
+		text += fmt.Sprintf(", did you mean %q?", meant)
 	}
 
 	return text
@@ -135,8 +137,15 @@ var errSilent = errors.New("failed")
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "extactor",
-		Short:         "Run Talos-style extension services on any Linux",
+		Use:   "extactor",
+		Short: "Run Talos-style extension services on any Linux",
+		Long: "Run Talos-style extension services on any Linux: a daemon, and the commands that ask it.\n\n" +
+			"The service of the file with \"name: hello-world\" is ext-hello-world; commands take either.",
+		Example: "  extactor run ./my-extension       # try services while you write them, as root\n" +
+			"  extactor daemon                   # supervise those of " + defaultServicesDir + "\n" +
+			"  extactor status                   # how they are\n" +
+			"  extactor explain hello-world      # why one is not up",
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 
@@ -149,13 +158,16 @@ func (a *app) root() *cobra.Command {
 	}
 	a.addDaemonFlags(root)
 
-	root.AddCommand(
-		a.daemonCommand(), a.runCommand(),
-		a.statusCommand(), a.dashboardCommand(), a.infoCommand(), a.explainCommand(), a.serviceCommand(), a.waitCommand(), a.logsCommand(), a.eventsCommand(), a.plotCommand(), a.graphCommand(),
-		a.replayCommand(), a.reportCommand(), a.journalCommand(),
-		a.configCommand(), a.reloadCommand(), a.execCommand(), a.credentialsCommand(),
-		a.validateCommand(), a.schemaCommand(), a.ociCommand(), a.versionCommand(),
-		a.containerdCommand(), a.logdCommand(),
+	a.addGroups(root,
+		group{"services", "How services are, and what they do:", []*cobra.Command{
+			a.statusCommand(), a.dashboardCommand(), a.explainCommand(), a.logsCommand(), a.eventsCommand(), a.graphCommand(),
+			a.serviceCommand(), a.waitCommand(), a.execCommand(), a.configCommand(), a.reloadCommand(),
+		}},
+		group{"files", "Write a service:", []*cobra.Command{a.runCommand(), a.validateCommand(), a.schemaCommand(), a.ociCommand()}},
+		group{"past", "The past:", []*cobra.Command{a.replayCommand(), a.plotCommand(), a.reportCommand(), a.journalCommand()}},
+		group{"daemon", "The daemon:", []*cobra.Command{
+			a.daemonCommand(), a.infoCommand(), a.credentialsCommand(), a.versionCommand(), a.containerdCommand(), a.logdCommand(),
+		}},
 	)
 
 	return root

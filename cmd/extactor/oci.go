@@ -15,7 +15,9 @@ func (a *app) ociCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "oci FILE",
 		Short: "Print the OCI runtime spec of a service file, without a daemon",
-		Args:  cobra.ExactArgs(1),
+		Example: "  extactor oci hello-world.yaml\n" +
+			"  extactor oci hello-world.yaml | jq .mounts",
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			service, problems := spec.LoadFile(args[0])
 			for _, problem := range problems {

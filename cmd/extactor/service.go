@@ -18,7 +18,10 @@ func (a *app) serviceCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "service [ID [start|stop|restart|status]]",
 		Short: "Show, start, stop and restart services, as talosctl does",
-		Args:  cobra.MaximumNArgs(2),
+		Long: "Show, start, stop and restart services, as talosctl does. Stop and restart return once the service has stopped; " +
+			"what a person stopped stays stopped until the next boot, or until it is started.",
+		Example: "  extactor service\n  extactor service hello-world\n  extactor service hello-world restart",
+		Args:    cobra.MaximumNArgs(2),
 		ValidArgsFunction: func(command *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) == 1 {
 				return actions, cobra.ShellCompDirectiveNoFileComp

@@ -33,6 +33,11 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Show how services are",
 		Long: "Show how services are: all of them as a table, one with its events. " +
 			"An ID is tried as it is, then with \"ext-\" before it.",
+		Example: "  extactor status\n" +
+			"  extactor status hello-world\n" +
+			"  extactor status --watch\n" +
+			"  extactor status -o json | jq -r '.services[] | select(.up | not).id'",
+		SuggestFor:        []string{"ps", "ls", "list", "inspect", "get"},
 		ValidArgsFunction: a.completeIDs(-1),
 		RunE: func(command *cobra.Command, ids []string) error {
 			if !slices.Contains([]string{outputTable, outputJSON, outputYAML}, output) {

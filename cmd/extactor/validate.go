@@ -17,7 +17,10 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Check service files, without a daemon",
 		Long: "Check service files, without a daemon. Of a directory those are checked which a daemon would read (*.yaml), and " +
 			"whether they fit together: that each service that is depended on is there, and that none waits for itself.",
-		Args: cobra.MinimumNArgs(1),
+		Example: "  extactor validate hello-world.yaml\n" +
+			"  extactor validate --strict " + defaultServicesDir,
+		SuggestFor: []string{"check", "lint", "verify"},
+		Args:       cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, paths []string) error {
 			failed := false
 
