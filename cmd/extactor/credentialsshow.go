@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -77,7 +78,11 @@ type certificateDocument struct {
 
 func (a *app) shownCredentials(dir string, args []string) (credentialsDocument, error) {
 	if len(args) == 1 {
-		return talosconfigDocument(args[0])
+		if info, err := os.Stat(args[0]); err != nil || !info.IsDir() {
+			return talosconfigDocument(args[0])
+		}
+
+		dir = args[0] // a talosconfig is a file, but what is meant is plain
 	}
 
 	set, err := credentials.Read(dir)
