@@ -4,6 +4,7 @@ package packaging_test
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,8 +127,39 @@ func checkInstalled(t *testing.T) {
 		}
 	}
 
+	checkLinks(t, "/usr/share/doc/extactor")
+
 	if _, err := exec.LookPath("systemd-analyze"); err == nil {
 		command(t, "systemd-analyze", "verify", "--man=no", unit)
+	}
+}
+
+// relativeLink is a link or a picture of Markdown that is not on the web and not within its page.
+var relativeLink = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+
+// checkLinks demands that what the installed documentation links to is installed too.
+func checkLinks(t *testing.T, top string) {
+	t.Helper()
+
+	checked := 0
+	must(t, filepath.WalkDir(top, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+
+		content, err := os.ReadFile(path)
+
+		for _, link := range relativeLink.FindAllSubmatch(content, -1) {
+			if checked++; !exists(filepath.Join(filepath.Dir(path), string(link[1]))) {
+				t.Errorf("%s links to %s, which is not installed", path, link[1])
+			}
+		}
+
+		return err
+	}))
+
+	if checked == 0 {
+		t.Errorf("no link in the documentation in %s", top)
 	}
 }
 
