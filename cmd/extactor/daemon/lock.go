@@ -39,11 +39,7 @@ func lock(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("cannot lock %q: %w", dir, err)
 	}
 
-	if err := errors.Join(file.Truncate(0), writePID(file)); err != nil {
-		file.Close()
-
-		return nil, fmt.Errorf("cannot lock %q: %w", dir, err)
-	}
+	writePID(file)
 
 	return file, nil
 }
@@ -62,10 +58,13 @@ func flock(file *os.File) error {
 	}
 }
 
-func writePID(file *os.File) error {
-	_, err := file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-
-	return err
+// writePID is for the message of another daemon, and no reason to fail: the disk may be full. What was there before is
+// written over, which takes no room.
+func writePID(file *os.File) {
+	pid := []byte(strconv.Itoa(os.Getpid()) + "\n")
+	if _, err := file.WriteAt(pid, 0); err == nil {
+		_ = file.Truncate(int64(len(pid)))
+	}
 }
 
 func holder(path string) string {

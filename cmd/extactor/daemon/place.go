@@ -33,7 +33,7 @@ func (d *daemon) stateMounted() (bool, error) {
 // claimState makes and locks the state directory where it is there yet, and returns it; else nothing.
 func (d *daemon) claimState() (string, error) {
 	if mounted, err := d.stateMounted(); err != nil || !mounted {
-		return "", err
+		return "", d.tolerate(err)
 	}
 
 	// As the journal does, only the directory itself is made: where its parent is missing, it is not mounted yet, and is
@@ -41,11 +41,12 @@ func (d *daemon) claimState() (string, error) {
 	_ = os.Mkdir(d.options.StateDir, 0o700)
 
 	if _, err := os.Stat(d.options.StateDir); err == nil {
-		if err := d.lock(d.options.StateDir); err != nil && !readOnly(err) {
-			return "", err
+		err := d.lock(d.options.StateDir)
+		if d.stateLocked = err == nil || readOnly(err); !d.stateLocked {
+			if err := d.tolerate(err); err != nil {
+				return "", err
+			}
 		}
-
-		d.stateLocked = true
 	}
 
 	return d.options.StateDir, nil

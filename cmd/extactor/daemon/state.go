@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/journal"
@@ -20,7 +23,11 @@ func (d *daemon) claim() error {
 		return fmt.Errorf("cannot create the run directory: %w", err)
 	}
 
-	if err := errors.Join(checkPrivate("run", d.options.RunDir), checkPrivate("state", d.options.StateDir)); err != nil {
+	if err := checkPrivate("run", d.options.RunDir); err != nil {
+		return err
+	}
+
+	if err := d.tolerate(checkPrivate("state", d.options.StateDir)); err != nil {
 		return err
 	}
 
@@ -41,6 +48,21 @@ func (d *daemon) claim() error {
 
 	return err
 }
+
+// tolerate passes on what is wrong with the state directory, unless it is that its disk is broken: that stops the
+// recording, and the journal says so, but not the services.
+func (d *daemon) tolerate(err error) error {
+	if !slices.ContainsFunc(brokenDisk, func(reason syscall.Errno) bool { return errors.Is(err, reason) }) {
+		return err
+	}
+
+	d.console.log.Error().Err(err).Msg("going on without the state directory")
+
+	return nil
+}
+
+// brokenDisk are the errors of a disk, or of a file system, that does not work any more.
+var brokenDisk = []syscall.Errno{unix.EIO, unix.EUCLEAN, unix.ENODEV, unix.ENXIO, unix.ESTALE, unix.ETIMEDOUT}
 
 func (d *daemon) lock(dir string) error {
 	held, err := lock(dir)
