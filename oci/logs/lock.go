@@ -38,9 +38,8 @@ func acquire(dir Dir, version string) (*os.File, error) {
 		}
 	}
 	if err == nil {
-		if err = program.NoteVersion(file, version); err == nil {
-			return file, nil
-		}
+		program.NoteVersion(file, version)
+		return file, nil
 	}
 	file.Close()
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {

@@ -39,7 +39,7 @@ func play(role string, arguments []string) error {
 		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
 		defer stop()
 		return Run(ctx, Options{
-			Dir: In(arguments[0]), SegmentSize: size, Segments: segments, Ready: os.Stdout,
+			Dir: In(arguments[0]), Version: "test", SegmentSize: size, Segments: segments, Ready: os.Stdout,
 			Report: func(err error) { fmt.Fprintln(os.Stderr, err) },
 		})
 	case "endless": // fifo, bytes of a line; prints until its standard input ends, then says how many lines

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,6 +36,23 @@ func newSmallDisk(t *testing.T) Dir {
 	return dir
 }
 
+// A logd that is started on a full disk, also for the first time, keeps services from standing still.
+func TestLogdStartsOnAFullDisk(t *testing.T) {
+	dir := newSmallDisk(t)
+	hold(t, dir, testID)
+	fillDisk(t, dir)
+	service := openService(t, dir, testID)
+	for range 2 {
+		logd := startLogd(t, dir, 10<<20, 3)
+		// More than the FIFO holds.
+		if err := printNumbers(service, 0, 50_000, 50); err != nil {
+			t.Fatal(err)
+		}
+		drained(t, dir, testID)
+		logd.kill()
+	}
+}
+
 func TestFullDiskDiscardsAndSaysSo(t *testing.T) {
 	dir := newSmallDisk(t)
 	hold(t, dir, testID)
@@ -46,15 +62,7 @@ func TestFullDiskDiscardsAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	drained(t, dir, testID)
-	filler := filepath.Join(run(dir), "filler")
-	file, err := os.Create(filler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for err == nil {
-		_, err = file.Write(make([]byte, 4096))
-	}
-	file.Close()
+	free := fillDisk(t, dir)
 	// More than the FIFO holds: the service would block if nobody took it.
 	if err := printNumbers(service, 0, 100_000, 50); err != nil {
 		t.Fatal(err)
@@ -64,9 +72,7 @@ func TestFullDiskDiscardsAndSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
+	free()
 	if _, err := io.WriteString(service, "after\n"); err != nil {
 		t.Fatal(err)
 	}

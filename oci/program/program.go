@@ -117,15 +117,11 @@ func Described(running, next string) string {
 	}
 }
 
-// NoteVersion writes the version of this process into its lock file.
-func NoteVersion(lock *os.File, version string) error {
-	if err := lock.Truncate(0); err != nil {
-		return err
-	}
-
-	_, err := lock.WriteAt([]byte(version), 0)
-
-	return err
+// NoteVersion writes the version of this process into its lock file, over the one before it, which takes no room. Where
+// there is no room for it either, it is not known: a full disk is no reason not to run.
+func NoteVersion(lock *os.File, version string) {
+	written, _ := lock.WriteAt([]byte(version), 0)
+	_ = lock.Truncate(int64(written))
 }
 
 // NotedVersion returns the version of the process that holds a lock file, empty where it has not said.

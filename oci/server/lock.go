@@ -26,11 +26,7 @@ func acquire(c Config) (*os.File, error) {
 		return nil, fmt.Errorf("the server with PID %d holds %q: %w", pid, c.RunDir, err)
 	}
 
-	if err := program.NoteVersion(file, c.Version); err != nil {
-		file.Close()
-
-		return nil, err
-	}
+	program.NoteVersion(file, c.Version)
 
 	return file, nil
 }
