@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/oci"
@@ -65,6 +67,10 @@ func (d *daemon) places() *apiv1.Places {
 	}
 }
 
+// noRoom tells whether a trial failed because the run directory is full, as the OCI runtime may tell in words. What runs must
+// be looked after all the same.
+func noRoom(err error) bool { return strings.Contains(err.Error(), unix.ENOSPC.Error()) }
+
 // checkHost finds out before anything is started whether containers can be made at all, and chooses the OCI runtime.
 // Where that was left to extactor, it may still be installed, unless somebody sits there and waits.
 func (d *daemon) checkHost(ctx context.Context) error {
@@ -85,7 +91,7 @@ func (d *daemon) checkHost(ctx context.Context) error {
 	switch {
 	case err == nil:
 		d.options.OCIRuntime = chosen
-	case (d.options.OCIRuntime == "auto" || d.options.OCIRuntime == "") && !d.options.Private:
+	case (d.options.OCIRuntime == "auto" || d.options.OCIRuntime == "") && !d.options.Private, noRoom(err):
 		d.console.log.Error().Err(err).Msg("no service can be started")
 	default:
 		return err
