@@ -100,10 +100,15 @@ func (a *app) waitFor(ctx context.Context, client *api.Client, ids []string, goa
 		return errReached
 	})
 
+	of := "" // whom, where there are several
+	if a.several {
+		of = a.node + ": "
+	}
+
 	switch {
 	case errors.Is(err, errReached):
 		for _, id := range ordered(services) {
-			fmt.Fprintf(a.stdout, "%s is %s\n", id, goal)
+			fmt.Fprintf(a.stdout, "%s%s is %s\n", of, id, goal)
 		}
 
 		return nil
