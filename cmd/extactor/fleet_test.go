@@ -2,10 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,11 +20,6 @@ import (
 // Who follows the events of several nodes sees those of the past in the order of their time, whichever node answers first,
 // and then, none left out and none twice, what happens on any of them.
 func TestFollowFleet(t *testing.T) {
-	set, err := credentials.Create(t.TempDir(), credentials.Options{Names: []string{"127.0.0.1"}, Replace: true}, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-
 	at := func(seconds int64, seq uint64, message string) events.Record {
 		return events.Record{Seq: seq, WallNS: testClock().wallNS + seconds*second, Service: "ext-a", Message: message}
 	}
@@ -32,36 +28,9 @@ func TestFollowFleet(t *testing.T) {
 	one.records = []events.Record{at(1, 7, "first"), at(4, 8, "fourth")}
 	two.records = []events.Record{at(2, 500, "second"), at(3, 501, "third"), at(5, 502, "fifth")}
 
-	var nodes []string
+	path, nodes := openFleet(t, one, two)
+	lines, stderr, end := followed(t, "--talosconfig", path, "events", "--tail", "-1", "-f")
 
-	for _, house := range []*house{one, two} {
-		listener, err := api.ListenNetwork("127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		nodes = append(nodes, listener.Addr().String())
-		house.serveNode(t, set, listener)
-	}
-
-	path := filepath.Join(t.TempDir(), "talosconfig")
-	writeContexts(t, path, set, append(nodes, closedPort(t)), map[string]*credentials.Authority{
-		"reader": set.Authority, "admin": set.Authority, "other": set.Authority,
-	})
-
-	ctx, cancel := context.WithCancel(t.Context())
-	read, write := io.Pipe()
-	application, _, stderr := testApp()
-	application.stdout = write
-
-	ended := make(chan int, 1)
-
-	go func() {
-		ended <- application.run(ctx, []string{"--talosconfig", path, "events", "--tail", "-1", "-f"})
-		write.Close()
-	}()
-
-	lines := bufio.NewScanner(read)
 	next := func(node, message string) {
 		t.Helper()
 
@@ -86,14 +55,87 @@ func TestFollowFleet(t *testing.T) {
 	one.write(at(6, 9, "seventh"))
 	next(nodes[0], "seventh")
 
-	cancel()
+	if code := end(); code == 0 || !strings.Contains(stderr.String(), "nothing listens there") {
+		t.Errorf("with a node that does not answer: code %d, %s", code, stderr)
+	}
+}
 
-	for lines.Scan() {
-		t.Errorf("%q came as well", lines.Text())
+// The rows of all nodes stand under one heading.
+func TestWatchFleet(t *testing.T) {
+	path, nodes := openFleet(t, furnished(), furnished())
+	lines, _, end := followed(t, "--talosconfig", path, "status", "--watch", "containerd")
+
+	lines.Scan()
+	heading := lines.Text()
+
+	for range nodes {
+		lines.Scan()
+
+		for title, field := range map[string]string{"SERVICE": "containerd", "STATE": "Running", "HEALTH": "OK", "LAST CHANGE": "2m48s ago", "LAST EVENT": "Connected"} {
+			if strings.Index(heading, title) != strings.Index(lines.Text(), field) {
+				t.Errorf("%s is not under its heading:\n%s\n%s", title, heading, lines.Text())
+			}
+		}
 	}
 
-	if code := <-ended; code == 0 || !strings.Contains(stderr.String(), "nothing listens there") {
-		t.Errorf("with a node that does not answer: code %d, %s", code, stderr)
+	end()
+}
+
+// openFleet serves each house as a node, and writes a talosconfig in which they are the nodes, and one that does not answer.
+func openFleet(t *testing.T, houses ...*house) (path string, nodes []string) {
+	t.Helper()
+
+	set, err := credentials.Create(t.TempDir(), credentials.Options{Names: []string{"127.0.0.1"}, Replace: true}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, house := range houses {
+		listener, err := api.ListenNetwork("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		nodes = append(nodes, listener.Addr().String())
+		house.serveNode(t, set, listener)
+	}
+
+	path = filepath.Join(t.TempDir(), "talosconfig")
+	writeContexts(t, path, set, append(slices.Clone(nodes), closedPort(t)), map[string]*credentials.Authority{
+		"reader": set.Authority, "admin": set.Authority, "other": set.Authority,
+	})
+
+	return path, nodes
+}
+
+// followed runs a command that goes on until end is called, which demands that nothing was printed but what was read, and
+// returns the exit code.
+func followed(t *testing.T, words ...string) (lines *bufio.Scanner, stderr *bytes.Buffer, end func() (code int)) {
+	t.Helper()
+
+	ctx, cancel := context.WithCancel(t.Context())
+	read, write := io.Pipe()
+	application, _, stderr := testApp()
+	application.stdout = write
+
+	ended := make(chan int, 1)
+
+	go func() {
+		ended <- application.run(ctx, words)
+		write.Close()
+	}()
+
+	lines = bufio.NewScanner(read)
+
+	return lines, stderr, func() int {
+		t.Helper()
+		cancel()
+
+		for lines.Scan() {
+			t.Errorf("%q came as well", lines.Text())
+		}
+
+		return <-ended
 	}
 }
 
@@ -123,9 +165,11 @@ func closedPort(t *testing.T) string {
 	t.Helper()
 
 	listener, err := api.ListenNetwork("127.0.0.1:0")
-	if err = errors.Join(err, listener.Close()); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
+
+	listener.Close()
 
 	return listener.Addr().String()
 }

@@ -30,7 +30,9 @@ func (a *app) watchStatus(ctx context.Context, ids []string, output string) erro
 		}
 
 		if output == outputTable {
-			(&table{out: a.stdout, widths: slices.Clone(widths)}).write(plain(append([]string{"NODE"}, header...)...))
+			heading := &table{out: a.stdout, widths: widths}
+			heading.write(plain(append([]string{"NODE"}, header...)...))
+			widths = heading.widths
 		}
 	}
 
