@@ -97,6 +97,16 @@ func (a *app) completeNodes(*cobra.Command, []string, string) ([]cobra.Completio
 func (a *app) place(command *cobra.Command) error {
 	changed := func(name string) bool { return command.Flags().Changed(name) || command.Root().Flags().Changed(name) }
 
+	// A variable of a script that is not set must not have its commands go somewhere else.
+	for name, empty := range map[string]bool{
+		"talosconfig": a.remote.talosconfig == "", "context": a.remote.context == "",
+		"nodes": len(a.remote.nodes) == 0, "endpoints": len(a.remote.endpoints) == 0, "socket": a.socket == "",
+	} {
+		if empty && changed(name) {
+			return usageError{fmt.Errorf("--%s is empty: it does not say which daemon is meant", name)}
+		}
+	}
+
 	at := slices.IndexFunc(remoteFlagNames, changed)
 	if at >= 0 {
 		for _, local := range []string{"socket", "journal"} {

@@ -82,3 +82,18 @@ func TestRemoteOnlyWhenSaid(t *testing.T) {
 		}
 	}
 }
+
+// A script in which a variable is not set asks nobody, rather than somebody else.
+func TestEmptyFlagsNameNobody(t *testing.T) {
+	t.Setenv(socketVariable, furnished().open(t))
+	t.Setenv(talosconfigVariable, "/nowhere/talosconfig")
+
+	for _, flag := range []string{"--nodes", "-n", "--endpoints", "--context", "--talosconfig", "--socket"} {
+		for _, words := range [][]string{{"service", "hello-world", "stop", flag, ""}, {flag, "", "service", "hello-world", "stop"}} {
+			application, stdout, stderr := testApp()
+			if code := application.run(t.Context(), words); code != exitUsage || stdout.Len() > 0 || !strings.Contains(stderr.String(), " is empty: it does not say which daemon is meant; see: ") {
+				t.Errorf("%q: %d %s %s", words, code, stdout, stderr)
+			}
+		}
+	}
+}
