@@ -227,6 +227,8 @@ func startOver(t *testing.T, what string, damaged files, original map[uint64]eve
 	dir := place(t, damaged)
 	defer os.RemoveAll(dir)
 
+	readDamaged(t, dir)
+
 	j := open(t, journal.Options{Dir: dir})
 	status := await(t, j, what, func(status journal.Status) bool { return status.Checked && !status.Degraded })
 

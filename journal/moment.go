@@ -34,9 +34,11 @@ func (s *store) stamp(ctx context.Context, seq uint64) (stamp, error) {
 			return stamp{seq: row.Seq, boot: row.BootID, run: row.RunID, wallNS: row.WallNS, bootNS: row.BootNS}, nil
 		}
 
-		if seq = found.first - 1; seq == 0 {
+		if found.first <= 1 || found.first > seq { // or in another order, which the check finds out
 			return stamp{}, nil
 		}
+
+		seq = found.first - 1
 	}
 }
 

@@ -30,9 +30,12 @@ func (e *syncError) Unwrap() error { return e.cause }
 
 // unreadable tells that the file itself is damaged, so that trying again cannot help.
 func unreadable(err error) bool {
-	var foreign *foreignError
+	var (
+		foreign *foreignError
+		damage  *damageError
+	)
 
-	return code(err) == sqlite3.SQLITE_CORRUPT || code(err) == sqlite3.SQLITE_NOTADB || errors.As(err, &foreign)
+	return code(err) == sqlite3.SQLITE_CORRUPT || code(err) == sqlite3.SQLITE_NOTADB || errors.As(err, &foreign) || errors.As(err, &damage)
 }
 
 // explain says in words what SQLite says in codes.
@@ -64,15 +67,18 @@ func (j *Journal) explain(err error) string {
 }
 
 func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("cannot open directory %q: %w", path, err)
-	}
-	defer dir.Close()
-
-	if err := dir.Sync(); err != nil {
+	if err := syncFile(path); err != nil {
 		return fmt.Errorf("cannot sync directory %q: %w", path, err)
 	}
 
 	return nil
+}
+
+func syncFile(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+
+	return errors.Join(file.Sync(), file.Close())
 }

@@ -63,24 +63,22 @@ func OpenReadOnlyIn(scratch, path string) (*Reader, error) {
 func (r *Reader) open(path string) error {
 	copied := filepath.Join(r.scratch, databaseName)
 
-	switch err := copyDatabase(path, copied); {
-	case errors.Is(err, fs.ErrNotExist) && exists(path+"-wal"):
-		return fmt.Errorf("only its write-ahead log is there, which is nothing without %s", filepath.Base(path))
-	case err != nil:
+	if err := copyDatabase(path, copied); err != nil {
 		return err
 	}
 
 	alone := logMissing(copied)
+
 	err := r.openCopy(copied)
-	if foreign := (*foreignError)(nil); unreadable(err) && !errors.As(err, &foreign) {
-		err = r.salvage(copied, err)
+	if unreadable(err) {
+		err = r.openSalvaged(copied, err)
 	}
 
 	switch {
 	case err != nil && (strings.HasSuffix(path, "-wal") || strings.HasSuffix(path, ".head")):
 		return fmt.Errorf("it is not the database, only a file beside it; that is %s", databaseName)
 	case code(err) == sqlite3.SQLITE_NOTADB:
-		return errors.New("it is no journal, or damaged from its beginning on")
+		return errors.New("it is no journal, or nothing of it can be read")
 	case err != nil:
 		return err
 	}
@@ -115,10 +113,35 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// openCopy opens the copy and reads its whole structure. Of an older format it makes the present one.
-func (r *Reader) openCopy(path string) error {
+// openSalvaged opens what is left of a damaged copy.
+func (r *Reader) openSalvaged(damaged string, why error) error {
 	if r.store != nil {
 		_ = r.store.close()
+		r.store = nil
+	}
+
+	whole := filepath.Join(r.scratch, "salvaged.db")
+
+	rows, err := salvage(context.Background(), damaged, whole)
+
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot copy what can be read: %w", err)
+	case rows == 0 && code(why) == sqlite3.SQLITE_CORRUPT:
+		return fmt.Errorf("nothing of it can be read: %w", why)
+	case rows == 0:
+		return why
+	}
+
+	r.problems = []string{fmt.Sprintf("its structure is damaged; %d records could be read", rows)}
+
+	return r.openCopy(whole)
+}
+
+// openCopy opens the copy and reads its whole structure. Of an older format it makes the present one.
+func (r *Reader) openCopy(path string) error {
+	if err := checkLog(path); err != nil {
+		return err
 	}
 
 	pool, err := openPool(path, "rw", readConnections)
@@ -162,7 +185,7 @@ func (r *Reader) modernize() error {
 	case err != nil:
 		return err
 	case tables == 0:
-		return errors.New("it is empty")
+		return &foreignError{"it is empty"}
 	case application != applicationID:
 		return &foreignError{"it is something else than a journal"}
 	case r.schema > schemaVersion:
@@ -269,7 +292,12 @@ func copyDatabase(from, to string) error {
 			return err
 		}
 
-		if err := copyFile(from, to); err != nil {
+		err = copyFile(from, to)
+		if errors.Is(err, fs.ErrNotExist) && exists(from+"-wal") { // which may have all of it
+			err = os.WriteFile(to, nil, 0o600)
+		}
+
+		if err != nil {
 			return err
 		}
 

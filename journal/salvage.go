@@ -3,206 +3,178 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
+	"database/sql/driver"
 	"errors"
 	"fmt"
-	"math"
+	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// salvageDepth bounds into how many pieces what cannot be read is cut: damage is most often one page, or one end of the file.
-const salvageDepth = 12
-
-// salvager brings the rows that can still be read into another database.
-type salvager struct {
-	from, to *sql.DB
-	rows     int
-}
-
-// salvage makes a new copy of what can be read of one whose structure is damaged.
-func (r *Reader) salvage(damaged string, why error) error {
-	if err := pad(damaged); err != nil {
-		return err
-	}
-
-	ctx := context.Background()
-	whole := filepath.Join(r.scratch, "salvaged.db")
-
-	to, err := openPool(whole, "rwc", 1)
+// salvage makes a new database of the records that are left in a damaged one, and returns how many there are. Each of them
+// has a checksum, so nothing needs to be right of what leads to them, the first page of the file included. The damaged
+// database and its write-ahead log are changed: they are a copy.
+func salvage(ctx context.Context, damaged, path string) (rows int, err error) {
+	to, err := openPool(path, "rwc", 1)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer to.Close()
+
+	defer func() { err = errors.Join(err, to.Close()) }()
 
 	for _, statement := range []string{"PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", schema,
-		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion), "BEGIN"} {
+		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)} {
 		if _, err := to.ExecContext(ctx, statement); err != nil {
-			return err
+			return 0, err
 		}
 	}
 
-	work := &salvager{from: r.store.readers, to: to}
-
-	if err := work.read(ctx, 0, math.MaxInt64, salvageDepth); err != nil {
-		return err
+	if err := joinLog(ctx, damaged, path); err != nil {
+		return 0, err
 	}
 
-	if work.rows == 0 {
-		return fmt.Errorf("nothing of it can be read: %w", why)
+	from, err := openLeaves(damaged)
+	if err != nil {
+		return 0, err
 	}
+	defer from.close()
 
-	// Below which sequence records were deleted on purpose.
-	if floor, kept, err := retained(ctx, r.store.readers); err == nil {
-		if _, err := to.ExecContext(ctx, "UPDATE retained SET floor = ?, kept = ?", signed(floor), signed(kept)); err != nil {
-			return err
-		}
-	}
-
-	if _, err := to.ExecContext(ctx, "COMMIT"); err != nil {
-		return err
-	}
-
-	if err := to.Close(); err != nil {
-		return err
-	}
-
-	r.problems = []string{fmt.Sprintf("its structure is damaged; %d records could be read", work.rows)}
-
-	return r.openCopy(whole)
+	return copyRows(ctx, from, to)
 }
 
-// pad makes a database that was cut off as long as it says that it is: of a shorter one SQLite reads nothing at all.
-func pad(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
+// joinLog moves the write-ahead log into the database, as far as it is whole. Where the first page of the database does not
+// let it, that of a new one is put in its place.
+func joinLog(ctx context.Context, damaged, fresh string) error {
+	if info, err := os.Stat(damaged); err != nil {
 		return err
-	}
-	defer file.Close()
-
-	// Offsets in SQLite's file header: 16 is the size of a page (1 means 65536), 28 how many there are.
-	var header [32]byte
-	if _, err := file.ReadAt(header[:], 0); err != nil {
-		return nil //nolint:nilerr // there is nothing to read then
-	}
-
-	size := int64(binary.BigEndian.Uint16(header[16:]))
-	if size == 1 {
-		size = 1 << 16
-	}
-
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-
-	whole := size * int64(binary.BigEndian.Uint32(header[28:]))
-	if info.Size() >= whole || whole > mostPadded*max(info.Size(), 1<<20) { // or its size is damaged, too
+	} else if info.Size() > 0 && moveWholeLog(ctx, damaged) == nil { // beside an empty database SQLite deletes it
 		return nil
 	}
 
-	return file.Truncate(whole)
-}
-
-// mostPadded is how many times as long as it is a database may say that it is. What is added takes no space.
-const mostPadded = 1000
-
-// read brings over the rows between two sequences: from both ends to what is damaged, and then what is inside.
-func (w *salvager) read(ctx context.Context, above, below int64, depth int) error {
-	up, err := w.run(ctx, above, below, "ASC")
-	if err != nil || up == below {
+	if err := renewFirstPage(damaged, fresh); err != nil {
 		return err
 	}
 
-	down, err := w.run(ctx, up, below, "DESC")
-	if err != nil || depth == 0 || down-up < 2 {
-		return err
-	}
+	_ = moveWholeLog(ctx, damaged) // where it still cannot be read there is only the database
 
-	if down == math.MaxInt64 { // the end cannot be read: it is where others end
-		down = up + 1<<20
-	}
-
-	middle := up + (down-up)/2
-	if err := w.read(ctx, up, middle+1, depth-1); err != nil {
-		return err
-	}
-
-	return w.read(ctx, middle, down, depth-1)
+	return nil
 }
 
-// run brings over rows in one direction until they cannot be read, and returns how far it came: the other border where
-// nothing was in the way.
-func (w *salvager) run(ctx context.Context, above, below int64, order string) (at int64, err error) {
-	begin, end := above, below
-	if order == "DESC" {
-		begin, end = below, above
-	}
-
-	for at = begin; ; {
-		next, rows, err := w.page(ctx, min(at, end), max(at, end), order)
-
-		switch {
-		case err != nil:
-			return at, err
-		case rows < 0: // damaged
-			return next, nil
-		case rows < pageRows:
-			return end, nil
-		}
-
-		at = next
-	}
-}
-
-// page brings over some rows. Where reading fails it returns -1 rows, and the last one that could be read.
-func (w *salvager) page(ctx context.Context, above, below int64, order string) (at int64, count int, err error) {
-	at = above
-	if order == "DESC" {
-		at = below
-	}
-
-	// #nosec G202 -- what is put together are constants of this package; values are arguments
-	rows, err := w.from.QueryContext(ctx, "SELECT "+columns+" FROM records NOT INDEXED WHERE seq > ? AND seq < ? ORDER BY seq "+order+" LIMIT ?",
-		above, below, pageRows)
+func moveWholeLog(ctx context.Context, path string) error {
+	pool, err := openPool(path, "rw", 1)
 	if err != nil {
-		return at, -1, nil
-	}
-	defer rows.Close()
-
-	values := make([]any, strings.Count(columns, ",")+1)
-	into := make([]any, len(values))
-
-	for i := range values {
-		into[i] = &values[i]
+		return err
 	}
 
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
-			return at, -1, nil
+	var busy, frames, moved int
+
+	err = pool.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&frames)
+	if err == nil {
+		err = pool.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	}
+
+	return errors.Join(err, pool.Close())
+}
+
+// renewFirstPage gives a database the first page of a fresh one.
+func renewFirstPage(damaged, fresh string) error {
+	source, err := os.Open(fresh)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+
+	page := make([]byte, usualPageSize)
+	if _, err := io.ReadFull(source, page); err != nil {
+		return err
+	}
+
+	// Offsets in SQLite's file header: 18 and 19 say that there is a write-ahead log, 28 how many pages there are: 0 means
+	// that the size of the file tells.
+	copy(page[18:], []byte{2, 2})
+	clear(page[28:32])
+
+	target, err := os.OpenFile(damaged, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+
+	_, err = target.WriteAt(page, 0)
+
+	return errors.Join(err, target.Close())
+}
+
+// copyRows copies the rows that are as they were written.
+func copyRows(ctx context.Context, from *leaves, to *sql.DB) (rows int, err error) {
+	moment, err := to.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer moment.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+
+	insert, err := moment.PrepareContext(ctx, strings.Replace(insertRow, "INSERT", "INSERT OR IGNORE", 1))
+	if err != nil {
+		return 0, err
+	}
+	defer insert.Close()
+
+	scan := scanner{texts: make(map[string]string)}
+	arguments := make([]any, columnCount)
+
+	err = from.each(func(number int64, values []driver.Value) error {
+		switch {
+		case len(values) < columnCount && number == 1:
+			return copyRetained(ctx, moment, values)
+		case len(values) < columnCount || number <= 0:
+			return nil
 		}
 
-		seq, ok := values[0].(int64)
-		if !ok {
-			return at, 0, errors.New("a sequence is no number")
+		values = values[:columnCount] // a newer version may have more
+		values[0] = number
+
+		if scan.read(values); scan.row.damage != nil {
+			return nil
 		}
 
-		at = seq
-		count++
-		w.rows++
-
-		// What does not fit the columns' types is damaged.
-		if _, err := w.to.ExecContext(ctx, strings.Replace(insertRow, "INSERT", "INSERT OR IGNORE", 1), values...); err != nil && code(err) != sqlite3.SQLITE_CONSTRAINT {
-			return at, count, fmt.Errorf("cannot copy what can be read: %w", err)
+		for i, value := range values {
+			arguments[i] = value
 		}
+
+		done, err := insert.ExecContext(ctx, arguments...)
+		if err != nil && code(err) != sqlite3.SQLITE_CONSTRAINT {
+			return fmt.Errorf("cannot copy record %d: %w", number, err)
+		}
+
+		if err == nil {
+			added, _ := done.RowsAffected() // 0 where it is there already
+			rows += int(added)
+		}
+
+		return nil
+	})
+	if err != nil {
+		return 0, err
 	}
 
-	if rows.Err() != nil {
-		return at, -1, nil
+	return rows, moment.Commit()
+}
+
+// copyRetained copies what says below which sequence records were deleted on purpose, if it is that.
+func copyRetained(ctx context.Context, to *sql.Tx, values []driver.Value) error {
+	if len(values) != 3 || values[0] != nil {
+		return nil
 	}
 
-	return at, count, nil
+	floor, known := values[1].(int64)
+	kept, alsoKnown := values[2].(int64)
+
+	if !known || !alsoKnown || floor < 1 || kept < 0 {
+		return nil
+	}
+
+	_, err := to.ExecContext(ctx, "UPDATE retained SET floor = ?, kept = ?", floor, kept)
+
+	return err
 }

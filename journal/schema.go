@@ -3,7 +3,11 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"os"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // The identity of the file: "xact" as SQLite's application id, and the version of the schema below.
@@ -53,6 +57,8 @@ var migrations = map[int64]string{1: schema2}
 const columns = `seq, instance, boot, run, service, attempt, kind, state, message, wall_ns, boot_ns, cause_seq, decision_seq,
 	actor_uid, actor_pid, actor_via, payload, crc`
 
+const columnCount = 18
+
 const insertRow = `INSERT INTO records (` + columns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 
 // foreignError tells that a database is whole but not one that this version may write.
@@ -63,10 +69,11 @@ func (e *foreignError) Error() string { return e.problem }
 // ensureSchema makes the schema in an empty database, brings an older one up to date, and refuses one that is not ours or
 // newer than we are.
 func ensureSchema(ctx context.Context, conn *sql.Conn) error {
-	var application, version, tables int64
+	var application, version, tables, pages int64
 
 	for pragma, value := range map[string]*int64{
-		"PRAGMA application_id": &application, "PRAGMA user_version": &version, "SELECT count(*) FROM sqlite_schema": &tables,
+		"PRAGMA application_id": &application, "PRAGMA user_version": &version,
+		"SELECT count(*) FROM sqlite_schema": &tables, "PRAGMA page_count": &pages,
 	} {
 		if err := conn.QueryRowContext(ctx, pragma).Scan(value); err != nil {
 			return fmt.Errorf("cannot read the schema: %w", err)
@@ -74,6 +81,8 @@ func ensureSchema(ctx context.Context, conn *sql.Conn) error {
 	}
 
 	switch {
+	case tables == 0 && pages > 1:
+		return &damageError{fmt.Errorf("nothing leads to its %d pages", pages)}
 	case tables == 0:
 		return createSchema(ctx, conn)
 	case application != applicationID:
@@ -85,6 +94,47 @@ func ensureSchema(ctx context.Context, conn *sql.Conn) error {
 	for ; version < schemaVersion; version++ {
 		if err := changeSchema(ctx, conn, migrations[version], version+1); err != nil {
 			return fmt.Errorf("cannot bring the schema to version %d: %w", version+1, err)
+		}
+	}
+
+	return checkSchema(ctx, conn)
+}
+
+// damageError tells of damage that SQLite does not notice.
+type damageError struct{ cause error }
+
+func (e *damageError) Error() string { return e.cause.Error() }
+
+func (e *damageError) Unwrap() error { return e.cause }
+
+// checkLog finds out whether only the write-ahead log of a database has something in it: SQLite would delete it.
+func checkLog(path string) error {
+	size := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
+		}
+
+		return info.Size()
+	}
+
+	if size(path) == 0 && size(path+"-wal") > 0 {
+		return &damageError{errors.New("only the write-ahead log has something in it")}
+	}
+
+	return nil
+}
+
+// checkSchema finds out whether every column has its name. SQLite reads the schema as text, and knows of no damage in it.
+func checkSchema(ctx context.Context, conn *sql.Conn) error {
+	for _, query := range []string{"SELECT " + columns + " FROM records LIMIT 0", "SELECT floor, kept FROM retained LIMIT 0"} {
+		_, err := conn.ExecContext(ctx, query)
+		if code(err) == sqlite3.SQLITE_ERROR {
+			return &damageError{fmt.Errorf("the schema is damaged: %w", err)}
+		}
+
+		if err != nil {
+			return fmt.Errorf("cannot read the schema: %w", err)
 		}
 	}
 

@@ -49,10 +49,17 @@ func (s *store) structure(ctx context.Context) (structure, error) {
 
 func tallyTable(ctx context.Context, moment *sql.Tx, floor uint64) (table map[string]tally, below uint64, err error) {
 	sums := map[string]*tally{}
+	before := int64(0)
 
 	err = handOver(ctx, moment, func(values []driver.Value) error {
 		number, _ := values[0].(int64)
 		service, _ := values[1].(string) // else it is damaged, and in the index by what it was
+
+		if number <= before { // whoever goes by the sequence may miss rows, or go in circles
+			return &damageError{fmt.Errorf("record %d comes after record %d", number, before)}
+		}
+
+		before = number
 
 		seq := uint64(number)
 		if seq < floor {
@@ -69,7 +76,7 @@ func tallyTable(ctx context.Context, moment *sql.Tx, floor uint64) (table map[st
 		sum.sum += seq
 
 		return nil
-	}, "SELECT hand_over(?, seq, service) FROM records NOT INDEXED")
+	}, "SELECT hand_over(?, seq, service, crc) FROM records NOT INDEXED") // to the last column, so that each row can be read
 
 	table = make(map[string]tally, len(sums))
 	for service, sum := range sums {

@@ -177,7 +177,7 @@ func TestPartsOfAJournal(t *testing.T) {
 		{"journal import whole.jsonl again.db", "8 records imported into again.db", exitDone},
 		{"journal import whole.jsonl again.db", `"again.db": the file exists, and is never replaced`, exitFailed},
 		{"journal verify --journal again.db", "8 records read: all of it is sound", exitDone},
-		{"events --journal journal-db-wal", "only its write-ahead log is there, which is nothing without journal.db", exitFailed},
+		{"events --journal journal-db-wal", "journal-db-wal/journal.db\": it is empty", exitFailed},
 		{"events --journal journal-db-wal/journal.db-wal", "only a file beside it; that is journal.db", exitFailed},
 		{"events --journal none", "none: no such file or directory", exitFailed},
 		{"events --journal=", "--journal is empty; it is a file, or a state directory", exitUsage},
