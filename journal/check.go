@@ -104,7 +104,7 @@ func (j *Journal) checkRows(store *store, first uint64) error {
 		return err
 	}
 
-	older := &sweep{last: max(floor, 1) - 1}
+	older := &sweep{last: max(floor, 1) - 1, whole: true}
 	pause := time.NewTimer(0)
 
 	defer pause.Stop()

@@ -37,6 +37,7 @@ type damage struct {
 
 func none(lost []uint64) bool { return len(lost) == 0 }
 func all(lost []uint64) bool  { return len(lost) == rows }
+func some(lost []uint64) bool { return len(lost) > 0 && len(lost) < rows }
 func one(lost []uint64) bool  { return len(lost) == 1 }
 func tail(lost []uint64) bool {
 	return len(lost) > 0 && len(lost) < rows && lost[0] == rows-uint64(len(lost))+1 && lost[len(lost)-1] == rows
@@ -52,8 +53,14 @@ var damages = []damage{
 	{name: "flipped byte in a message", do: flipText("Started 30"), lost: one, reports: "damaged"},
 	{name: "flipped byte in a payload", do: flipText("\x08\x1e\x10\x1e\x1a\x01c"), lost: one, reports: "damaged"},
 	{name: "flipped byte in the index", do: flipIndex, lost: none},
-	{name: "flipped byte in a page header", do: flipPage, lost: all, reports: "set aside", aside: true, gap: true},
-	{name: "truncated database", do: resize("journal.db", 0.5), lost: all, reports: "set aside", aside: true, gap: true},
+	{name: "flipped byte in a page header", do: flipPage, lost: none, reports: "180 of its records could be read", aside: true},
+	{name: "flipped letter in the schema", do: flipText("payload      BLOB"), lost: none, reports: "the schema is damaged", aside: true},
+	{name: "first page garbage", do: noise("journal.db", 0, pageSize), lost: none, reports: "set aside", aside: true},
+	{name: "roots garbage", do: noise("journal.db", 0, 4*pageSize), lost: none, reports: "set aside", aside: true},
+	{name: "first records gone", do: both(noise("journal.db", 0, pageSize), noise("journal.db", 4*pageSize, 5*pageSize)), lost: some, reports: "missing within", aside: true},
+	{name: "truncated database", do: resize("journal.db", 0.5), lost: tail, reports: "set aside", aside: true, gap: true},
+	{name: "empty database beside its log", crashed: true, do: resize("journal.db", 0), lost: none, reports: "only the write-ahead log", aside: true},
+	{name: "missing database beside its log", crashed: true, do: remove("journal.db"), lost: none, reports: "only the write-ahead log", aside: true},
 	{name: "empty database", do: resize("journal.db", 0), lost: all, reports: "the journal was lost", gap: true},
 	{name: "missing database", do: remove("journal.db"), lost: all, reports: "the journal was lost", gap: true},
 	{name: "garbage database", do: overwrite("journal.db"), lost: all, reports: "set aside", aside: true, gap: true},

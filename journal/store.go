@@ -50,7 +50,11 @@ func openStore(path string) (*store, error) {
 	s := &store{path: path, sound: make(chan struct{}), checked: make(chan struct{})}
 	s.ending, s.end = context.WithCancel(ctx)
 
-	var err error
+	err := checkLog(path)
+	if err != nil {
+		return nil, err
+	}
+
 	if s.writer, err = openPool(path, "rwc", 1); err != nil {
 		return nil, err
 	}

@@ -17,16 +17,17 @@ type sweep struct {
 	first   uint64 // the first row
 	at      uint64 // the newest row
 	last    uint64 // up to here nothing is missing, or it was said; beyond the newest row where that is a Gap
+	whole   bool   // something may be missing before the first row, from last on
 	run     string // who wrote the newest row
 	damaged []Loss
 	missing []Loss
 }
 
-// row takes the next row. Before the first one nothing can be missing unless last says so.
+// row takes the next row.
 func (w *sweep) row(row *row) {
 	record := &row.record
 
-	if w.last > 0 && record.Seq > w.last+1 {
+	if (w.first > 0 || w.whole) && record.Seq > w.last+1 {
 		w.missing = append(w.missing, Loss{From: w.last + 1, To: record.Seq - 1, Reason: missingReason})
 	}
 
