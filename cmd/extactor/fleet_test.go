@@ -81,6 +81,19 @@ func TestWatchFleet(t *testing.T) {
 	end()
 }
 
+// Who waits for several nodes is told which of them is there, in whatever order.
+func TestWaitFleet(t *testing.T) {
+	path, nodes := openFleet(t, furnished(), furnished())
+	application, stdout, stderr := testApp()
+
+	code := application.run(t.Context(), []string{"--talosconfig", path, "-n", strings.Join(nodes, ","), "wait", "containerd"})
+	for _, node := range nodes {
+		if code != 0 || !strings.Contains(stdout.String(), node+": containerd is up\n") {
+			t.Errorf("%s: %d %s %s", node, code, stdout, stderr)
+		}
+	}
+}
+
 // openFleet serves each house as a node, and writes a talosconfig in which they are the nodes, and one that does not answer.
 func openFleet(t *testing.T, houses ...*house) (path string, nodes []string) {
 	t.Helper()
