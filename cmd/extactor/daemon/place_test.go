@@ -38,6 +38,32 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// A state directory that cannot be one is the journal's trouble, and no reason not to start.
+func TestStateThatIsNoDirectory(t *testing.T) {
+	needRoot(t, "locks directories as the daemon does")
+
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+
+	for _, state := range []string{file, filepath.Join(file, "state")} {
+		d := &daemon{
+			options: Options{RunDir: t.TempDir(), StateDir: state}, bootID: "boot",
+			console: consoles{log: zerolog.New(zerolog.NewTestWriter(t))},
+		}
+		t.Cleanup(d.close)
+
+		must(t, d.claim())
+
+		var none atomic.Pointer[actors.System]
+
+		must(t, d.openJournal(&none))
+
+		if status := d.journal.Status(); !status.Degraded || !strings.Contains(status.Reason, "not a directory") {
+			t.Errorf("state in %s: %+v", state, status)
+		}
+	}
+}
+
 // Early in boot the mount point is a directory like any other. Nothing may be made in it, and nothing get lost.
 func TestStateWaitsForItsMount(t *testing.T) {
 	needRoot(t, "mounts a tmpfs")

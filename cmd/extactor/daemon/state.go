@@ -61,8 +61,9 @@ func (d *daemon) tolerate(err error) error {
 	return nil
 }
 
-// brokenDisk are the errors of a disk, or of a file system, that does not work any more.
-var brokenDisk = []syscall.Errno{unix.EIO, unix.EUCLEAN, unix.ENODEV, unix.ENXIO, unix.ESTALE, unix.ETIMEDOUT}
+// brokenDisk are the errors of a disk, or of a file system, that does not work any more, and of a file where a directory should
+// be.
+var brokenDisk = []syscall.Errno{unix.EIO, unix.EUCLEAN, unix.ENODEV, unix.ENXIO, unix.ESTALE, unix.ETIMEDOUT, unix.ENOTDIR}
 
 func (d *daemon) lock(dir string) error {
 	held, err := lock(dir)

@@ -22,7 +22,8 @@ func checkPrivate(purpose, path string) error {
 	}
 
 	if whose := writableBy(info, false); whose != "" {
-		return fmt.Errorf("cannot use %q as the %s directory: it %s, and nobody but root may write there", path, purpose, whose)
+		return fmt.Errorf("cannot use %q as the %s directory: it %s, and nobody but root may write there: chown root:root %[1]s, chmod 700 %[1]s "+
+			"(of a file system in memory: mount it with mode=0700)", path, purpose, whose)
 	}
 
 	return nil
