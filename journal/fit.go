@@ -37,6 +37,12 @@ func (j *Journal) openPlace() error {
 		return err
 	}
 
+	if j.options.Check != nil {
+		if err := j.options.Check(); err != nil {
+			return err
+		}
+	}
+
 	err := j.openDatabase()
 	if err != nil && unreadable(err) {
 		if err := j.setAside(err); err != nil {

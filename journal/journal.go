@@ -45,6 +45,9 @@ type Options struct {
 	Mount string // when set, Dir is used only while this is a mount point
 	Sync  SyncMode
 
+	// Check, where it is set, may refuse the state directory: it is asked each time before the database in it is opened.
+	Check func() error
+
 	RingEvents int // how many records are kept in memory while degraded; 0 means 20000
 	RingBytes  int // the same in bytes, about; 0 means 8 MiB
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
@@ -122,4 +123,52 @@ func TestStateWaitsForItsMount(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(state, "journal.db")); err != nil {
 		t.Error(err)
 	}
+}
+
+// A state directory that appears late is refused as one that is there at the start: others could have put links there, for
+// the daemon to write through.
+func TestStateOfOthersThatAppearsLate(t *testing.T) {
+	needRoot(t, "is the only one who may write to a directory")
+
+	parent := filepath.Join(t.TempDir(), "missing")
+	state := filepath.Join(parent, "state")
+	d := &daemon{
+		options: Options{RunDir: t.TempDir(), StateDir: state}, bootID: "boot",
+		console: consoles{log: zerolog.New(zerolog.NewTestWriter(t))},
+	}
+	t.Cleanup(d.close)
+
+	must(t, d.claim())
+
+	var none atomic.Pointer[actors.System]
+
+	must(t, d.openJournal(&none))
+
+	// Under its name only once others may write there.
+	must(t, os.MkdirAll(filepath.Join(parent+".made", "state"), 0o700))
+	must(t, os.Chmod(filepath.Join(parent+".made", "state"), 0o777)) // #nosec G302 -- as it must not be
+	must(t, os.Rename(parent+".made", parent))
+
+	await := func(done func(status journal.Status) bool) {
+		t.Helper()
+
+		for status, changed := d.journal.Watch(); !done(status); status, changed = d.journal.Watch() {
+			select {
+			case <-changed:
+			case <-time.After(10 * time.Second):
+				t.Fatalf("the journal: %+v", status)
+			}
+		}
+	}
+
+	await(func(status journal.Status) bool {
+		return strings.Contains(status.Reason, "may be written by everybody")
+	})
+
+	if left, err := os.ReadDir(state); err != nil || len(left) > 0 {
+		t.Errorf("in the directory of others: %v, %v", left, err)
+	}
+
+	must(t, os.Chmod(state, 0o700)) // #nosec G302 -- a directory
+	await(func(status journal.Status) bool { return !status.Degraded })
 }

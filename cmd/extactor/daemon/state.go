@@ -87,6 +87,7 @@ func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
 		Dir:      d.options.StateDir,
 		Mount:    d.options.StateMount,
 		Sync:     mode,
+		Check:    func() error { return checkPrivate("state", d.options.StateDir) }, // it may appear, or change, only now
 		Logger:   d.console.log,
 		Fatal:    d.crash,
 		Snapshot: func(ctx context.Context) error {
