@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -253,12 +254,12 @@ type fakeLogs struct {
 func (f *fakeLogs) IDs() ([]string, error) { return f.ids, nil }
 
 type logRequest struct {
-	service string
-	query   LogQuery
+	services string // separated by commas
+	query    LogQuery
 }
 
-func (f *fakeLogs) Open(ctx context.Context, service string, query LogQuery) (io.ReadCloser, error) {
-	f.asked <- logRequest{service, query}
+func (f *fakeLogs) Open(ctx context.Context, services []string, query LogQuery) (io.ReadCloser, error) {
+	f.asked <- logRequest{strings.Join(services, ","), query}
 
 	return io.NopCloser(&fakeLog{ctx: ctx, text: bytes.NewBufferString(f.text), follow: query.Follow, stopped: f.stopped}), nil
 }

@@ -236,6 +236,6 @@ type quietLogs struct{}
 
 func (quietLogs) IDs() ([]string, error) { return []string{"ext-a"}, nil }
 
-func (quietLogs) Open(ctx context.Context, _ string, query LogQuery) (io.ReadCloser, error) {
+func (quietLogs) Open(ctx context.Context, _ []string, query LogQuery) (io.ReadCloser, error) {
 	return io.NopCloser(&fakeLog{ctx: ctx, text: bytes.NewBufferString("one\ntwo\n"), follow: query.Follow, stopped: make(chan struct{})}), nil
 }

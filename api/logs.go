@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,25 +40,17 @@ func (e *extactorService) Logs(request *apiv1.LogsRequest, stream grpc.ServerStr
 		return status.Error(codes.InvalidArgument, "the time from which on lines are wanted is after the one up to which they are")
 	}
 
-	return e.server.readLog(ctx, request.GetId(), query, func(text []byte) error { return stream.Send(&apiv1.LogPiece{Text: text}) })
+	return e.server.readLogs(ctx, request.GetIds(), query, func(text []byte) error { return stream.Send(&apiv1.LogPiece{Text: text}) })
 }
 
-// readLog sends what is wanted of a service's log, piece by piece.
-func (s *Server) readLog(ctx context.Context, service string, query LogQuery, send func(text []byte) error) error {
-	id, err := s.recorded(service)
+// readLogs sends what is wanted of the logs of services, piece by piece.
+func (s *Server) readLogs(ctx context.Context, services []string, query LogQuery, send func(text []byte) error) error {
+	ids, err := s.withLogs(services)
 	if err != nil {
 		return err
 	}
 
-	if id == "" {
-		return status.Error(codes.InvalidArgument, "no service is named whose log is wanted")
-	}
-
-	if !strings.HasPrefix(id, prefix) {
-		return status.Errorf(codes.FailedPrecondition, "there is no log of %q here: extactor keeps those of the services that it runs in containers", id)
-	}
-
-	reader, err := s.options.Logs.Open(ctx, id, query)
+	reader, err := s.options.Logs.Open(ctx, ids, query)
 	if err != nil {
 		return failure(codes.Internal, err)
 	}
@@ -82,6 +75,30 @@ func (s *Server) readLog(ctx context.Context, service string, query LogQuery, se
 			return failure(codes.Internal, err)
 		}
 	}
+}
+
+// withLogs finds services that have a log, each once.
+func (s *Server) withLogs(services []string) (ids []string, err error) {
+	for _, service := range services {
+		id, err := s.recorded(service)
+
+		switch {
+		case err != nil:
+			return nil, err
+		case id == "":
+			return nil, status.Error(codes.InvalidArgument, "no service is named whose log is wanted")
+		case !strings.HasPrefix(id, prefix):
+			return nil, status.Errorf(codes.FailedPrecondition, "there is no log of %q here: extactor keeps those of the services that it runs in containers", id)
+		case !slices.Contains(ids, id):
+			ids = append(ids, id)
+		}
+	}
+
+	if len(ids) == 0 {
+		return nil, status.Error(codes.InvalidArgument, "no service is named whose log is wanted")
+	}
+
+	return ids, nil
 }
 
 // timeOf returns what the wall clock of this host showed at a point in time; zero where there is none.

@@ -61,8 +61,8 @@ func TestLogsByTimes(t *testing.T) {
 		"the beginning of the boot before": {&apiv1.Point{Kind: &apiv1.Point_Boot{Boot: "-1"}}, 1_900_000_000 * second},
 	} {
 		for _, request := range []*apiv1.LogsRequest{
-			{Id: "hello", Tail: 3, Timestamps: true, From: row.point},
-			{Id: "hello", Tail: -1, Until: row.point},
+			{Ids: []string{"hello"}, Tail: 3, Timestamps: true, From: row.point},
+			{Ids: []string{"hello"}, Tail: -1, Until: row.point},
 		} {
 			if text, err := h.readLog(t, request); string(text) != h.logs.text || err != nil {
 				t.Fatalf("%s: %q, %v", name, text, err)
@@ -82,6 +82,19 @@ func TestLogsByTimes(t *testing.T) {
 	}
 }
 
+// Each is read once, by whatever name.
+func TestLogsOfSeveral(t *testing.T) {
+	h := start(t, newServices(view("ext-a", events.StateRunning, 1), view("ext-b", events.StateRunning, 1)), newJournal())
+
+	if _, err := h.readLog(t, &apiv1.LogsRequest{Ids: []string{"b", "a", "ext-b"}, Tail: 1, Follow: false}); err != nil {
+		t.Fatal(err)
+	}
+
+	if asked, want := <-h.logs.asked, (logRequest{"ext-b,ext-a", LogQuery{Tail: 1}}); asked != want {
+		t.Errorf("asked %+v, want %+v", asked, want)
+	}
+}
+
 // Where the journal cannot be read, logs can.
 func TestLogsByTimesWithoutAJournal(t *testing.T) {
 	h := start(t, newServices(view("ext-hello", events.StateRunning, 1)), newJournal())
@@ -90,7 +103,7 @@ func TestLogsByTimesWithoutAJournal(t *testing.T) {
 	for _, past := range []History{nil, newJournal()} {
 		h.server.options.Past = past
 
-		if _, err := h.readLog(t, &apiv1.LogsRequest{Id: "hello", From: since}); err != nil {
+		if _, err := h.readLog(t, &apiv1.LogsRequest{Ids: []string{"hello"}, From: since}); err != nil {
 			t.Fatal(err)
 		}
 
@@ -112,14 +125,16 @@ func TestLogsByTimesRefuse(t *testing.T) {
 		code    codes.Code
 		message string
 	}{
+		{&apiv1.LogsRequest{Ids: []string{"hello", ""}}, codes.InvalidArgument, "no service is named whose log is wanted"},
+		{&apiv1.LogsRequest{Ids: []string{"hello", "x"}}, codes.NotFound, `service "x" is not known; known services: ext-hello`},
 		{&apiv1.LogsRequest{}, codes.InvalidArgument, "no service is named whose log is wanted"},
-		{&apiv1.LogsRequest{Id: "x"}, codes.NotFound, `service "x" is not known; known services: ext-hello`},
+		{&apiv1.LogsRequest{Ids: []string{"x"}}, codes.NotFound, `service "x" is not known; known services: ext-hello`},
 		{
-			&apiv1.LogsRequest{Id: "hello", From: at(2), Until: at(1)}, codes.InvalidArgument,
+			&apiv1.LogsRequest{Ids: []string{"hello"}, From: at(2), Until: at(1)}, codes.InvalidArgument,
 			"the time from which on lines are wanted is after the one up to which they are",
 		},
-		{&apiv1.LogsRequest{Id: "hello", Until: &apiv1.Point{Kind: &apiv1.Point_Seq{Seq: 9}}}, codes.OutOfRange, "there is no event 9 yet; the newest is 1"},
-		{&apiv1.LogsRequest{Id: "hello", From: &apiv1.Point{Kind: &apiv1.Point_Boot{Boot: "-1"}}}, codes.OutOfRange, "boot -1 is not known; the journal has only one, 0"},
+		{&apiv1.LogsRequest{Ids: []string{"hello"}, Until: &apiv1.Point{Kind: &apiv1.Point_Seq{Seq: 9}}}, codes.OutOfRange, "there is no event 9 yet; the newest is 1"},
+		{&apiv1.LogsRequest{Ids: []string{"hello"}, From: &apiv1.Point{Kind: &apiv1.Point_Boot{Boot: "-1"}}}, codes.OutOfRange, "boot -1 is not known; the journal has only one, 0"},
 	} {
 		_, err := h.readLog(t, row.request)
 		wantStatus(t, err, row.code, row.message)

@@ -37,7 +37,9 @@ func (m *machineService) Logs(request *machine.LogsRequest, stream grpc.ServerSt
 
 	query := LogQuery{Tail: int(request.GetTailLines()), Follow: request.GetFollow()}
 
-	return m.server.readLog(stream.Context(), request.GetId(), query, func(text []byte) error { return stream.Send(&common.Data{Bytes: text}) })
+	return m.server.readLogs(stream.Context(), []string{request.GetId()}, query, func(text []byte) error {
+		return stream.Send(&common.Data{Bytes: text})
+	})
 }
 
 // LogsContainers implements machine.MachineService: the ids that Logs has something for.

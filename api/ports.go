@@ -54,15 +54,15 @@ type Subscription interface {
 // Logs are the lines that services write.
 type Logs interface {
 	// Open reads what is wanted of a service's log, and then ends with io.EOF. One that is followed ends with the context,
-	// if it does not before.
-	Open(ctx context.Context, service string, query LogQuery) (io.ReadCloser, error)
+	// if it does not before. Of several services lines are in the order of their times, each with its service before it.
+	Open(ctx context.Context, services []string, query LogQuery) (io.ReadCloser, error)
 	// IDs returns those of the services that have a log, sorted.
 	IDs() ([]string, error)
 }
 
 // LogQuery says which lines of a log are wanted.
 type LogQuery struct {
-	Tail         int       // only the last of those that are wanted, so many; negative: all
+	Tail         int       // only the last of those that are wanted, so many of each service; negative: all
 	Since, Until time.Time // only those that began to arrive in this time, by the clock of then; zero: there is no such limit
 	Follow       bool      // go on with those that are yet to come, up to Until
 	Timestamps   bool      // before each the time at which it began to arrive

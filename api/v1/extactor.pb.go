@@ -1608,10 +1608,12 @@ func (x *Origin) GetRemote() string {
 }
 
 type LogsRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`          // tried as it is, then with "ext-" before it
-	Tail   int32                  `protobuf:"varint,2,opt,name=tail,proto3" json:"tail,omitempty"`     // only the last lines of those that are wanted, so many; negative: all
-	Follow bool                   `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"` // go on with what is printed from now on, until the time that `until` says, if it does
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each tried as it is, then with "ext-" before it. Of several, lines are in the order of their times, each with the id of
+	// its service and ": " before it; one that has no end gets one.
+	Ids    []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	Tail   int32    `protobuf:"varint,2,opt,name=tail,proto3" json:"tail,omitempty"`     // only the last lines of those that are wanted, so many of each service; negative: all
+	Follow bool     `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"` // go on with what is printed from now on, until the time that `until` says, if it does
 	// Only lines that began to arrive then or later, and only up to then: by the clock of the node, as it was at that time.
 	// Where that was set back meanwhile, they begin with the first line and end with the last one of which that is true.
 	From  *Point `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
@@ -1653,11 +1655,11 @@ func (*LogsRequest) Descriptor() ([]byte, []int) {
 	return file_extactor_proto_rawDescGZIP(), []int{19}
 }
 
-func (x *LogsRequest) GetId() string {
+func (x *LogsRequest) GetIds() []string {
 	if x != nil {
-		return x.Id
+		return x.Ids
 	}
-	return ""
+	return nil
 }
 
 func (x *LogsRequest) GetTail() int32 {
@@ -1695,7 +1697,7 @@ func (x *LogsRequest) GetTimestamps() bool {
 	return false
 }
 
-// LogPiece is what follows in a log. It may begin and end within a line.
+// LogPiece is what follows. It may begin and end within a line.
 type LogPiece struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Text          []byte                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
@@ -4240,9 +4242,9 @@ const file_extactor_proto_rawDesc = "" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x10\n" +
 	"\x03via\x18\x03 \x01(\tR\x03via\x12\x16\n" +
-	"\x06remote\x18\x04 \x01(\tR\x06remote\"\xbb\x01\n" +
-	"\vLogsRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x06remote\x18\x04 \x01(\tR\x06remote\"\xbd\x01\n" +
+	"\vLogsRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x12\n" +
 	"\x04tail\x18\x02 \x01(\x05R\x04tail\x12\x16\n" +
 	"\x06follow\x18\x03 \x01(\bR\x06follow\x12&\n" +
 	"\x04from\x18\x04 \x01(\v2\x12.extactor.v1.PointR\x04from\x12(\n" +

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,18 +22,18 @@ func (a *app) logsCommand() *cobra.Command {
 
 	request := &apiv1.LogsRequest{}
 	command := &cobra.Command{
-		Use:   "logs ID",
-		Short: "Show what a service printed",
-		Long: "Show what a service printed, as far as it is kept.\n\n" +
+		Use:   "logs ID...",
+		Short: "Show what services printed",
+		Long: "Show what a service printed, as far as it is kept; of several services in the order of time, with the service before each line.\n\n" +
 			"A line has the time at which it began to arrive, by the clock of the node as it was then, to the millisecond; lines that " +
 			"were printed at once have the same. Where that clock was set back meanwhile, --since begins with the first line of that " +
 			"time or later, and --until ends with the last one up to then: what is asked for is there, and there may be more.\n\n" +
 			"A time is " + momentHelp + ".",
 		Example: "  extactor logs hello-world --since 10m -f\n" +
 			"  extactor logs hello-world --since 14:00 --until 14:05 --timestamps\n" +
-			"  extactor logs hello-world --since boot --tail 20",
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeIDs(1),
+			"  extactor logs storage network -f --tail 20",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeIDs(-1),
 		RunE: func(command *cobra.Command, args []string) (err error) {
 			if request.GetTail() < -1 {
 				return usageError{fmt.Errorf("--tail %d is not a number of lines; -1 means all", request.GetTail())}
@@ -46,20 +47,17 @@ func (a *app) logsCommand() *cobra.Command {
 				return err
 			}
 
-			if args[0] == linkID && a.remote.set() {
-				return fmt.Errorf("service %q has no log here: it is the link to containerd; an embedded one writes to a file on the node: see extactor info", linkID)
-			} else if args[0] == linkID {
-				return fmt.Errorf("service %q has no log here: it is the link to containerd; an embedded one writes to %s",
-					linkID, server.LogPath(filepath.Dir(a.socket)))
+			if slices.Contains(args, linkID) {
+				return a.noLogOfLink()
 			}
 
-			request.Id = args[0]
+			request.Ids = args
 
 			return a.eachStream(func(node *app, client *api.Client) error { return node.showLog(command.Context(), client, request) })
 		},
 	}
-	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what it prints from now on, until the time that --until says, if it does")
-	command.Flags().Int32Var(&request.Tail, "tail", -1, "only the last lines, of those of that time, so many; -1: all")
+	command.Flags().BoolVarP(&request.Follow, "follow", "f", false, "go on with what is printed from now on, until the time that --until says, if it does")
+	command.Flags().Int32Var(&request.Tail, "tail", -1, "only the last lines, of those of that time, so many of each service; -1: all")
 	command.Flags().StringVar(&since, "since", "", "only lines from this time on")
 	command.Flags().StringVar(&until, "until", "", "only lines up to this time")
 	command.Flags().BoolVarP(&request.Timestamps, "timestamps", "t", false, "show the time of each line before it, in UTC")
@@ -67,7 +65,17 @@ func (a *app) logsCommand() *cobra.Command {
 	return a.asks(command)
 }
 
-// showLog shows what a service printed; of one of several nodes with its name before each line, as Talos's client does.
+// noLogOfLink says where the log is that is asked for.
+func (a *app) noLogOfLink() error {
+	where := server.LogPath(filepath.Dir(a.socket))
+	if a.remote.set() {
+		where = "a file on the node: see extactor info"
+	}
+
+	return fmt.Errorf("service %q has no log here: it is the link to containerd; an embedded one writes to %s", linkID, where)
+}
+
+// showLog shows what services printed; of one of several nodes with its name before each line, as Talos's client does.
 func (a *app) showLog(ctx context.Context, client *api.Client, request *apiv1.LogsRequest) (err error) {
 	stream, err := client.Extactor.Logs(ctx, request)
 	if err != nil {

@@ -196,7 +196,7 @@ func (a *app) lastLogs(ctx context.Context, lines int32) (logs report.Logs, fail
 			reading := *a
 			reading.stdout = &printed
 
-			request := &apiv1.LogsRequest{Id: service.GetId(), Tail: lines}
+			request := &apiv1.LogsRequest{Ids: []string{service.GetId()}, Tail: lines}
 			if err := reading.showLog(ctx, client, request); err != nil {
 				failed = append(failed, fmt.Sprintf("the log of %s cannot be read: %v", service.GetId(), client.Explain(err)))
 			}

@@ -124,7 +124,7 @@ func BenchmarkQuery(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				reader, err := Read(b.Context(), dir, testID, query)
+				reader, err := Read(b.Context(), dir, []string{testID}, query)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -27,7 +27,8 @@ func Drained(ctx context.Context, dir Dir, id string) error {
 	if empty, err := isEmpty(fifo); empty || err != nil {
 		return err
 	}
-	changed, stop, err := changes.subscribe(dir.segments(id))
+	changed := newNews()
+	stop, err := changes.subscribe(dir.segments(id), changed)
 	if err == nil {
 		defer stop()
 	}

@@ -5,46 +5,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
 // Follow returns a reader that waits at the end of the log for more, until the context ends; then Read returns the
-// cause. The log must have been created. The caller closes it.
+// cause. A service that has printed nothing yet can be followed too. The caller closes it.
 func Follow(ctx context.Context, dir Dir, id string, from uint64) (*Reader, error) {
 	reader, err := Open(dir, id, from)
 	if err != nil {
 		return nil, err
 	}
-	if err := reader.follow(ctx); err != nil {
+	// Subscribed before the first read, so that nothing is added unnoticed between the two.
+	changed := newNews()
+	if err := reader.subscribe(changed); err != nil {
 		return nil, fmt.Errorf("cannot follow log %q: %w", id, err)
 	}
+	reader.wait = func() error { return await(ctx, changed, time.Time{}) }
 	return reader, nil
 }
 
-// follow makes a reader wait at the end of the log, until the context ends or the time up to which lines are wanted is over.
-func (r *Reader) follow(ctx context.Context) error {
-	// Subscribed before the first read, so that nothing is added unnoticed between the two.
-	changed, stop, err := changes.subscribe(r.directory)
-	if err != nil {
+// subscribe has what is added to the log told.
+func (r *Reader) subscribe(changed news) (err error) {
+	if err := os.MkdirAll(r.directory, 0o700); err != nil {
 		return err
 	}
-	r.release = stop
-	r.wait = func() error {
-		var over <-chan time.Time
-		if !r.until.IsZero() {
-			timer := time.NewTimer(time.Until(r.until))
-			defer timer.Stop()
-			over = timer.C
-		}
-		select {
-		case <-changed:
-		case <-over:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		return nil
+	r.release, err = changes.subscribe(r.directory, changed)
+	return err
+}
+
+// await waits for a change, or for a time unless that is zero. When the context ends before, it returns the cause.
+func await(ctx context.Context, changed news, until time.Time) error {
+	var over <-chan time.Time
+	if !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		over = timer.C
 	}
-	return nil
+	select {
+	case <-changed:
+		return nil
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Lines follows a log and yields each line, without its end, once it is complete, until the context ends, which is no

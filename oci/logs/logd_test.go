@@ -28,7 +28,8 @@ func TestKilledLogdLosesAndDoublesNothing(t *testing.T) {
 		}
 		return end
 	}
-	changed, stop, err := changes.subscribe(dir.segments(testID))
+	changed := newNews()
+	stop, err := changes.subscribe(dir.segments(testID), changed)
 	if err != nil {
 		t.Fatal(err)
 	}

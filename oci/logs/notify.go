@@ -16,42 +16,45 @@ var changes hub
 type hub struct {
 	mutex       sync.Mutex
 	watcher     *fsnotify.Watcher // nil while nobody listens
-	subscribers map[string]map[chan struct{}]struct{}
+	subscribers map[string]map[news]struct{}
 }
 
-// subscribe returns a channel that gets a value after each change of the directory; changes that come faster than they
-// are received are one. The caller calls stop in the end.
-func (h *hub) subscribe(directory string) (changed <-chan struct{}, stop func(), err error) {
+// news is what changes are told to. It holds one: changes that come faster than they are received are one.
+type news chan struct{}
+
+func newNews() news { return make(news, 1) }
+
+// subscribe has each change of a directory told from now on. The caller calls stop in the end.
+func (h *hub) subscribe(directory string, channel news) (stop func(), err error) {
 	// The same directory under two names would be one watch, reported under one of them.
 	if directory, err = filepath.Abs(directory); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if directory, err = filepath.EvalSymlinks(directory); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	if h.watcher == nil {
 		if h.watcher, err = fsnotify.NewWatcher(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		h.subscribers = map[string]map[chan struct{}]struct{}{}
+		h.subscribers = map[string]map[news]struct{}{}
 		go h.dispatch(h.watcher)
 	}
-	channel := make(chan struct{}, 1)
 	// Added even where it is watched already: it may have been deleted and made anew.
 	if err := h.watcher.Add(directory); err != nil {
 		h.closeIfUnused()
-		return nil, nil, err
+		return nil, err
 	}
 	if h.subscribers[directory] == nil {
-		h.subscribers[directory] = map[chan struct{}]struct{}{}
+		h.subscribers[directory] = map[news]struct{}{}
 	}
 	h.subscribers[directory][channel] = struct{}{}
-	return channel, sync.OnceFunc(func() { h.unsubscribe(directory, channel) }), nil
+	return sync.OnceFunc(func() { h.unsubscribe(directory, channel) }), nil
 }
 
-func (h *hub) unsubscribe(directory string, channel chan struct{}) {
+func (h *hub) unsubscribe(directory string, channel news) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	delete(h.subscribers[directory], channel)

@@ -4,71 +4,71 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 )
 
-// Query says which lines of a log are wanted.
+// Query says which lines of logs are wanted.
 type Query struct {
-	Tail         int       // only the last of those that are wanted, so many; negative: all
+	Tail         int       // only the last of those that are wanted, so many of each service; negative: all
 	Since, Until time.Time // only those that began to arrive in this time, by the clock of then; zero: there is no such limit
 	Follow       bool      // go on with those that are yet to come
 	Timestamps   bool      // before each the time at which it began to arrive
 }
 
-// Read returns a reader of the lines that are wanted. It ends with io.EOF: at the end that the log has now, or, where it is
+// Read returns a reader of the lines that are wanted, of one service or of several: those have the service's id before each
+// line, and are in the order of their times. It ends with io.EOF: at the end that the logs have now, or, where they are
 // followed, once the time is over; when the context ends before, with the cause. A log that was deleted in part begins with
 // the oldest byte that is kept. The caller closes it.
-func Read(ctx context.Context, dir Dir, id string, query Query) (io.ReadCloser, error) {
-	reader, err := openQuery(ctx, dir, id, query)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read log %q: %w", id, err)
+func Read(ctx context.Context, dir Dir, ids []string, query Query) (io.ReadCloser, error) {
+	if query.Follow && !query.Since.IsZero() { // before, nothing is wanted
+		if err := await(ctx, nil, query.Since); err != nil {
+			return nil, err
+		}
 	}
-	if query.Timestamps {
-		return newStamped(reader), nil
+	changed := newNews()
+	wait := func() error { return await(ctx, changed, query.Until) }
+	var readers []*Reader
+	for _, id := range ids {
+		reader := &Reader{wait: wait}
+		if err := reader.find(dir, id, query, changed); err != nil {
+			for _, opened := range append(readers, reader) {
+				opened.Close()
+			}
+			return nil, fmt.Errorf("cannot read log %q: %w", id, err)
+		}
+		readers = append(readers, reader)
 	}
-	return reader, nil
+	switch {
+	case len(readers) != 1:
+		return newMerged(ids, readers, query.Timestamps), nil
+	case query.Timestamps:
+		return newStamped(readers[0]), nil
+	default:
+		return readers[0], nil
+	}
 }
 
-func openQuery(ctx context.Context, dir Dir, id string, query Query) (*Reader, error) {
+// find makes a reader that of what is wanted of a log. Where that is to be followed, changes are told.
+func (r *Reader) find(dir Dir, id string, query Query, changed news) error {
 	if err := checkID(id); err != nil {
-		return nil, err
+		return err
 	}
+	r.directory = dir.segments(id)
 	over := !query.Until.IsZero() && !time.Now().Before(query.Until)
-	reader := &Reader{directory: dir.segments(id)}
-	if query.Follow && !over {
-		reader.until = query.Until
-		if err := await(ctx, query.Since); err != nil {
-			return nil, err
-		}
-		// A service that has not started yet has no log; whoever follows it wants to see its first line.
-		if err := os.MkdirAll(reader.directory, 0o700); err != nil {
-			return nil, err
-		}
-		if err := reader.follow(ctx); err != nil {
-			return nil, err
-		}
+	if follow := query.Follow && !over; !follow {
+		r.wait = nil
+	} else if err := r.subscribe(changed); err != nil {
+		return err
 	}
-	begin, end, err := locate(reader.directory, query, over)
+	begin, end, err := locate(r.directory, query, over)
 	if err != nil {
-		reader.Close()
-		return nil, err
+		return err
 	}
-	reader.cursor, reader.end = begin, end
-	if reader.wait != nil {
-		reader.end = noEnd
+	r.cursor, r.end = begin, end
+	if r.wait != nil {
+		r.end, r.until = noEnd, query.Until
 	}
-	return reader, nil
-}
-
-// await returns when that time has come: before, nothing is wanted.
-func await(ctx context.Context, begin time.Time) error {
-	select {
-	case <-time.After(time.Until(begin)):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return nil
 }
 
 // locate returns the cursors between which are the lines that are wanted, of those that are there.

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -20,7 +21,7 @@ import (
 type fataler interface{ Fatal(...any) }
 
 func readQuery(t fataler, dir Dir, query Query) string {
-	reader, err := Read(context.Background(), dir, testID, query)
+	reader, err := Read(context.Background(), dir, []string{testID}, query)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +294,7 @@ func TestLogdRecordsWhenBytesArrive(t *testing.T) {
 func TestReadEndsWhereTheLogEndedAtFirst(t *testing.T) {
 	dir := newLog(t)
 	writeSegments(t, dir, 0, "one\n")
-	reader, err := Read(t.Context(), dir, testID, Query{Tail: -1})
+	reader, err := Read(t.Context(), dir, []string{testID}, Query{Tail: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +311,7 @@ func TestFollowUntil(t *testing.T) {
 	service := openService(t, dir, testID)
 	begun := time.Now()
 	query := Query{Tail: 0, Follow: true, Until: begun.Add(300 * time.Millisecond)}
-	reader, err := Read(deadline(t), dir, testID, query)
+	reader, err := Read(deadline(t), dir, []string{testID}, query)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,6 +354,15 @@ func TestFollowUntil(t *testing.T) {
 	if time.Now().Before(quiet) {
 		t.Error("it ended before the time")
 	}
+	quiet = time.Now().Add(50 * time.Millisecond)
+	several, err := Read(deadline(t), dir, []string{testID, "ext-silent"}, Query{Tail: 1, Follow: true, Until: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer several.Close()
+	if text, err := io.ReadAll(several); strings.Count(string(text), testID+": ") != 1 || err != nil || time.Now().Before(quiet) {
+		t.Errorf("of two services followed %q, %v", text, err)
+	}
 }
 
 // Nothing is followed before the time at which that is to begin.
@@ -363,7 +373,7 @@ func TestFollowSinceATimeToCome(t *testing.T) {
 	since := time.Now().Add(200 * time.Millisecond)
 	opened := make(chan io.ReadCloser, 1)
 	go func() {
-		reader, err := Read(deadline(t), dir, testID, Query{Tail: -1, Follow: true, Since: since})
+		reader, err := Read(deadline(t), dir, []string{testID}, Query{Tail: -1, Follow: true, Since: since})
 		if err != nil {
 			t.Error(err)
 		}
@@ -383,7 +393,164 @@ func TestFollowSinceATimeToCome(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cause := errors.New("enough")
 	cancel(cause)
-	if _, err := Read(ctx, dir, testID, Query{Follow: true, Since: time.Now().Add(time.Hour)}); !errors.Is(err, cause) {
+	if _, err := Read(ctx, dir, []string{testID}, Query{Follow: true, Since: time.Now().Add(time.Hour)}); !errors.Is(err, cause) {
 		t.Errorf("it waits without anybody who wants it: %v", err)
+	}
+}
+
+// drawSeveral leaves random logs of these services, and returns their lines, each with its time, in the order of those.
+func drawSeveral(t *rapid.T, dir Dir, ids []string) (lines []timedLine) {
+	for _, id := range ids {
+		if err := os.RemoveAll(dir.segments(id)); err != nil {
+			t.Fatal(err)
+		}
+		if err := Create(dir, id); err != nil {
+			t.Fatal(err)
+		}
+		now := 0
+		var text []byte
+		for number := range rapid.IntRange(0, 6).Draw(t, "lines") {
+			now += rapid.SampledFrom([]int{0, 1, 5}).Draw(t, "pause")
+			line := fmt.Sprintf("line %d\n", number)
+			text = append(text, line...)
+			lines = append(lines, timedLine{now, id, line})
+		}
+		leaveLines(t, dir, id, text, rapid.IntRange(0, len(text)).Draw(t, "cut"), lines)
+	}
+	slices.SortStableFunc(lines, func(a, b timedLine) int { return a.at - b.at })
+	return lines
+}
+
+// leaveLines writes the lines of a service in two segments, as logd would have.
+func leaveLines(t *rapid.T, dir Dir, id string, text []byte, cut int, lines []timedLine) {
+	first, second := segment{dir.segments(id), 0}, segment{dir.segments(id), uint64(cut)}
+	cursor := 0
+	for _, line := range lines {
+		if line.id != id {
+			continue
+		}
+		at := noon.Add(time.Duration(line.at) * time.Millisecond)
+		for _, part := range []struct {
+			segment
+			begin, end int
+		}{{first, 0, cut}, {second, cut, len(text)}} {
+			if begin := max(cursor, part.begin); begin < min(cursor+len(line.text), part.end) {
+				index := openIndex(part.indexPath())
+				index.add(uint64(begin), at)
+				index.close()
+			}
+		}
+		cursor += len(line.text)
+	}
+	if cut > 0 {
+		leave(t, first, text[:cut])
+	}
+	leave(t, second, text[cut:])
+}
+
+func leave(t *rapid.T, segment segment, text []byte) {
+	if err := os.WriteFile(segment.path(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type timedLine struct {
+	at       int // milliseconds after noon
+	id, text string
+}
+
+func TestLinesOfSeveralServicesAreInTheOrderOfTheirTimes(t *testing.T) {
+	dir := In(t.TempDir())
+	ids := []string{"ext-b", "ext-a", "ext-c"}
+	rapid.Check(t, func(t *rapid.T) {
+		lines := drawSeveral(t, dir, ids)
+		timestamps := rapid.Bool().Draw(t, "timestamps")
+		var want strings.Builder
+		for _, line := range lines {
+			if timestamps {
+				want.WriteString(noon.Add(time.Duration(line.at) * time.Millisecond).Format("2006-01-02T15:04:05.000Z "))
+			}
+			want.WriteString(line.id + ": " + line.text)
+		}
+		reader, err := Read(t.Context(), dir, ids, Query{Tail: -1, Timestamps: timestamps})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Close()
+		var got []byte
+		for buffer := make([]byte, rapid.IntRange(1, 100).Draw(t, "buffer")); ; {
+			n, err := reader.Read(buffer)
+			if got = append(got, buffer[:n]...); err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if string(got) != want.String() {
+			t.Fatalf("got %q, want %q", got, want.String())
+		}
+	})
+}
+
+// A line without an end gets one, and a very long one several.
+func TestLinesOfSeveralServicesHaveEnds(t *testing.T) {
+	dir := newLog(t)
+	long := strings.Repeat("x", longestLine)
+	writeSegments(t, dir, 0, "one\n"+long, long[1:]+"\nunfinished")
+	reader, err := Read(t.Context(), dir, []string{testID, "ext-silent"}, Query{Tail: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	text, err := io.ReadAll(reader)
+	want := []string{testID + ": one", testID + ": " + long, testID + ": " + long[1:], testID + ": unfinished", ""}
+	if got := strings.Split(string(text), "\n"); err != nil || !slices.Equal(got, want) {
+		t.Errorf("read %d bytes in %d lines (%v), ending with %q", len(text), len(got), err, got[max(0, len(got)-2):])
+	}
+}
+
+// Lines of services that print all the time come as they are printed, and none is cut by one of another.
+func TestSeveralServicesAreFollowed(t *testing.T) {
+	dir := In(t.TempDir())
+	const services, lines = 3, 2000
+	var ids []string
+	for number := range services {
+		ids = append(ids, fmt.Sprintf("ext-%d", number))
+		if err := Create(dir, ids[number]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(deadline(t))
+	defer cancel(nil)
+	reader, err := Read(ctx, dir, append(ids, "ext-late"), Query{Tail: -1, Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	startLogd(t, dir, 10_000, 1000)
+	for _, id := range ids {
+		service := openService(t, dir, id)
+		go func() {
+			for number := range lines { // in two writes each
+				fmt.Fprint(service, number)
+				fmt.Fprintln(service, " is the number")
+			}
+		}()
+	}
+	next := map[string]int{}
+	enough := errors.New("enough")
+	scanner := bufio.NewScanner(reader)
+	for scanner.Scan() {
+		id, text, _ := strings.Cut(scanner.Text(), ": ")
+		if want := fmt.Sprint(next[id], " is the number"); text != want {
+			t.Fatalf("%s printed %q, want %q", id, text, want)
+		}
+		if next[id]++; next[ids[0]]+next[ids[1]]+next[ids[2]] == services*lines {
+			cancel(enough)
+		}
+	}
+	if err := scanner.Err(); !errors.Is(err, enough) {
+		t.Errorf("it ended with %v", err)
 	}
 }

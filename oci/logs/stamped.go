@@ -1,6 +1,9 @@
 package logs
 
-import "bytes"
+import (
+	"bytes"
+	"time"
+)
 
 // timeFormat is how times are shown: always of the same length, so that lines stay aligned. unknownTime is as long.
 const (
@@ -8,7 +11,17 @@ const (
 	unknownTime = "-                       "
 )
 
-// stamped reads a log with the time at which each line began to arrive before it, in UTC.
+// appendTime appends a time as it stands before a line, in UTC.
+func appendTime(text []byte, at time.Time) []byte {
+	if at.IsZero() {
+		text = append(text, unknownTime...)
+	} else {
+		text = at.UTC().AppendFormat(text, timeFormat)
+	}
+	return append(text, ' ')
+}
+
+// stamped reads a log with the time at which each line began to arrive before it.
 type stamped struct {
 	reader     *Reader
 	arrivals   arrivals
@@ -41,28 +54,13 @@ func (s *stamped) Read(p []byte) (int, error) {
 
 // stamp takes what was read of one segment.
 func (s *stamped) stamp(text []byte, cursor uint64) {
-	if read := (segment{s.reader.directory, s.reader.base}); s.arrivals.file == nil || s.arrivals.base != read.base {
-		s.arrivals.at(cursor) // the last record of the segment before may be all that tells of this one
-		s.arrivals.open(read, cursor)
-		if s.arrivals.at(cursor).IsZero() {
-			s.arrivals.earlier(read.directory)
-		}
-	}
+	s.arrivals.of(s.reader, cursor)
 	for line := range bytes.Lines(text) {
 		if !s.withinLine {
-			s.output.Write(s.time(cursor))
-			s.output.WriteByte(' ')
+			s.output.Write(appendTime(s.output.AvailableBuffer(), s.arrivals.at(cursor)))
 		}
 		s.output.Write(line)
 		s.withinLine = line[len(line)-1] != '\n'
 		cursor += uint64(len(line))
 	}
-}
-
-func (s *stamped) time(cursor uint64) []byte {
-	at := s.arrivals.at(cursor)
-	if at.IsZero() {
-		return []byte(unknownTime)
-	}
-	return at.UTC().AppendFormat(s.output.AvailableBuffer(), timeFormat)
 }

@@ -109,7 +109,7 @@ func eachRecord(file *os.File, block []byte, yield func(arrival) bool) (more boo
 	}
 }
 
-// arrivals look up when bytes arrived. Cursors must be asked for in ascending order.
+// arrivals look up when bytes of one log arrived. Cursors must be asked for in ascending order.
 type arrivals struct {
 	file    *os.File // the index of a segment; nil where that has none
 	base    uint64   // of the segment
@@ -124,6 +124,18 @@ func (a *arrivals) close() {
 		a.file.Close()
 		a.file = nil
 	}
+}
+
+// of returns when the first byte arrived of what a reader has just read. Of the others, which are in the same segment, at does.
+func (a *arrivals) of(reader *Reader, cursor uint64) time.Time {
+	if a.file == nil || a.base != reader.base {
+		a.at(cursor) // the last record of the segment before may be all that tells of this one
+		a.open(segment{reader.directory, reader.base}, cursor)
+		if a.at(cursor).IsZero() {
+			a.earlier(reader.directory)
+		}
+	}
+	return a.at(cursor)
 }
 
 // open goes over to the index of a segment, to be asked from a cursor on.

@@ -158,6 +158,6 @@ type followedLogs struct{ dir logs.Dir }
 
 func (followedLogs) IDs() ([]string, error) { return nil, nil }
 
-func (l followedLogs) Open(ctx context.Context, id string, _ api.LogQuery) (io.ReadCloser, error) {
-	return logs.Follow(ctx, l.dir, id, 0)
+func (l followedLogs) Open(ctx context.Context, ids []string, _ api.LogQuery) (io.ReadCloser, error) {
+	return logs.Follow(ctx, l.dir, ids[0], 0)
 }

@@ -25,8 +25,8 @@ func (j apiJournal) Subscribe(after uint64) api.Subscription { return j.Journal.
 type apiLogs struct{ dir logs.Dir }
 
 // Open implements api.Logs.
-func (l apiLogs) Open(ctx context.Context, service string, query api.LogQuery) (io.ReadCloser, error) {
-	return logs.Read(ctx, l.dir, service, logs.Query(query))
+func (l apiLogs) Open(ctx context.Context, services []string, query api.LogQuery) (io.ReadCloser, error) {
+	return logs.Read(ctx, l.dir, services, logs.Query(query))
 }
 
 // IDs implements api.Logs.

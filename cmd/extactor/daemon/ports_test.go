@@ -16,7 +16,7 @@ func TestLogOfAServiceThatHasNotPrintedYet(t *testing.T) {
 	ported := apiLogs{logs.In(t.TempDir())}
 
 	for _, tail := range []int{-1, 0, 10} {
-		log, err := ported.Open(t.Context(), "ext-waiting", api.LogQuery{Tail: tail})
+		log, err := ported.Open(t.Context(), []string{"ext-waiting"}, api.LogQuery{Tail: tail})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +30,7 @@ func TestLogOfAServiceThatHasNotPrintedYet(t *testing.T) {
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 
-	log, err := ported.Open(ctx, "ext-waiting", api.LogQuery{Tail: -1, Follow: true})
+	log, err := ported.Open(ctx, []string{"ext-waiting"}, api.LogQuery{Tail: -1, Follow: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,8 +67,8 @@ func (h *house) Command(context.Context, string, events.Order, *events.Origin) (
 	return 1, nil
 }
 
-func (h *house) Open(ctx context.Context, service string, _ api.LogQuery) (io.ReadCloser, error) {
-	return io.NopCloser(io.MultiReader(strings.NewReader("printed by "+service+"\n"), endless{ctx})), nil
+func (h *house) Open(ctx context.Context, services []string, _ api.LogQuery) (io.ReadCloser, error) {
+	return io.NopCloser(io.MultiReader(strings.NewReader("printed by "+services[0]+"\n"), endless{ctx})), nil
 }
 
 func (h *house) IDs() ([]string, error) { return nil, nil }

@@ -172,3 +172,36 @@ func TestLogByTimes(t *testing.T) {
 		t.Errorf("it ended %v before the time: %v", time.Until(end), waiting.command.ProcessState)
 	}
 }
+
+// Lines of several services are in the order in which they were printed, also of one that begins later.
+func TestLogsOfSeveralServices(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	gate := filepath.Join(h.dir, "gate")
+	h.service("early", "restart: never", "print", "one", "exit", "0")
+	h.service("late", "restart: never\ndepends: [{path: "+gate+"}]", "print", "two", "serve")
+
+	d := h.start()
+	followed := h.background("logs", "late", "early", "--follow")
+	d.event(t, 0, "ext-early", "Service finished successfully")
+	followed.awaitLines(t, 1)
+	must(t, os.WriteFile(gate, nil, 0o644))
+	followed.awaitLines(t, 2)
+	followed.interrupt()
+
+	const want = "ext-early: one\next-late: two\n"
+
+	if seen, _, _ := followed.lines.all(); strings.Join(seen, "\n")+"\n" != want {
+		t.Errorf("followed %q, want %q", seen, want)
+	}
+
+	equalText(t, h.cli("logs", "late", "early", "ext-late").done(t), want)
+
+	for line := range strings.Lines(h.cli("logs", "late", "early", "-t", "--tail", "1").done(t)) {
+		stamp, text, _ := strings.Cut(line, " ")
+		if _, err := time.Parse(time.RFC3339, stamp); err != nil || !strings.Contains(want, text) {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
