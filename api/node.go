@@ -37,13 +37,15 @@ func (i remoteInfo) checkNode(ctx context.Context) error {
 
 // isOwn tells whether a node is this host: one of its addresses, its name, or what its certificate says.
 func (i remoteInfo) isOwn(node string) bool {
+	node = hostOf(node) // a client may be told of a port, too
+
 	for _, name := range i.names {
 		if strings.EqualFold(node, name) {
 			return true
 		}
 	}
 
-	address, err := netip.ParseAddr(strings.Trim(node, "[]"))
+	address, err := netip.ParseAddr(node)
 	if err != nil {
 		return ownName(node)
 	}
