@@ -143,7 +143,13 @@ func (a *app) writeContext(flags *clientFlags, context talosconfig.Context, what
 	}
 
 	fmt.Fprintf(a.stdout, "%s: context %q%s is %s\n", flags.output, name, renamed, what)
-	fmt.Fprintf(a.stdout, "next: extactor --talosconfig %s status, or talosctl --talosconfig %s service\n", flags.output, flags.output)
+
+	or, which := "or", ""
+	if len(context.Endpoints) > 1 || len(context.Nodes) > 1 { // talosctl would ask one node for another
+		or, which = "or, for one of them,", " -e NODE -n NODE"
+	}
+
+	fmt.Fprintf(a.stdout, "next: extactor --talosconfig %s status, %s talosctl --talosconfig %s%s service\n", flags.output, or, flags.output, which)
 
 	return nil
 }
