@@ -41,7 +41,8 @@ func TestLoadConfigDir(t *testing.T) {
 	if diff := cmp.Diff([]string{"10-one.yaml one", "10-one.yaml two", "20-again.yaml three"}, got); diff != "" {
 		t.Errorf("configs (-want +got):\n%s", diff)
 	}
-	want := `20-again.yaml:4:7: the name "two" is already taken by 10-one.yaml:6: each service has one document
+	want := `other.yml: warning: this file is not read: its name must end in .yaml
+20-again.yaml:4:7: the name "two" is already taken by 10-one.yaml:6: each service has one document
 dangling.yaml: cannot read file: no such file or directory
 large.yaml: the file is larger than 1048576 bytes, which is the most that is allowed`
 	if diff := cmp.Diff(want, strings.ReplaceAll(problems.String(), dir+"/", "")); diff != "" {

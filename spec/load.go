@@ -38,7 +38,8 @@ func LoadDir(dir string) ([]*Service, Problems) {
 	return services, problems
 }
 
-// filesOf returns the paths of the files *.yaml of a directory, in their order.
+// filesOf returns the paths of the files *.yaml of a directory, in their order. Files *.yml do not count, as with Talos, which
+// is worth a word to who has one.
 func filesOf(dir string) (paths []string, problems Problems) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,11 +52,16 @@ func filesOf(dir string) (paths []string, problems Problems) {
 		return nil, fileProblem(dir, "cannot read directory: %v", cause(err))
 	}
 	for _, entry := range entries {
-		if name := entry.Name(); strings.HasSuffix(name, ".yaml") && !strings.HasPrefix(name, ".") {
-			paths = append(paths, filepath.Join(dir, name))
+		name := entry.Name()
+		switch path := filepath.Join(dir, name); {
+		case strings.HasPrefix(name, "."):
+		case strings.HasSuffix(name, ".yaml"):
+			paths = append(paths, path)
+		case strings.HasSuffix(name, ".yml"):
+			problems = append(problems, Problem{File: path, Severity: Warning, Message: "this file is not read: its name must end in .yaml"})
 		}
 	}
-	return paths, nil
+	return paths, problems
 }
 
 // loadFile reads one file; taken holds the names that are no longer free, with the file that has each.

@@ -64,7 +64,8 @@ func TestLoadDirSkipsWhatIsWrong(t *testing.T) {
 		t.Errorf("services (-want +got):\n%s", diff)
 	}
 	got := strings.ReplaceAll(problems.String(), dir+"/", "")
-	want := `10-broken.yaml:2:12: entrypoint is required in container: the program to run, as seen inside of the container
+	want := `60-ignored.yml: warning: this file is not read: its name must end in .yaml
+10-broken.yaml:2:12: entrypoint is required in container: the program to run, as seen inside of the container
   2 | container: {}
     |            ^
 30-again.yaml:1:7: the name "one" is already taken by 20-one.yaml: each service needs a name of its own

@@ -78,9 +78,12 @@ func (a *app) configApplyCommand() *cobra.Command {
 	return a.asks(command)
 }
 
+// standardInput names what is read from there.
+const standardInput = "standard input"
+
 // documents reads what is to be applied, up to one byte more than any file may have, as the daemon will say.
 func (a *app) documents(path string) (*apiv1.ApplyConfigRequest, error) {
-	from, name := a.stdin, "standard input"
+	from, name := a.stdin, standardInput
 
 	if path != "-" {
 		file, err := os.Open(path)

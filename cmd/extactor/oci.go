@@ -6,20 +6,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/extactor/extactor/oci"
-	"github.com/extactor/extactor/spec"
 )
 
 func (a *app) ociCommand() *cobra.Command {
 	var rootfs string
 
 	command := &cobra.Command{
-		Use:   "oci FILE",
+		Use:   "oci FILE|-",
 		Short: "Print the OCI runtime spec of a service file, without a daemon",
 		Example: "  extactor oci hello-world.yaml\n" +
 			"  extactor oci hello-world.yaml | jq .mounts",
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			service, problems := spec.LoadFile(args[0])
+			service, problems := a.loadFile(args[0])
 			for _, problem := range problems {
 				fmt.Fprintln(a.stderr, problem)
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -13,10 +14,11 @@ func (a *app) validateCommand() *cobra.Command {
 	var strict bool
 
 	command := &cobra.Command{
-		Use:   "validate FILE|DIR...",
+		Use:   "validate FILE|DIR|-...",
 		Short: "Check service files, without a daemon",
 		Long: "Check service files, without a daemon. Of a directory those are checked which a daemon would read (*.yaml), and " +
-			"whether they fit together: that each service that is depended on is there, and that none waits for itself.",
+			"whether they fit together: that each service that is depended on is there, and that none waits for itself. " +
+			"With - a file is read from standard input.",
 		Example: "  extactor validate hello-world.yaml\n" +
 			"  extactor validate --strict " + defaultServicesDir,
 		SuggestFor: []string{"check", "lint", "verify"},
@@ -25,7 +27,7 @@ func (a *app) validateCommand() *cobra.Command {
 			failed := false
 
 			for _, path := range paths {
-				services, problems := load(path)
+				services, problems := a.load(path)
 				failed = failed || problems.Failed(strict)
 
 				for _, problem := range problems {
@@ -61,17 +63,31 @@ func (a *app) validateCommand() *cobra.Command {
 }
 
 // load reads one service file, or those of a directory.
-func load(path string) ([]*spec.Service, spec.Problems) {
+func (a *app) load(path string) ([]*spec.Service, spec.Problems) {
 	if isDirectory(path) {
 		return spec.LoadDir(path)
 	}
 
-	service, problems := spec.LoadFile(path)
+	service, problems := a.loadFile(path)
 	if service == nil {
 		return nil, problems
 	}
 
 	return []*spec.Service{service}, problems
+}
+
+// loadFile reads one service file, of standard input for "-".
+func (a *app) loadFile(path string) (*spec.Service, spec.Problems) {
+	if path != "-" {
+		return spec.LoadFile(path)
+	}
+
+	content, err := io.ReadAll(io.LimitReader(a.stdin, spec.MaxFileSize+1))
+	if err != nil {
+		return nil, spec.Problems{{File: standardInput, Severity: spec.Error, Message: fmt.Sprintf("cannot read it: %v", err)}}
+	}
+
+	return spec.Parse(standardInput, content)
 }
 
 func isDirectory(path string) bool {
