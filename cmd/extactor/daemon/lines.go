@@ -54,7 +54,7 @@ func (l *lines) follow(services []*spec.Service) {
 }
 
 func (l *lines) begin(id string) {
-	from, err := l.place(id)
+	from, err := logs.Cursor(l.dir, id) // from now on
 	if err != nil {
 		l.console.log.Warn().Err(err).Str("service", id).Msg("its lines do not come to the console")
 
@@ -70,15 +70,6 @@ func (l *lines) begin(id string) {
 			l.console.log.Warn().Err(err).Str("service", id).Msg("its lines no longer come to the console")
 		}
 	})
-}
-
-// place is the end of the log as it is now.
-func (l *lines) place(id string) (uint64, error) {
-	if err := logs.Create(l.dir, id); err != nil {
-		return 0, err
-	}
-
-	return logs.Cursor(l.dir, id)
 }
 
 func (l *lines) close() {

@@ -55,7 +55,7 @@ func (d *daemon) stopParts() error {
 	return errors.Join(err, d.runtime.Shutdown(ctx))
 }
 
-// removeFIFOs removes those of services that were prepared, or shown on the console, but never had a task to be deleted.
+// removeFIFOs removes those of services that were prepared, but never had a task to be deleted.
 func (d *daemon) removeFIFOs() error {
 	dir := logs.In(d.options.RunDir)
 
