@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -72,6 +73,7 @@ func TestFullDiskDiscardsAndSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	room := time.Now()
 	free()
 	if _, err := io.WriteString(service, "after\n"); err != nil {
 		t.Fatal(err)
@@ -84,6 +86,17 @@ func TestFullDiskDiscardsAndSaysSo(t *testing.T) {
 	}
 	if kept > 8192 {
 		t.Fatalf("%d bytes were written to a full disk", kept)
+	}
+	// The notice has the time at which it was written; the index may have that of an attempt just before.
+	room = room.Add(-indexPrecision)
+	for line := range strings.Lines(readQuery(t, dir, Query{Tail: 2, Timestamps: true})) {
+		stamp, _, _ := strings.Cut(line, " ")
+		if at, err := time.Parse(time.RFC3339, stamp); err != nil || at.Before(room.Truncate(time.Millisecond)) {
+			t.Errorf("%q is not from after %v (%v)", line, room, err)
+		}
+	}
+	if got := strings.TrimPrefix(readQuery(t, dir, Query{Tail: -1, Since: room}), "\n"); got != want {
+		t.Errorf("since there is room: %q, want %q", got, want)
 	}
 }
 
