@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
@@ -107,12 +108,27 @@ func (d *daemon) openJournal(system *atomic.Pointer[actors.System]) error {
 	d.showEvents(opened.Subscribe(opened.Status().Revision))
 
 	ctx, cancel := context.WithCancel(context.Background())
-	d.onClose(cancel)
+	ended := make(chan struct{})
 
-	go d.storeInstance(ctx)
+	go func() {
+		defer close(ended)
+		d.storeInstance(ctx)
+	}()
+
+	d.onClose(func() {
+		cancel()
+
+		select {
+		case <-ended:
+		case <-time.After(storeGrace): // the disk hangs, which must not hold up anybody
+		}
+	})
 
 	return nil
 }
+
+// storeGrace is how long the end of the daemon waits for its identity to be written.
+const storeGrace = time.Second
 
 // storeInstance keeps the identity in the state directory too, as soon as that is there, and locks it then if it was not
 // there before.
