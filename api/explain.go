@@ -108,6 +108,8 @@ func (e *explainer) state(reason *apiv1.Reason, view events.View) {
 	switch {
 	case view.Desired == events.DesiredStopped && view.State != events.StateRunning:
 		e.blame(reason, view.ID+" was stopped by a person", "start it: "+start)
+	case view.State == events.StateWaiting && view.NextRetry != 0 && strings.HasPrefix(problem, startFailed):
+		e.blame(reason, fmt.Sprintf("%s; it is tried again in %s", problem, e.retry(view)), "once that is fixed, at once: "+start)
 	case view.State == events.StateWaiting && view.NextRetry != 0:
 		e.blame(reason, e.backoff(view, problem), "see: extactor logs "+view.ID)
 	case view.State == events.StateFailed:
@@ -173,15 +175,22 @@ func canonical(cycle []string) []string {
 	return append(slices.Concat(ring[first:], ring[:first]), ring[first])
 }
 
+// startFailed begins what is said of a service that did not come as far as to print anything.
+const startFailed = "cannot start"
+
+// retry is how long it is until the next try.
+func (e *explainer) retry(view events.View) time.Duration {
+	return time.Duration(max(view.NextRetry-e.now, 0)).Round(100 * time.Millisecond)
+}
+
 func (e *explainer) backoff(view events.View, problem string) string {
-	left := time.Duration(max(view.NextRetry-e.now, 0)).Round(100 * time.Millisecond)
 	text := fmt.Sprintf("%s does not stay up: %s", view.ID, orElse(problem, lastExit(view)))
 
 	if exit := lastExit(view); view.LastExit != nil && !strings.Contains(text, exit) {
 		text += " (its task " + exit + ")"
 	}
 
-	return fmt.Sprintf("%s, it is tried again in %s", text, left)
+	return fmt.Sprintf("%s, it is tried again in %s", text, e.retry(view))
 }
 
 func lastExit(view events.View) string {

@@ -81,6 +81,9 @@ func TestExplainNamesTheRootCause(t *testing.T) {
 		"backoff": {[]events.View{needsB, inState(events.StateWaiting, func(v *events.View) {
 			v.NextRetry, v.Problem, v.LastExit = 105*second, "exited with code 1", &events.Exit{Known: true, Code: 1}
 		})}, []string{"ext-b does not stay up: exited with code 1, it is tried again in 5s; see: extactor logs ext-b"}},
+		"cannot be started": {[]events.View{needsB, inState(events.StateWaiting, func(v *events.View) {
+			v.NextRetry, v.Problem = 105*second, `cannot start "ext-b": its root file system "/r/b" does not exist: put the files of the container there`
+		})}, []string{`cannot start "ext-b": its root file system "/r/b" does not exist: put the files of the container there; it is tried again in 5s; once that is fixed, at once: extactor service ext-b start`}},
 		"backoff after a failed start": {[]events.View{needsB, inState(events.StateWaiting, func(v *events.View) {
 			v.NextRetry, v.Problem, v.LastExit = 1, "no such file", &events.Exit{Known: true, Code: 137, Signal: 9}
 		})}, []string{"ext-b does not stay up: no such file (its task was ended by signal 9 (SIGKILL)), it is tried again in 0s; see: extactor logs ext-b"}},

@@ -190,7 +190,7 @@ func (a *app) followPast(ctx context.Context, flags *replayFlags, ids []string) 
 		case isTerminal(a.stdout):
 			return then.watchPast(ctx, next, len(ids) == 1)
 		default:
-			return receive(next, then.printRows([]int{0, widestState}))
+			return receive(next, then.printRows([]int{roomForID, widestState}))
 		}
 	})
 }
