@@ -29,9 +29,8 @@ func (a *app) addGroups(root *cobra.Command, groups ...group) {
 		}
 	}
 
-	last := groups[len(groups)-1].id
-	root.SetHelpCommandGroupID(last)
-	root.SetCompletionCommandGroupID(last)
+	root.SetHelpCommandGroupID(groups[len(groups)-1].id)
+	root.CompletionOptions.DisableDefaultCmd = true // ours is a command like all others
 
 	width := widestHelp
 	if columns, _ := terminalSize(a.stdout); columns > 0 {

@@ -166,7 +166,7 @@ func (a *app) root() *cobra.Command {
 		group{"files", "Write a service:", []*cobra.Command{a.runCommand(), a.validateCommand(), a.schemaCommand(), a.ociCommand()}},
 		group{"past", "The past:", []*cobra.Command{a.replayCommand(), a.plotCommand(), a.reportCommand(), a.journalCommand()}},
 		group{"daemon", "The daemon:", []*cobra.Command{
-			a.daemonCommand(), a.infoCommand(), a.credentialsCommand(), a.versionCommand(), a.containerdCommand(), a.logdCommand(),
+			a.daemonCommand(), a.infoCommand(), a.credentialsCommand(), a.versionCommand(), a.completionCommand(), a.containerdCommand(), a.logdCommand(),
 		}},
 	)
 
