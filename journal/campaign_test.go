@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -34,6 +35,7 @@ type harm struct {
 
 var harms = []harm{
 	{"byte flipped in the database", 100, false, flipIn("journal.db")},
+	{"byte flipped that leads to records", 60, false, flipInWays("journal.db")},
 	{"byte flipped in the write-ahead log", 100, true, flipIn("journal.db-wal")},
 	{"byte flipped in the head", 20, true, flipIn("journal.head")},
 	{"database cut off", 50, false, cutOff("journal.db")},
@@ -49,6 +51,33 @@ var harms = []harm{
 func flipIn(name string) func(*rand.Rand, files) string {
 	return func(random *rand.Rand, files files) string {
 		at, mask := random.IntN(len(files[name])), byte(1)<<random.IntN(8)
+		files[name][at] ^= mask
+
+		return fmt.Sprintf("byte %d ^ %#x", at, mask)
+	}
+}
+
+// flipInWays flips a byte in use of a page that only leads to others: type 2 or 5 of SQLite's file format, where the number of
+// cells is at offset 3 and the first of them at what is at 5.
+func flipInWays(name string) func(*rand.Rand, files) string {
+	return func(random *rand.Rand, files files) string {
+		var used []int
+
+		for page := pageSize; page < len(files[name]); page += pageSize {
+			content := files[name][page : page+pageSize]
+			if content[0] != 2 && content[0] != 5 {
+				continue
+			}
+
+			pointers := 12 + 2*int(binary.BigEndian.Uint16(content[3:]))
+			for at := range pageSize {
+				if at < pointers || at >= int(binary.BigEndian.Uint16(content[5:])) {
+					used = append(used, page+at)
+				}
+			}
+		}
+
+		at, mask := used[random.IntN(len(used))], byte(1)<<random.IntN(8)
 		files[name][at] ^= mask
 
 		return fmt.Sprintf("byte %d ^ %#x", at, mask)

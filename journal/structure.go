@@ -39,12 +39,17 @@ func (s *store) structure(ctx context.Context) (structure, error) {
 		return structure{}, err
 	}
 
+	sound, err := checkTrees(ctx, moment)
+	if err != nil {
+		return structure{}, err
+	}
+
 	index, err := tallyIndex(ctx, moment)
 	if err != nil && !unreadable(err) {
 		return structure{}, fmt.Errorf("cannot read the index: %w", err)
 	}
 
-	return structure{missing: kept - min(kept, below), indexed: err == nil && maps.Equal(table, index)}, nil
+	return structure{missing: kept - min(kept, below), indexed: sound && err == nil && maps.Equal(table, index)}, nil
 }
 
 func tallyTable(ctx context.Context, moment *sql.Tx, floor uint64) (table map[string]tally, below uint64, err error) {
@@ -84,6 +89,47 @@ func tallyTable(ctx context.Context, moment *sql.Tx, floor uint64) (table map[st
 	}
 
 	return table, below, err
+}
+
+// checkTrees finds out whether each row is found by its sequence: who reads the table from end to end does not notice if
+// not. It returns whether the index, which can be built again, is sound in itself.
+func checkTrees(ctx context.Context, moment *sql.Tx) (indexed bool, err error) {
+	var index int
+	if err := moment.QueryRowContext(ctx, "SELECT rootpage FROM sqlite_schema WHERE name = 'records_service'").Scan(&index); err != nil {
+		return false, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	rows, err := moment.QueryContext(ctx, "PRAGMA quick_check(records)")
+	if err != nil {
+		return false, fmt.Errorf("cannot read the journal: %w", err)
+	}
+	defer rows.Close()
+
+	for indexed = true; rows.Next(); {
+		var answer string
+		if err := rows.Scan(&answer); err != nil {
+			return false, fmt.Errorf("cannot read the journal: %w", err)
+		}
+
+		// What is wrong with the values of a row, which it tells as well, is found by the row's checksum.
+		problems, found := strings.CutPrefix(answer, "*** in database main ***\n")
+
+		for problem := range strings.Lines(problems) {
+			switch {
+			case !found:
+			case strings.HasPrefix(problem, fmt.Sprintf("Tree %d ", index)):
+				indexed = false
+			default:
+				return false, &damageError{errors.New(strings.TrimSpace(problem))}
+			}
+		}
+	}
+
+	if err := rows.Err(); err != nil {
+		return false, fmt.Errorf("cannot read the journal: %w", err)
+	}
+
+	return indexed, nil
 }
 
 func tallyIndex(ctx context.Context, moment *sql.Tx) (map[string]tally, error) {
