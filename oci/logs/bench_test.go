@@ -96,7 +96,7 @@ func benchmarkWriter(b *testing.B, start func(b *testing.B) (fifo string, finish
 }
 
 // How long it takes to find a time in a log of the largest size, with as large an index as there can be: at its end, which
-// reads all of the index. Beside it, reading the log itself, plain and with the time before each line.
+// reads all of the index. Beside it, reading the log itself, plain, with the time before each line, and together with another.
 func BenchmarkQuery(b *testing.B) {
 	dir := newLog(b)
 	const size, lineSize, segments = 10 << 20, indexRecord, 3 // as many bytes of times as of lines
@@ -115,16 +115,25 @@ func BenchmarkQuery(b *testing.B) {
 		}
 	}
 	end := at.Add(-time.Second)
+	const same = "ext-same"
+	if err := os.CopyFS(dir.segments(same), os.DirFS(dir.segments(testID))); err != nil {
+		b.Fatal(err)
+	}
 	for name, query := range map[string]Query{
 		"since":        {Tail: -1, Since: end},
 		"until":        {Tail: 1, Until: end},
 		"stamped-tail": {Tail: 10, Timestamps: true},
 		"all":          {Tail: -1},
+		"all-of-two":   {Tail: -1},
 		"stamped-all":  {Tail: -1, Timestamps: true},
 	} {
 		b.Run(name, func(b *testing.B) {
+			ids := []string{testID}
+			if name == "all-of-two" {
+				ids = append(ids, same)
+			}
 			for b.Loop() {
-				reader, err := Read(b.Context(), dir, []string{testID}, query)
+				reader, err := Read(b.Context(), dir, ids, query)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -510,7 +510,8 @@ func TestLinesOfSeveralServicesHaveEnds(t *testing.T) {
 	}
 }
 
-// Lines of services that print all the time come as they are printed, and none is cut by one of another.
+// Lines of services that print all the time come as they are printed, also while logd is killed, and none is cut by one of
+// another.
 func TestSeveralServicesAreFollowed(t *testing.T) {
 	dir := In(t.TempDir())
 	const services, lines = 3, 2000
@@ -528,8 +529,9 @@ func TestSeveralServicesAreFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	startLogd(t, dir, 10_000, 1000)
+	logd := startLogd(t, dir, 10_000, 1000)
 	for _, id := range ids {
+		hold(t, dir, id)
 		service := openService(t, dir, id)
 		go func() {
 			for number := range lines { // in two writes each
@@ -546,8 +548,13 @@ func TestSeveralServicesAreFollowed(t *testing.T) {
 		if want := fmt.Sprint(next[id], " is the number"); text != want {
 			t.Fatalf("%s printed %q, want %q", id, text, want)
 		}
-		if next[id]++; next[ids[0]]+next[ids[1]]+next[ids[2]] == services*lines {
+		next[id]++
+		switch seen := next[ids[0]] + next[ids[1]] + next[ids[2]]; {
+		case seen == services*lines:
 			cancel(enough)
+		case seen%1500 == 0:
+			logd.kill()
+			logd = startLogd(t, dir, 10_000, 1000)
 		}
 	}
 	if err := scanner.Err(); !errors.Is(err, enough) {
