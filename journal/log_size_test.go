@@ -11,7 +11,7 @@ import (
 
 // Whoever writes without a pause does not make the write-ahead log grow for ever.
 func TestLogStaysSmallUnderConstantWrites(t *testing.T) {
-	const most = 96 << 20 // without a limit it grows to 300 MiB
+	const most = 66 << 20 // without a limit it grows to 300 MiB
 
 	decisions := 30_000
 	if underRace {

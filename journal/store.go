@@ -23,6 +23,7 @@ type store struct {
 	wal      rewriter    // a handle of our own on the write-ahead log, for fsync
 	database rewriter    // closing it gives up SQLite's locks, so it comes last
 
+	moving  sync.Mutex // one checkpoint at a time; whoever holds writing may take it, not the other way round
 	writing sync.Mutex // one write transaction at a time: the committer's batches and retention's chunks
 	writer  *sql.DB
 	conn    *sql.Conn
@@ -188,6 +189,10 @@ func (s *store) write(batch []*queued) error {
 		return err
 	}
 
+	if s.logBytes() > mostLog {
+		_ = s.moveLog() // who checkpoints finds out what is wrong
+	}
+
 	return nil
 }
 
@@ -235,8 +240,13 @@ func (s *store) bytes() (int64, error) {
 	return size * (pages - free), err
 }
 
-// largestLog is how large the write-ahead log may grow before the writer is held up for it.
-const largestLog = 16 << 20
+const (
+	// largestLog is how large the write-ahead log may grow before a checkpoint holds up the writer.
+	largestLog = 16 << 20
+
+	// mostLog is how large it may grow while checkpoints are slower than the writer, before that does their work.
+	mostLog = 64 << 20
+)
 
 // checkpoint moves the write-ahead log into the database and syncs that: what it can without holding up the writer. What
 // could not be synced is moved again by the next one. The log begins anew where all of it is moved when the next
@@ -246,8 +256,8 @@ func (s *store) checkpoint() error {
 		return err
 	}
 
-	if info, err := s.wal.file.Stat(); err != nil || info.Size() <= largestLog {
-		return nil //nolint:nilerr // whoever writes to it finds out
+	if s.logBytes() <= largestLog {
+		return nil
 	}
 
 	s.writing.Lock()
@@ -256,7 +266,21 @@ func (s *store) checkpoint() error {
 	return s.moveLog()
 }
 
+// logBytes is the size of the write-ahead log, or 0 where it is not known: whoever writes to it finds out why.
+func (s *store) logBytes() int64 {
+	info, err := s.wal.file.Stat()
+	if err != nil {
+		return 0
+	}
+
+	return info.Size()
+}
+
+// moveLog waits for one that is under way: SQLite would do nothing beside it.
 func (s *store) moveLog() error {
+	s.moving.Lock()
+	defer s.moving.Unlock()
+
 	var busy, frames, moved int
 	if err := s.readers.QueryRow("PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &moved); err != nil {
 		return fmt.Errorf("cannot move the write-ahead log: %w", err)
