@@ -24,7 +24,7 @@ type reading struct {
 
 // Events implements extactor.v1.
 func (e *extactorService) Events(request *apiv1.EventsRequest, stream grpc.ServerStreamingServer[apiv1.EventRecord]) error {
-	if filtered(request) {
+	if filtered(request) && !request.GetFacts() {
 		return e.server.filter(stream.Context(), request, stream.Send)
 	}
 

@@ -11,29 +11,32 @@ import (
 	"github.com/extactor/extactor/events"
 )
 
-// history sends every event after a sequence with its content, up to the newest one with a text, or on and on.
+// history sends every event after a sequence, or of a boot, with its content, up to the newest one with a text, or on and on.
 func (s *Server) history(ctx context.Context, request *apiv1.EventsRequest, service string, send func(*apiv1.EventRecord) error) error {
+	after := request.GetSince()
+
 	end, err := s.newest()
 	if err != nil {
 		return err
 	}
 
-	subscription := s.options.Journal.Subscribe(request.GetSince())
-	defer subscription.Close()
-
-	for seq := request.GetSince(); request.GetFollow() || seq < end; {
-		record, err := subscription.Next(ctx)
+	if name := request.GetBoot(); name != "" {
+		past, err := s.past()
 		if err != nil {
-			return failure(codes.Internal, err)
+			return err
 		}
 
-		seq = record.Seq
-		if seq > end && !request.GetFollow() {
-			return nil
+		boot, err := FindBoot(ctx, past, name)
+		if err != nil {
+			return err
 		}
 
+		request.BootId, after, end = boot.ID, max(after, boot.First-1), min(end, boot.Last)
+	}
+
+	take := func(record events.Record) error {
 		if !asked(request, service, record) {
-			continue
+			return nil
 		}
 
 		converted, err := factRecord(record)
@@ -41,12 +44,48 @@ func (s *Server) history(ctx context.Context, request *apiv1.EventsRequest, serv
 			return failure(codes.Internal, err)
 		}
 
-		if err := send(converted); err != nil {
+		return send(converted)
+	}
+
+	if s.options.Past != nil && !request.GetFollow() {
+		return s.told(ctx, after, end, take)
+	}
+
+	subscription := s.options.Journal.Subscribe(after)
+	defer subscription.Close()
+
+	for seq := after; request.GetFollow() || seq < end; {
+		record, err := subscription.Next(ctx)
+		if err != nil {
+			return failure(codes.Internal, err)
+		}
+
+		if seq = record.Seq; seq > end && !request.GetFollow() {
+			return nil
+		}
+
+		if err := take(record); err != nil {
 			return err
 		}
 	}
 
 	return nil
+}
+
+// told hands on the records after a sequence, up to another, until that fails.
+func (s *Server) told(ctx context.Context, after, until uint64, take func(events.Record) error) error {
+	var failed error
+
+	err := s.options.Past.Each(ctx, after, until, func(record events.Record) bool {
+		failed = take(record)
+
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
+	}
+
+	return failure(codes.Internal, err)
 }
 
 // asked tells whether a record is one of those that history was asked for. Commands are not.

@@ -48,9 +48,8 @@ type Span struct {
 
 // Mark is the end of a task, or a start that failed.
 type Mark struct {
-	At   int64
-	Bad  bool
-	Note string
+	At  int64
+	Bad bool
 }
 
 type change struct {
@@ -58,26 +57,17 @@ type change struct {
 	met bool
 }
 
-// NewBoot folds the records of one boot, oldest first; those of other boots are left out. The boot goes on to now, on
-// the boot clock, or ends with its last record where now is 0.
-func NewBoot(records []events.Record, bootID string, now int64) Boot {
-	course := course{boot: Boot{ID: bootID}, services: map[string]*history{}, conditions: map[string]*Row{}}
-
-	for _, record := range records {
-		if record.BootID == bootID {
-			course.add(record)
-		}
-	}
-
-	return course.end(now)
-}
-
-// course is a boot while its records are read.
-type course struct {
+// Course is a boot while its records are read.
+type Course struct {
 	boot       Boot
 	records    int
 	services   map[string]*history
 	conditions map[string]*Row
+}
+
+// NewCourse is the course of a boot of which nothing is known yet.
+func NewCourse(bootID string) *Course {
+	return &Course{boot: Boot{ID: bootID}, services: map[string]*history{}, conditions: map[string]*Row{}}
 }
 
 // history is a service while its records are read.
@@ -87,7 +77,12 @@ type history struct {
 	checked bool // it has a health check
 }
 
-func (c *course) add(record events.Record) {
+// Add takes the next record, oldest first; those of other boots are left out.
+func (c *Course) Add(record events.Record) {
+	if record.BootID != c.boot.ID {
+		return
+	}
+
 	if c.records == 0 {
 		c.boot.Begin = record.BootNS
 	}
@@ -119,7 +114,7 @@ func (c *course) add(record events.Record) {
 }
 
 // condition follows one that is no service: those that were unmet when somebody looked get a row.
-func (c *course) condition(key string, met bool, record events.Record) {
+func (c *Course) condition(key string, met bool, record events.Record) {
 	if serviceOf(key) != "" {
 		return
 	}
@@ -212,9 +207,9 @@ func (h *history) fact(record events.Record) {
 	case *events.Event_RestartScheduled:
 		h.row.Restarts++
 	case *events.Event_TaskExited:
-		h.row.Marks = append(h.row.Marks, Mark{At: record.BootNS, Bad: !kind.TaskExited.GetExit().Success(), Note: record.Message})
+		h.row.Marks = append(h.row.Marks, Mark{At: record.BootNS, Bad: !kind.TaskExited.GetExit().Success()})
 	case *events.Event_StartFailed:
-		h.row.Marks = append(h.row.Marks, Mark{At: record.BootNS, Bad: !kind.StartFailed.GetCancelled(), Note: kind.StartFailed.GetProblem()})
+		h.row.Marks = append(h.row.Marks, Mark{At: record.BootNS, Bad: !kind.StartFailed.GetCancelled()})
 	case *events.Event_ServiceFinished:
 		if h.row.Done == Never && kind.ServiceFinished.GetStopped() == events.StopReason_STOP_REASON_UNSPECIFIED {
 			h.row.Done = record.BootNS
@@ -240,8 +235,9 @@ func PhaseOf(view events.View, checked bool) Phase {
 	}
 }
 
-// end closes what is open and puts the rows in order.
-func (c *course) end(now int64) Boot {
+// End closes what is open and puts the rows in order. The boot goes on to now, on the boot clock, or ends with its last
+// record where now is 0.
+func (c *Course) End(now int64) Boot {
 	boot := c.boot
 	boot.End = max(boot.End, now)
 

@@ -18,10 +18,10 @@ func TestDraw(t *testing.T) {
 	}
 
 	for name, picture := range map[string]string{
-		"plot-5":      Plot(NewBoot(five(), testBoot, 0), PlotOptions{Host: "node-1"}),
-		"plot-5-deps": Plot(NewBoot(five(), testBoot, 0), PlotOptions{Host: "node-1", Dependencies: true, Length: 1 << 40}),
-		"plot-vpn":    Plot(NewBoot(five(), testBoot, 0), PlotOptions{Host: "node-1", Service: "ext-vpn"}),
-		"plot-200":    Plot(NewBoot(many(200, 1), testBoot, 0), PlotOptions{Host: "node-1", Dependencies: true}),
+		"plot-5":      Plot(bootOf(five(), testBoot, 0), PlotOptions{Host: "node-1"}),
+		"plot-5-deps": Plot(bootOf(five(), testBoot, 0), PlotOptions{Host: "node-1", Dependencies: true, Length: 1 << 40}),
+		"plot-vpn":    Plot(bootOf(five(), testBoot, 0), PlotOptions{Host: "node-1", Service: "ext-vpn"}),
+		"plot-200":    Plot(bootOf(many(200, 1), testBoot, 0), PlotOptions{Host: "node-1", Dependencies: true}),
 		"graph-5":     Map(NewGraph(viewsOf(five())), MapOptions{Host: "node-1"}),
 		"graph-knot":  Map(NewGraph(knot()), MapOptions{Host: "node-1"}),
 		"graph-200":   Map(NewGraph(viewsOf(many(200, 1))), MapOptions{Host: "node-1"}),

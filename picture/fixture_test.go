@@ -224,3 +224,13 @@ func knot() []events.View {
 		retry, sick,
 	}
 }
+
+// bootOf folds the records of one boot.
+func bootOf(records []events.Record, bootID string, now int64) Boot {
+	course := NewCourse(bootID)
+	for _, record := range records {
+		course.Add(record)
+	}
+
+	return course.End(now)
+}

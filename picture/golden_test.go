@@ -13,13 +13,13 @@ var rewrite = flag.Bool("rewrite", false, "rewrite testdata with what is drawn n
 
 // Every byte of some small pictures. Rewrite with: go test ./picture -run TestGolden -rewrite, and look at them.
 func TestGolden(t *testing.T) {
-	boot := NewBoot(five(), testBoot, 0)
+	boot := bootOf(five(), testBoot, 0)
 
 	for name, got := range map[string]string{
 		"boot.svg":              Plot(boot, PlotOptions{Host: "node-1"}),
 		"boot-dependencies.svg": Plot(boot, PlotOptions{Host: "node-1", Dependencies: true, Length: 1 << 40}),
 		"boot-not-up.svg":       Plot(boot, PlotOptions{Service: "ext-vpn"}),
-		"boot-empty.svg":        Plot(NewBoot(nil, testBoot, 0), PlotOptions{}),
+		"boot-empty.svg":        Plot(bootOf(nil, testBoot, 0), PlotOptions{}),
 		"graph.svg":             Map(NewGraph(viewsOf(five())), MapOptions{Host: "node-1"}),
 		"graph-all.svg":         Map(NewGraph(viewsOf(five())), MapOptions{Host: "node-1", Every: true}),
 		"graph-knot.svg":        Map(NewGraph(knot()), MapOptions{}),

@@ -76,7 +76,7 @@ func anyRecords() *rapid.Generator[[]events.Record] {
 func TestPlotOfAnyHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		records := anyRecords().Draw(t, "records")
-		boot := NewBoot(records, testBoot, 0)
+		boot := bootOf(records, testBoot, 0)
 		options := PlotOptions{
 			Host: anyText().Draw(t, "host"), Service: rapid.SampledFrom([]string{"", "ext-a", "nobody"}).Draw(t, "of"),
 			Dependencies: rapid.Bool().Draw(t, "dependencies"), Length: time.Duration(rapid.Int64Range(0, 1<<42).Draw(t, "length")),
@@ -124,7 +124,7 @@ func TestPlotOfAnyHistory(t *testing.T) {
 			t.Errorf("%d rows were drawn of %d", titles, len(boot.Rows))
 		}
 
-		if again := Plot(NewBoot(slices.Clone(records), testBoot, 0), options); again != picture {
+		if again := Plot(bootOf(slices.Clone(records), testBoot, 0), options); again != picture {
 			t.Error("the same records gave another picture")
 		}
 	})
@@ -150,7 +150,7 @@ func checkSpans(t *rapid.T, boot Boot, row Row) {
 // The critical path has no holes, and each of its links is there once.
 func TestCriticalPathOfAnyHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		boot := NewBoot(anyRecords().Draw(t, "records"), testBoot, 0)
+		boot := bootOf(anyRecords().Draw(t, "records"), testBoot, 0)
 
 		for _, row := range boot.Rows {
 			if row.Condition {
@@ -185,7 +185,7 @@ func TestCriticalPathOfAnyHistory(t *testing.T) {
 }
 
 func TestCriticalPath(t *testing.T) {
-	boot := NewBoot(five(), testBoot, 0)
+	boot := bootOf(five(), testBoot, 0)
 	at := func(milliseconds int64) int64 { return kernelTime + milliseconds*millisecond }
 
 	want := []Link{
@@ -219,7 +219,7 @@ func TestBootEndsWithTheLastServiceBeforeAPause(t *testing.T) {
 	s.start(2, 10, "ext-a", 1)
 	s.load(3_600_000, "ext-late", false)
 	s.start(3_600_001, 10, "ext-late", 1)
-	boot := NewBoot(s.records, testBoot, 0)
+	boot := bootOf(s.records, testBoot, 0)
 
 	if got := boot.Settled() - boot.Begin; got != 12*millisecond {
 		t.Errorf("it settled after %s", span(got))
@@ -247,7 +247,7 @@ func crashing(times int64) []events.Record {
 
 // A service that crashed all the time does not make the picture grow without bound, and its bar has no holes.
 func TestPlotOfManyRetriesIsSmall(t *testing.T) {
-	boot := NewBoot(crashing(4_000), testBoot, 0)
+	boot := bootOf(crashing(4_000), testBoot, 0)
 	if len(boot.service("ext-crash").Spans) < 12_000 {
 		t.Fatalf("%d spans", len(boot.service("ext-crash").Spans))
 	}
@@ -308,7 +308,7 @@ func BenchmarkPlot(b *testing.B) {
 	for name, records := range map[string][]events.Record{"5 services": many(5, 1), "200 services": many(200, 1), "100000 records": crashing(16_600)} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				Plot(NewBoot(records, testBoot, 0), PlotOptions{Dependencies: true})
+				Plot(bootOf(records, testBoot, 0), PlotOptions{Dependencies: true})
 			}
 		})
 	}

@@ -2,25 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/extactor/extactor/api"
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/picture"
 )
 
-// boot is what the journal has of one boot.
-type boot struct {
-	id      string
-	records []events.Record // oldest first
-	now     int64           // CLOCK_BOOTTIME at which it was asked; 0 for a boot that is over
-}
-
-// boot asks the daemon for the events of a boot: 0 is this one, -1 the one before.
-func (a *app) boot(ctx context.Context, number int) (found boot, err error) {
+// boot asks the daemon for the course of a boot: by its id, or 0 for the newest, -1 for the one before; empty for this one.
+func (a *app) boot(ctx context.Context, name string) (found picture.Boot, err error) {
 	err = a.ask(func(client *api.Client) error {
 		asking, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -30,11 +24,9 @@ func (a *app) boot(ctx context.Context, number int) (found boot, err error) {
 			return err
 		}
 
-		current := status.GetNow().GetBootId()
-		request := &apiv1.EventsRequest{Facts: true}
-
-		if number == 0 {
-			request.BootId = current
+		request := &apiv1.EventsRequest{Facts: true, Boot: name}
+		if name == "" {
+			request.BootId = status.GetNow().GetBootId()
 		}
 
 		stream, err := client.Extactor.Events(ctx, request)
@@ -42,59 +34,42 @@ func (a *app) boot(ctx context.Context, number int) (found boot, err error) {
 			return err
 		}
 
-		boots := &boots{most: 1 - number}
-		if err := receive(stream.Recv, boots.add); err != nil {
+		var (
+			id     string
+			course *picture.Course
+		)
+
+		if err := receive(stream.Recv, func(record *apiv1.EventRecord) error {
+			if course == nil {
+				id = record.GetAt().GetBootId()
+				course = picture.NewCourse(id)
+			}
+
+			converted, err := recordOf(record)
+			if err == nil {
+				course.Add(converted)
+			}
+
+			return err
+		}); err != nil {
 			return err
 		}
 
-		if found, err = boots.pick(number); err == nil && found.id == current {
-			found.now = status.GetNow().GetBootNs()
+		if course == nil {
+			return errors.New("cannot draw the boot: nothing of it is in the journal")
 		}
 
-		return err
+		now := int64(0) // it is over
+		if current := status.GetNow(); current.GetBootId() == id {
+			now = current.GetBootNs()
+		}
+
+		found = course.End(now)
+
+		return nil
 	})
 
 	return found, err
-}
-
-// boots keeps the newest boots of a journal while it is read.
-type boots struct {
-	most int
-	kept []boot // oldest first
-}
-
-func (b *boots) add(record *apiv1.EventRecord) error {
-	converted, err := recordOf(record)
-	if err != nil {
-		return err
-	}
-
-	at := slices.IndexFunc(b.kept, func(boot boot) bool { return boot.id == converted.BootID })
-	if at < 0 {
-		b.kept = append(b.kept, boot{id: converted.BootID})
-		if len(b.kept) > b.most {
-			b.kept = slices.Delete(b.kept, 0, 1)
-		}
-
-		at = len(b.kept) - 1
-	}
-
-	b.kept[at].records = append(b.kept[at].records, converted)
-
-	return nil
-}
-
-func (b *boots) pick(number int) (boot, error) {
-	index := len(b.kept) - 1 + number
-	if index >= 0 {
-		return b.kept[index], nil
-	}
-
-	if len(b.kept) == 0 {
-		return boot{}, fmt.Errorf("cannot read boot %d: nothing of it is in the journal", number)
-	}
-
-	return boot{}, fmt.Errorf("cannot read boot %d: the oldest boot in the journal is %d", number, 1-len(b.kept))
 }
 
 // recordOf is the record as the journal has it.

@@ -55,6 +55,7 @@ type house struct {
 	views   map[string]events.View
 	changed chan struct{}
 	records []events.Record
+	past    api.History // none by default
 	log     string
 
 	configDir string // of documents
@@ -322,7 +323,7 @@ func (h *house) serve(t *testing.T, run func(context.Context, *api.Server) error
 
 	now := testClock()
 	server := api.New(api.Options{
-		Services: h, Keeper: h.keeper, Journal: h, Logs: h, Configs: h.stored(), Files: h.stored(), Commands: commands{}, BootID: testBoot, Version: api.Version{Tag: "v1.2.3"},
+		Services: h, Keeper: h.keeper, Journal: h, Past: h.past, Logs: h, Configs: h.stored(), Files: h.stored(), Commands: commands{}, BootID: testBoot, Version: api.Version{Tag: "v1.2.3"},
 		Now:  func() *events.Instant { return &events.Instant{WallNs: now.wallNS, BootNs: now.bootNS} },
 		Host: api.Host{Instance: "c6f0e0f4-0000-4000-8000-000000000000", Started: &events.Instant{WallNs: now.wallNS - 60*second, BootNs: now.bootNS - 60*second}, Places: func() *apiv1.Places { return places }},
 	})

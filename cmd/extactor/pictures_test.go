@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"image/png"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/extactor/extactor/api"
 	"github.com/extactor/extactor/events"
 )
 
@@ -35,6 +37,35 @@ func (h *house) remember() {
 		told(8, testBoot, 905, "ext-now", events.StatePreparing, &events.PreparationStarted{}),
 		told(9, testBoot, 907, "ext-now", events.StateRunning, &events.TaskStarted{Pid: 5}),
 	}
+	h.past = &past{records: h.records}
+}
+
+// past is the past of a few records, as far as pictures ask for it.
+type past struct {
+	api.History
+	records []events.Record
+}
+
+func (p *past) Boots(context.Context) (boots []events.Boot, err error) {
+	for _, record := range p.records {
+		if len(boots) == 0 || boots[len(boots)-1].ID != record.BootID {
+			boots = append(boots, events.Boot{ID: record.BootID, First: record.Seq})
+		}
+
+		boots[len(boots)-1].Last = record.Seq
+	}
+
+	return boots, nil
+}
+
+func (p *past) Each(_ context.Context, after, until uint64, yield func(events.Record) bool) error {
+	for _, record := range p.records {
+		if record.Seq > after && record.Seq <= until && !yield(record) {
+			break
+		}
+	}
+
+	return nil
 }
 
 // texts are those of an SVG document.
@@ -75,6 +106,7 @@ func TestPlotShowsTheBootThatWasAskedFor(t *testing.T) {
 		{"plot", "Critical path to ext-now: up after 7 s", "ext-before", false},
 		{"plot --boot 0 --dependencies --service now", "file /dev/<zfs>", "ext-before", false},
 		{"plot --boot -1", "Critical path to ext-before: up after 2 s", "ext-now", false},
+		{"plot --boot " + otherBoot, "Critical path to ext-before: up after 2 s", "ext-now", false},
 		{"plot -o " + file, "Critical path to ext-now", "ext-before", true},
 		{"plot --for 3s", "2.5 s", "3.5 s", false},
 		{"graph", "network addresses", "Finished", false},
@@ -99,6 +131,21 @@ func TestPlotShowsTheBootThatWasAskedFor(t *testing.T) {
 
 		if got := texts(t, document); !strings.Contains(got, row.want) || strings.Contains(got, row.not) {
 			t.Errorf("%s: want %q and not %q in\n%s", row.words, row.want, row.not, got)
+		}
+	}
+}
+
+func TestPlotOfABootThatIsNotThere(t *testing.T) {
+	house := furnished()
+	house.remember()
+	socket := house.open(t)
+
+	for name, want := range map[string]string{
+		"1": "boot \"1\" is not known", "-2": "boot -2 is not known; the journal has 2 (0 to -1)", "tuesday": "boot \"tuesday\" is not known",
+	} {
+		application, _, stderr := testApp()
+		if code := application.run(t.Context(), []string{"plot", "--boot", name, "--socket", socket}); code == exitDone || !strings.Contains(stderr.String(), want) {
+			t.Errorf("boot %s: exit %d: %s", name, code, stderr)
 		}
 	}
 }

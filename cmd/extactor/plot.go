@@ -13,7 +13,7 @@ import (
 
 func (a *app) plotCommand() *cobra.Command {
 	var (
-		number  int
+		name    string
 		file    string
 		options picture.PlotOptions
 	)
@@ -28,34 +28,28 @@ func (a *app) plotCommand() *cobra.Command {
 			"  extactor plot --service storage --for 10m --journal /mnt/var/lib/extactor -o storage.svg",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if number > 0 {
-				return usageError{fmt.Errorf("--boot %d has not been yet; 0 is this boot, -1 the one before", number)}
-			}
-
 			if options.Length < 0 {
 				return usageError{fmt.Errorf("--for %s is no length of time", options.Length)}
 			}
 
-			boot, err := a.boot(command.Context(), number)
+			boot, err := a.boot(command.Context(), name)
 			if err != nil {
 				return err
 			}
 
-			course := picture.NewBoot(boot.records, boot.id, boot.now)
-
 			if id := options.Service; id != "" {
-				if options.Service = course.Find(id); options.Service == "" {
+				if options.Service = boot.Find(id); options.Service == "" {
 					return fmt.Errorf("cannot mark the path to %q: the journal has no such service in this boot", id)
 				}
 			}
 
 			options.Host = a.drawnHost(command)
 
-			return a.writePicture(file, picture.Plot(course, options))
+			return a.writePicture(file, picture.Plot(boot, options))
 		},
 	}
 	flags := command.Flags()
-	flags.IntVar(&number, "boot", 0, "which boot: 0 is this one, -1 the one before")
+	flags.StringVar(&name, "boot", "", "which boot: 0 is the newest, -1 the one before, or a kernel boot id; by default this one")
 	flags.StringVar(&options.Service, "service", "", "mark what this service waited for, instead of the one that came up last")
 	flags.DurationVar(&options.Length, "for", 0, "how much of the boot to draw, such as 10m; by default until the last service came up")
 	flags.BoolVar(&options.Dependencies, "dependencies", false, "draw what waited for what")
