@@ -21,8 +21,9 @@ type service struct {
 
 // cell is one thing that is shown of a service: the rows at which it became another, and the values that it had from then on.
 type cell struct {
-	at     []int
-	value  []int
+	at     []int32 // each as the difference to the one before, as they are written down
+	value  []int32
+	last   int    // the row of the last value
 	moment moment // the last value of one that holds moments
 }
 
@@ -213,7 +214,7 @@ func (r *Report) set(service *service, index int, name string, value any) {
 
 // turn writes down a value where it is another than the last.
 func (c *cell) turn(index, value int) {
-	if last := len(c.value) - 1; last < 0 || c.value[last] != value {
+	if last := len(c.value) - 1; last < 0 || int(c.value[last]) != value {
 		c.change(index, value)
 	}
 }
@@ -235,7 +236,10 @@ func (r *Report) setMoment(service *service, index int, name string, at events.M
 	known.change(index, r.values.index(now))
 }
 
-func (c *cell) change(index, value int) { c.at, c.value = append(c.at, index), append(c.value, value) }
+func (c *cell) change(index, value int) {
+	c.at, c.value = append(c.at, int32(index-c.last)), append(c.value, int32(value))
+	c.last = index
+}
 
 func momentOf(at events.Moment, bootID string) moment {
 	return moment{wall: microseconds(at.WallNS), boot: microseconds(at.BootNS), bootID: bootID}

@@ -67,9 +67,9 @@ type serviceDocument struct {
 }
 
 type cellDocument struct {
-	Name  string `json:"name"`
-	At    []int  `json:"at"` // rows: difference
-	Value []int  `json:"value"`
+	Name  string  `json:"name"`
+	At    []int32 `json:"at"` // rows: difference
+	Value []int32 `json:"value"`
 }
 
 type graphDocument struct {
@@ -112,7 +112,7 @@ func (r *Report) encode(heading Heading, logs Logs) ([]byte, error) {
 
 	var packed bytes.Buffer
 
-	zipper, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	zipper, err := gzip.NewWriterLevel(&packed, gzip.DefaultCompression)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +149,14 @@ func (r *Report) columns() columns {
 		skew     int64
 		attempts = map[int]uint64{}
 	)
+
+	for _, column := range []*[]int64{&all.Seq, &all.Clock, &all.Skew, &all.Attempt, &all.Cause, &all.Decision} {
+		*column = make([]int64, 0, len(r.rows))
+	}
+
+	for _, column := range []*[]int{&all.Service, &all.Kind, &all.State, &all.Message, &all.Told, &all.Roles} {
+		*column = make([]int, 0, len(r.rows))
+	}
 
 	for i, row := range r.rows {
 		clock, wall := microseconds(row.at.BootNS), microseconds(row.at.WallNS)
@@ -190,15 +198,7 @@ func cellsOf(service *service) []cellDocument {
 }
 
 func cellOf(name string, known *cell) cellDocument {
-	document := cellDocument{Name: name, Value: known.value}
-	last := 0
-
-	for _, at := range known.at {
-		document.At = append(document.At, at-last)
-		last = at
-	}
-
-	return document
+	return cellDocument{Name: name, At: known.at, Value: known.value}
 }
 
 // graph places all services and conditions that there ever were, so that nothing moves between two moments.
