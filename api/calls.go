@@ -22,8 +22,8 @@ func newCalls(limits limits) *calls {
 	return &calls{most: limits.calls, mostOfOne: limits.callsOfOne, perCertificate: map[string]int{}}
 }
 
-// admit is gRPC's tap, which must not block: it counts a call before anything of its request is read, because it is requests
-// that take memory.
+// admit counts a call until the client gives it up, or it ends. It is counted before anything of its request is read,
+// because it is requests that take memory.
 func (c *calls) admit(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	end, err := c.begin(ctx)
 	if err == nil {

@@ -18,6 +18,7 @@ type guard struct {
 	limits  limits
 	reports *reports
 	trust   trust
+	open    *calls // that clients have not given up
 	running *calls // that are being answered: a client may give up a call, and begin others, while its answer is still made
 }
 
@@ -50,6 +51,8 @@ func (g *guard) refused(ctx context.Context, cause string, err error) error {
 }
 
 func (g *guard) admitCall(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	arrived(ctx)
+
 	if err := g.admit(ctx, info.FullMethod); err != nil {
 		return nil, err
 	}
@@ -178,6 +181,16 @@ func newTimedStream(stream grpc.ServerStream, limit time.Duration, unread *debt)
 
 // Context implements grpc.ServerStream.
 func (s *timedStream) Context() context.Context { return s.ctx }
+
+// RecvMsg implements grpc.ServerStream.
+func (s *timedStream) RecvMsg(message any) error {
+	err := s.ServerStream.RecvMsg(message)
+	if err == nil {
+		arrived(s.ctx)
+	}
+
+	return err
+}
 
 // SendMsg implements grpc.ServerStream.
 func (s *timedStream) SendMsg(message any) error {

@@ -92,6 +92,45 @@ func TestStreamThatIsReadGoesOn(t *testing.T) {
 	}
 }
 
+// A request has to arrive, the rest of a call takes as long as it likes.
+func TestRequestsThatDoNotArrive(t *testing.T) {
+	services := newServices(view("ext-a", events.StateRunning, 1))
+	proceed := make(chan struct{})
+	services.command = func(string, events.Order, *events.Origin) (uint64, error) {
+		<-proceed
+
+		return 1, nil
+	}
+
+	limits := networkLimits
+	limits.arrival = 200 * time.Millisecond
+
+	r := serveRemote(t, start(t, services, newJournal()), limits)
+	client := r.dial(t, credentials.Operator)
+
+	for _, method := range []string{
+		machine.MachineService_Version_FullMethodName, machine.MachineService_Logs_FullMethodName, apiv1.Extactor_ApplyConfig_FullMethodName,
+	} {
+		stream, err := client.conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		r.hears(t, method+" was ended, because its request did not arrive within 200ms", "127.0.0.1")
+		wantStatus(t, stream.RecvMsg(new(emptypb.Empty)), codes.Canceled, "context canceled")
+	}
+
+	time.AfterFunc(2*limits.arrival, func() { close(proceed) })
+
+	if _, err := client.Extactor.Start(t.Context(), &apiv1.ServiceRequest{Id: "a"}); err != nil {
+		t.Error(err)
+	}
+
+	if left := len(r.said); left != 0 {
+		t.Errorf("told of more: %s", <-r.said)
+	}
+}
+
 // A handler runs beside the call that watches over it; its panic is still an error of that call alone.
 func TestPanicInAWatchedStream(t *testing.T) {
 	guard := &guard{limits: networkLimits, reports: newReports(func(error) {}), running: newCalls(networkLimits)}

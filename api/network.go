@@ -28,6 +28,7 @@ type limits struct {
 	unread         int    // bytes of answers on a connection that its client has not read yet
 
 	handshake  time.Duration // until the client has shown its certificate and begun to speak HTTP/2
+	arrival    time.Duration // until a request is there as a whole
 	idle       time.Duration // connection without a call
 	ping       time.Duration // silence after which a client is asked whether it is still there
 	pong       time.Duration // and how long it has to answer, or to take what was sent
@@ -39,7 +40,7 @@ type limits struct {
 // networkLimits are generous for people and their tools: one client has one connection and a stream for each command.
 var networkLimits = limits{
 	connections: 256, perAddress: 64, perCertificate: 128, handshakes: 32, streams: 128, calls: 256, callsOfOne: 128, header: 16 << 10, unread: 2 << 20,
-	handshake: 10 * time.Second, idle: 15 * time.Minute, ping: 15 * time.Second, pong: 15 * time.Second,
+	handshake: 10 * time.Second, arrival: time.Minute, idle: 15 * time.Minute, ping: 15 * time.Second, pong: 15 * time.Second,
 	clientPing: 5 * time.Second, stall: time.Minute, look: 30 * time.Second,
 }
 
@@ -108,13 +109,13 @@ func (s *Server) serveNetwork(ctx context.Context, network Network, limits limit
 	}
 
 	trust := trust{network.TLS}
-	guard := &guard{limits: limits, reports: gate.reports, trust: trust, running: newCalls(limits)}
+	guard := &guard{limits: limits, reports: gate.reports, trust: trust, open: newCalls(limits), running: newCalls(limits)}
 
 	return s.serve(ctx, s.register(
 		grpc.Creds(&tlsCredentials{trust: trust, gate: gate}),
 		grpc.ConnectionTimeout(limits.handshake),
 		grpc.MaxConcurrentStreams(limits.streams),
-		grpc.InTapHandle(newCalls(limits).admit),
+		grpc.InTapHandle(guard.tap),
 		grpc.MaxRecvMsgSize(largestRequest),
 		grpc.MaxHeaderListSize(limits.header),
 		grpc.ReadBufferSize(readBuffer),

@@ -235,10 +235,11 @@ func limitsTable() string {
 | calls at once | %d | `+"`ResourceExhausted`"+` |
 | answers that wait on a connection for its client to read them | %d KiB and one more, beside %d KiB for each stream | `+"`ResourceExhausted`"+`; closed after %s |
 | a message of a client | %d KiB | `+"`ResourceExhausted`"+` |
+| time until a request has arrived as a whole | %s | the call ends |
 | metadata of a call | %d KiB | the call is refused |
 | a connection without a call | %s | closed |
 | silence of a client, whose machine may have vanished | %v, then %v to answer a ping | closed |
 | pings of a client, without a call too | one in %v | closed |
 | a client that does not take the next message of a stream | %s | the stream ends with `+"`ResourceExhausted`"+` |
-`, l.connections, l.perAddress, l.perCertificate, l.handshakes, l.handshake, l.streams, l.callsOfOne, l.calls, l.unread>>10, streamShare>>10, minutes(l.stall), largestRequest>>10, l.header>>10, minutes(l.idle), l.ping, l.pong, l.clientPing, minutes(l.stall))
+`, l.connections, l.perAddress, l.perCertificate, l.handshakes, l.handshake, l.streams, l.callsOfOne, l.calls, l.unread>>10, streamShare>>10, minutes(l.stall), largestRequest>>10, minutes(l.arrival), l.header>>10, minutes(l.idle), l.ping, l.pong, l.clientPing, minutes(l.stall))
 }
