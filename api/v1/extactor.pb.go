@@ -1614,7 +1614,7 @@ type LogsRequest struct {
 	Ids    []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
 	Tail   int32    `protobuf:"varint,2,opt,name=tail,proto3" json:"tail,omitempty"`     // only the last lines of those that are wanted, so many of each service; negative: all
 	Follow bool     `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"` // go on with what is printed from now on, until the time that `until` says, if it does
-	// Only lines that began to arrive then or later, and only up to then: by the clock of the node, as it was at that time.
+	// Only lines of which anything arrived then or later, and only up to then: by the clock of the node, as it was at that time.
 	// Where that was set back meanwhile, they begin with the first line and end with the last one of which that is true.
 	From  *Point `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
 	Until *Point `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`

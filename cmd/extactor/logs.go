@@ -26,8 +26,9 @@ func (a *app) logsCommand() *cobra.Command {
 		Short: "Show what services printed",
 		Long: "Show what a service printed, as far as it is kept; of several services in the order of time, with the service before each line.\n\n" +
 			"A line has the time at which it began to arrive, by the clock of the node as it was then, to the millisecond; lines that " +
-			"were printed at once have the same. Where that clock was set back meanwhile, --since begins with the first line of that " +
-			"time or later, and --until ends with the last one up to then: what is asked for is there, and there may be more.\n\n" +
+			"were printed at once have the same. --since begins with the first line of which anything arrived at that time or later, " +
+			"--until ends with the last one up to then: what is asked for is there, and there may be more where a line took long, or " +
+			"that clock was set back.\n\n" +
 			"A time is " + momentHelp + ".",
 		Example: "  extactor logs hello-world --since 10m -f\n" +
 			"  extactor logs hello-world --since 14:00 --until 14:05 --timestamps\n" +

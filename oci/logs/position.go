@@ -92,7 +92,7 @@ func tail(directory string, start, end uint64, n int) (uint64, error) {
 	return start, nil
 }
 
-// lineFrom returns the cursor, from one within a log or at its end on, at which a line begins; the end where none does.
+// lineFrom returns the cursor, from another one on, at which a line begins; the end where none does.
 func lineFrom(directory string, cursor, start, end uint64) (uint64, error) {
 	if cursor <= start || cursor >= end {
 		return min(max(cursor, start), end), nil
@@ -115,6 +115,23 @@ func lineFrom(directory string, cursor, start, end uint64) (uint64, error) {
 			return 0, err
 		}
 	}
+}
+
+// lineOf returns the cursor, from a start on, at which the line begins that the byte at a cursor is of.
+func lineOf(directory string, cursor, start uint64) (uint64, error) {
+	if cursor <= start {
+		return start, nil
+	}
+	before := make([]byte, 1)
+	if err := readAt(directory, cursor-1, before); errors.Is(err, errGone) {
+		return cursor, nil
+	} else if err != nil {
+		return 0, err
+	}
+	if before[0] == '\n' {
+		return cursor, nil
+	}
+	return tail(directory, start, cursor, 1)
 }
 
 var errGone = errors.New("no longer kept")

@@ -10,7 +10,7 @@ import (
 // Query says which lines of logs are wanted.
 type Query struct {
 	Tail         int       // only the last of those that are wanted, so many of each service; negative: all
-	Since, Until time.Time // only those that began to arrive in this time, by the clock of then; zero: there is no such limit
+	Since, Until time.Time // only those of which anything arrived in this time, by the clock of then; zero: there is no such limit
 	Follow       bool      // go on with those that are yet to come
 	Timestamps   bool      // before each the time at which it began to arrive
 }

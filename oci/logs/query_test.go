@@ -73,8 +73,8 @@ func TestLinesAreFoundByTimes(t *testing.T) {
 		{10, 0, -1, "two three four"},
 		{10.5, 0, -1, "three four"},
 		{20, 0, -1, "three four"},
-		{20.5, 0, -1, "four"},
-		{30, 0, -1, "four"},
+		{20.5, 0, -1, "three four"}, // which began before
+		{30, 0, -1, "three four"},
 		{30.5, 0, -1, ""},
 		{0, -1, -1, ""},
 		{0, 9.5, -1, "one"},
@@ -88,7 +88,7 @@ func TestLinesAreFoundByTimes(t *testing.T) {
 		{5, 25, 0, ""},
 		{5, 0, 2, "three four"},
 		{25, 5, -1, ""},
-		{21, 29, -1, ""},
+		{21, 29, -1, "three"},
 	} {
 		query := Query{Tail: row.tail}
 		if row.since != 0 {
@@ -111,6 +111,24 @@ func TestLinesHaveTheTimeAtWhichTheyArrived(t *testing.T) {
 	for n := range 5 {
 		if got, want := readQuery(t, dir, Query{Tail: n, Timestamps: true}), strings.Join(want[4-n:], ""); got != want {
 			t.Errorf("the last %d: %q, want %q", n, got, want)
+		}
+	}
+}
+
+// A service that ended within a line leaves one to the next run, whose first words are not kept back because of that.
+func TestLineThatGoesOnIsShownAsAWhole(t *testing.T) {
+	dir := newLog(t)
+	writeSegments(t, dir, 0, "one\nkilled within a l", "the next run\nlast\n")
+	writeTimes(dir, 0, [2]float64{0, 0})
+	writeTimes(dir, 21, [2]float64{21, 60}, [2]float64{34, 70})
+	for seconds, want := range map[float64]string{
+		30: "2026-11-23T12:00:00.000Z killed within a lthe next run\n2026-11-23T12:01:10.000Z last\n",
+		60: "2026-11-23T12:00:00.000Z killed within a lthe next run\n2026-11-23T12:01:10.000Z last\n",
+		65: "2026-11-23T12:01:10.000Z last\n",
+		75: "",
+	} {
+		if got := readQuery(t, dir, Query{Tail: -1, Since: afterNoon(seconds), Timestamps: true}); got != want {
+			t.Errorf("since %v s: %q, want %q", seconds, got, want)
 		}
 	}
 }
@@ -229,8 +247,8 @@ func TestQueriesChooseLinesByTheirTimes(t *testing.T) {
 		var lines []string
 		cursor := 0
 		for line := range bytes.Lines(text) {
-			began := at[cursor]
-			if cursor += len(line); began < from || began > to {
+			began, ended := at[cursor], at[cursor+len(line)-1]
+			if cursor += len(line); ended < from || began > to {
 				continue
 			}
 			stamp := ""

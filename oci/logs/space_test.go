@@ -95,7 +95,8 @@ func TestFullDiskDiscardsAndSaysSo(t *testing.T) {
 			t.Errorf("%q is not from after %v (%v)", line, room, err)
 		}
 	}
-	if got := strings.TrimPrefix(readQuery(t, dir, Query{Tail: -1, Since: room}), "\n"); got != want {
+	// It may have ended a line of before.
+	if got := readQuery(t, dir, Query{Tail: -1, Since: room}); !strings.HasSuffix(got, want) || strings.Count(got, "\n") > 3 {
 		t.Errorf("since there is room: %q, want %q", got, want)
 	}
 }

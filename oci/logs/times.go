@@ -9,7 +9,9 @@ import (
 	"time"
 )
 
-// A line has the time at which it began to arrive. Where the index does not say, it is that of an earlier line.
+// A line has the time at which it began to arrive. Where the index does not say, it is that of an earlier line. A line of
+// which only a part arrived in the time that is asked for is shown as a whole: a service that ends within a line leaves one
+// to the next, which goes on with it.
 
 // arrival is one record of an index.
 type arrival struct {
@@ -22,30 +24,34 @@ func firstArrival(block []byte) arrival {
 	return arrival{binary.LittleEndian.Uint64(block[:8]), int64(binary.LittleEndian.Uint64(block[8:indexRecord]))}
 }
 
-// since returns the cursor of the first line that arrived at a time or later, by the clock of then; the end where there is
-// none. Lines are not kept back where nothing says that they are older.
+// since returns the cursor of the first line of which anything arrived at a time or later, by the clock of then; the end
+// where there is none. Lines are not kept back where nothing says that they are older.
 func since(directory string, t time.Time) (uint64, error) {
 	start, end, err := bounds(directory)
 	if err != nil {
 		return 0, err
 	}
-	from, told := end, false
+	from, told, found := end, false, false
 	err = eachArrival(directory, func(one arrival) bool {
 		told = true
 		if one.wallNS < t.UnixNano() {
 			return true
 		}
-		from = one.cursor
+		from, found = one.cursor, true
 		return false
 	})
-	if err != nil || !told {
+	switch {
+	case err != nil || !told:
 		return start, err
+	case !found:
+		return end, nil
+	default:
+		return lineOf(directory, min(from, end), start)
 	}
-	return lineFrom(directory, from, start, end)
 }
 
-// until returns the cursor behind the last line that arrived up to a time, by the clock of then: to the millisecond, as
-// times are shown.
+// until returns the cursor behind the last line of which anything arrived up to a time, by the clock of then: to the
+// millisecond, as times are shown.
 func until(directory string, t time.Time) (uint64, error) {
 	start, end, err := bounds(directory)
 	if err != nil {
