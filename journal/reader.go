@@ -1,12 +1,9 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -88,29 +85,6 @@ func (r *Reader) open(path string) error {
 	}
 
 	return r.survey(path)
-}
-
-// logMissing tells whether a database is of those that have a write-ahead log, which a daemon leaves even when that is empty,
-// and has none.
-func logMissing(path string) bool {
-	const readVersion, withLog = 19, 2 // an offset in SQLite's file header, and what stands there
-
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-
-	var version [1]byte
-	_, err = file.ReadAt(version[:], readVersion)
-
-	return err == nil && version[0] == withLog && !exists(path+"-wal")
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-
-	return err == nil
 }
 
 // openSalvaged opens what is left of a damaged copy.
@@ -201,154 +175,6 @@ func (r *Reader) modernize() error {
 	defer conn.Close()
 
 	return ensureSchema(ctx, conn)
-}
-
-// survey finds out what is missing.
-func (r *Reader) survey(path string) error {
-	ctx := context.Background()
-
-	var err error
-	if r.newest, err = r.store.stamp(ctx, math.MaxInt64); err != nil {
-		return err
-	}
-
-	if r.floor, _, err = retained(ctx, r.store.readers); err != nil {
-		return err
-	}
-
-	holes, err := r.store.holes(ctx, r.floor)
-	if err != nil {
-		return err
-	}
-
-	for _, hole := range holes {
-		r.problems = append(r.problems, hole.text("are missing"))
-	}
-
-	if synced := readHead(filepath.Join(filepath.Dir(path), headName)); filepath.Base(path) == databaseName && synced > r.newest.seq {
-		lost := Loss{From: r.newest.seq + 1, To: synced}
-		r.problems = append(r.problems, lost.text("were written to the disk once and are missing at the end"))
-	}
-
-	return nil
-}
-
-func (l Loss) text(what string) string {
-	if l.From == l.To {
-		return fmt.Sprintf("record %d %s", l.From, strings.Replace(strings.Replace(what, "are", "is", 1), "were", "was", 1))
-	}
-
-	return fmt.Sprintf("records %d to %d %s", l.From, l.To, what)
-}
-
-// holes lists the sequences from one on that are not there, at most 100 ranges of them; some are those that a Gap stands for.
-func (s *store) holes(ctx context.Context, floor uint64) ([]Loss, error) {
-	var rows, first, last int64
-
-	err := s.readers.QueryRowContext(ctx, "SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM records NOT INDEXED WHERE seq >= ?",
-		signed(floor)).Scan(&rows, &first, &last)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the journal: %w", err)
-	}
-
-	var holes []Loss
-
-	if floor <= 1 && first > 1 {
-		holes = append(holes, Loss{From: 1, To: uint64(first) - 1})
-	}
-
-	if last-first+1 == rows || rows == 0 {
-		return holes, nil
-	}
-
-	found, err := s.readers.QueryContext(ctx, `SELECT before + 1, seq - 1 FROM
-		(SELECT seq, lag(seq) OVER (ORDER BY seq) AS before FROM records NOT INDEXED WHERE seq >= ?) WHERE seq > before + 1 LIMIT ?`,
-		signed(floor), maxLosses)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the journal: %w", err)
-	}
-	defer found.Close()
-
-	for found.Next() {
-		var hole Loss
-		if err := found.Scan(&hole.From, &hole.To); err != nil {
-			return nil, fmt.Errorf("cannot read the journal: %w", err)
-		}
-
-		holes = append(holes, hole)
-	}
-
-	return holes, found.Err()
-}
-
-const copyTries = 10
-
-// copyDatabase copies a database and then its write-ahead log. What moved from the log into the database meanwhile is in
-// both, so the copy is whole unless the log began anew, which its header shows.
-func copyDatabase(from, to string) error {
-	for range copyTries {
-		before, err := logHeader(from)
-		if err != nil {
-			return err
-		}
-
-		err = copyFile(from, to)
-		if errors.Is(err, fs.ErrNotExist) && exists(from+"-wal") { // which may have all of it
-			err = os.WriteFile(to, nil, 0o600)
-		}
-
-		if err != nil {
-			return err
-		}
-
-		if err := copyFile(from+"-wal", to+"-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-
-		after, err := logHeader(from)
-		if err != nil {
-			return err
-		}
-
-		if bytes.Equal(before, after) {
-			return nil
-		}
-	}
-
-	return errors.New("it changes too fast to be copied")
-}
-
-// logHeader returns the header of the write-ahead log, which is another one each time it begins anew; nothing where there
-// is no log.
-func logHeader(path string) ([]byte, error) {
-	file, err := os.Open(path + "-wal")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-
-	return io.ReadAll(io.LimitReader(file, 32))
-}
-
-func copyFile(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-
-	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-
-	_, err = io.Copy(target, source)
-
-	return errors.Join(err, target.Close())
 }
 
 // Replay yields every record of a service in order; the empty name means the daemon's own.
