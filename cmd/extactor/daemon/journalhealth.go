@@ -15,7 +15,7 @@ func journalHealth(of *journal.Journal) actors.JournalHealth {
 
 		if !status.Degraded {
 			if status.Lost > 0 {
-				message = fmt.Sprintf("%d events were lost", status.Lost)
+				message = inWords(status.Lost, "event was lost", "events were lost")
 			}
 
 			return true, message, changed
@@ -23,6 +23,15 @@ func journalHealth(of *journal.Journal) actors.JournalHealth {
 
 		since := time.Unix(0, status.Since.GetWallNs()).UTC().Format(time.RFC3339)
 
-		return false, fmt.Sprintf("%s since %s, %d events buffered", status.Reason, since, status.Buffered), changed
+		return false, fmt.Sprintf("%s since %s, %s", status.Reason, since, inWords(uint64(status.Buffered), "event buffered", "events buffered")), changed
 	}
+}
+
+// inWords says how many there are of something.
+func inWords(number uint64, one, many string) string {
+	if number == 1 {
+		return "1 " + one
+	}
+
+	return fmt.Sprintf("%d %s", number, many)
 }
