@@ -76,11 +76,11 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer lock.Close()
 
-	logs, err := os.OpenFile(LogPath(c.RunDir), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	logs, err := openLog(LogPath(c.RunDir))
 	if err != nil {
 		return fmt.Errorf("cannot start containerd: %w", err)
 	}
-	defer logs.Close()
+	defer logs.close()
 
 	log.L.Logger.SetOutput(logs)
 
