@@ -55,7 +55,7 @@ func LoadConfigDir(dir string) ([]*Config, Problems) {
 	for _, path := range paths {
 		content, err := readRegular(path)
 		if err != nil {
-			problems = append(problems, fileProblem(path, "cannot read file: %v", cause(err))...)
+			problems = append(problems, unread(path, "file", err)...)
 			continue
 		}
 		loaded, found := parseConfigs(configFormat, path, content, taken)

@@ -49,7 +49,7 @@ func filesOf(dir string) (paths []string, problems Problems) {
 		return nil, fileProblem(dir, "cannot read directory: it is a file; name the directory of the files *.yaml")
 	}
 	if err != nil {
-		return nil, fileProblem(dir, "cannot read directory: %v", cause(err))
+		return nil, unread(dir, "directory", err)
 	}
 	for _, entry := range entries {
 		name := entry.Name()
@@ -68,7 +68,7 @@ func filesOf(dir string) (paths []string, problems Problems) {
 func loadFile(path string, taken map[string]string) (*Service, Problems) {
 	content, err := readRegular(path)
 	if err != nil {
-		return nil, fileProblem(path, "cannot read file: %v", cause(err))
+		return nil, unread(path, "file", err)
 	}
 	return parse(path, content, taken)
 }
@@ -104,4 +104,10 @@ func cause(err error) error {
 
 func fileProblem(file, format string, args ...any) Problems {
 	return Problems{{File: file, Severity: Error, Message: fmt.Sprintf(format, args...)}}
+}
+
+func unread(path, what string, err error) Problems {
+	problems := fileProblem(path, "cannot read %s: %v", what, cause(err))
+	_, problems[0].Unread = errors.AsType[syscall.Errno](err)
+	return problems
 }

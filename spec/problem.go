@@ -25,6 +25,7 @@ type Problem struct {
 	Severity   Severity
 	Message    string // what is wrong and what is allowed
 	SourceLine string // the text of Line, without its line break; "" where the file may hold secrets
+	Unread     bool   // the system failed to read File, which it may not at the next try
 }
 
 // maxExcerpt is how many characters of a source line are shown around the column.

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -18,11 +20,20 @@ type reloads struct {
 	lines  *lines
 	log    zerolog.Logger
 
-	mutex  sync.Mutex // held during a reload
+	mutex  sync.Mutex    // held during a reload
+	pause  time.Duration // before what could not be read is tried again
+	trying bool          // that is on its way
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	open   sync.WaitGroup
 }
+
+// The pauses before what could not be read is tried again.
+const (
+	rereadPauseMin = time.Second
+	rereadPauseMax = time.Minute
+)
 
 func newReloads(files *files, system *actors.System, lines *lines, log zerolog.Logger) *reloads {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -61,12 +72,45 @@ func (r *reloads) after(ctx context.Context, change func() error) ([]actors.Chan
 
 	desired := r.files.load()
 	desired.Origin = api.Caller(ctx)
+	r.tryAgain()
 
 	r.lines.follow(desired.Services) // before anything starts, so that no first line is missed
 
 	changes, err := r.system.Reload(ctx, desired)
 
 	return changes, r.files.problems, err
+}
+
+// tryAgain has the files read anew after a while where the system failed to read some: no change of a file tells that it
+// would not any more. The mutex is held.
+func (r *reloads) tryAgain() {
+	if !slices.ContainsFunc(r.files.problems, func(problem spec.Problem) bool { return problem.Unread }) {
+		r.pause = rereadPauseMin
+
+		return
+	}
+
+	if r.trying {
+		return
+	}
+
+	r.trying = true
+	pause := max(r.pause, rereadPauseMin)
+	r.pause = min(2*pause, rereadPauseMax)
+
+	r.open.Go(func() {
+		select {
+		case <-time.After(pause):
+		case <-r.ctx.Done():
+			return
+		}
+
+		r.mutex.Lock()
+		r.trying = false
+		r.mutex.Unlock()
+
+		r.trigger()
+	})
 }
 
 func (r *reloads) close() {
