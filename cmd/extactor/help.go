@@ -41,12 +41,14 @@ func (a *app) addGroups(root *cobra.Command, groups ...group) {
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", width)))
 }
 
-// wrapHelp breaks the lines of descriptions between words. What is indented stays as it is.
+// wrapHelp breaks the lines of descriptions between words, never within one that has a hyphen. What is indented stays as it is.
 func wrapHelp(command *cobra.Command, width int) {
+	const hyphen, unbroken = "-", "\u2011"
+
 	lines := strings.Split(command.Long, "\n")
 	for i, line := range lines {
 		if !strings.HasPrefix(line, " ") {
-			lines[i] = ansi.Wordwrap(line, width, "")
+			lines[i] = strings.ReplaceAll(ansi.Wordwrap(strings.ReplaceAll(line, hyphen, unbroken), width, ""), unbroken, hyphen)
 		}
 	}
 
