@@ -11,7 +11,7 @@ import (
 
 // momentHelp says how a moment of the past is written.
 const momentHelp = "a time (2026-01-31T10:02:11Z, or 10:02:11 for today), an event's sequence (seq in events -o json), " +
-	"so long ago (-10m, -2h30m), or the beginning of a boot (boot:0 is the newest, boot:-1 the one before)"
+	"so long ago (10m, 2h30m, 3d), or the beginning of a boot (boot:0 is the newest, boot:-1 the one before)"
 
 // parseMoment reads a moment of the past. now is this machine's clock, in the time zone that counts.
 func parseMoment(text string, now time.Time) (*apiv1.Point, error) {
