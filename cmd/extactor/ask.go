@@ -169,7 +169,7 @@ func (a *app) askStatus(ctx context.Context, client *api.Client, ids []string) (
 	return response, err
 }
 
-// completeIDs completes the ids of services, at most so many of them, by asking the daemon.
+// completeIDs completes the ids of services, at most so many of them and each once, by asking the daemon.
 func (a *app) completeIDs(most int) cobra.CompletionFunc {
 	return func(command *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if most >= 0 && len(args) >= most {
@@ -183,7 +183,9 @@ func (a *app) completeIDs(most int) cobra.CompletionFunc {
 
 		var ids []cobra.Completion
 		for _, service := range response.GetServices() {
-			ids = append(ids, cobra.CompletionWithDesc(service.GetId(), service.GetState()))
+			if !slices.Contains(args, service.GetId()) {
+				ids = append(ids, cobra.CompletionWithDesc(service.GetId(), service.GetState()))
+			}
 		}
 
 		return ids, cobra.ShellCompDirectiveNoFileComp

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,7 @@ func (a *app) logsCommand() *cobra.Command {
 			"  extactor logs hello-world --since 14:00 --until 14:05 --timestamps\n" +
 			"  extactor logs storage network -f --tail 20",
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeIDs(-1),
+		ValidArgsFunction: a.completeLogs,
 		RunE: func(command *cobra.Command, args []string) (err error) {
 			if request.GetTail() < -1 {
 				return usageError{fmt.Errorf("--tail %d is not a number of lines; -1 means all", request.GetTail())}
@@ -64,6 +65,13 @@ func (a *app) logsCommand() *cobra.Command {
 	command.Flags().BoolVarP(&request.Timestamps, "timestamps", "t", false, "show the time of each line before it, in UTC")
 
 	return a.asks(command)
+}
+
+// completeLogs completes the ids of services that have a log.
+func (a *app) completeLogs(command *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	ids, directive := a.completeIDs(-1)(command, args, typed)
+
+	return slices.DeleteFunc(ids, func(id cobra.Completion) bool { return !strings.HasPrefix(id, "ext-") }), directive
 }
 
 // noLogOfLink says where the log is that is asked for.
