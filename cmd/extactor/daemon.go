@@ -116,7 +116,7 @@ func (a *app) daemonCommand() *cobra.Command {
 		Use:   "daemon",
 		Short: "Supervise the services of a directory",
 		Long: "Supervise the services of a directory. SIGTERM stops them and then the daemon; a second one hurries. " +
-			"SIGUSR1 ends the daemon only: the next one takes over what runs.",
+			"SIGUSR1 ends the daemon only: the next one takes over what runs. SIGHUP has it read all files anew.",
 		Example: "  extactor daemon\n" +
 			"  extactor daemon --services s --rootfs r --config c --state /tmp/x/state --run /tmp/x/run\n" +
 			"  extactor daemon --listen :50000",

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/api"
 	"github.com/extactor/extactor/cmd/extactor/daemon"
@@ -20,6 +22,12 @@ func (a *app) runDaemon(ctx context.Context, options daemonOptions) error {
 
 	wanted, end := listen()
 	defer end()
+
+	// From the first moment: it would end this process.
+	reread := make(chan os.Signal, 1)
+	signal.Notify(reread, unix.SIGHUP)
+
+	defer signal.Stop(reread)
 
 	go func() {
 		select {
@@ -37,6 +45,6 @@ func (a *app) runDaemon(ctx context.Context, options daemonOptions) error {
 		Listen: options.listen, CredentialsDir: options.credentials,
 		Command: []string{program}, Version: api.Version{Tag: version},
 		Ready: func() { notify(a.stderr, systemd.SdNotifyReady) },
-		Stop:  wanted.stop, Hurry: wanted.hurry, Leave: wanted.leave,
+		Stop:  wanted.stop, Hurry: wanted.hurry, Leave: wanted.leave, Reload: reread,
 	})
 }

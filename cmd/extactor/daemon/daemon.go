@@ -52,6 +52,8 @@ type Options struct {
 	Stop  <-chan struct{} // closed: stop all services, then end
 	Hurry <-chan struct{} // closed: kill what has not stopped yet
 	Leave <-chan struct{} // closed: end, and leave everything running for the next daemon
+
+	Reload <-chan os.Signal // each time: read all files anew
 }
 
 // absolute makes every directory absolute: containerd, its shim and logd have other working directories.
@@ -113,16 +115,20 @@ func Run(ctx context.Context, options Options) error {
 	cancelTrim := footprint.TrimOnceSettled()
 	defer cancelTrim()
 
-	select {
-	case <-options.Leave:
-		d.leave()
+	for {
+		select {
+		case <-options.Reload:
+			d.reloads.trigger()
+		case <-options.Leave:
+			d.leave()
 
-		return nil
-	case <-options.Stop:
-	case <-ctx.Done():
+			return nil
+		case <-options.Stop:
+			return d.stop()
+		case <-ctx.Done():
+			return d.stop()
+		}
 	}
-
-	return d.stop()
 }
 
 // start brings the parts up; each registers how it is closed.
