@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -66,6 +67,37 @@ func TestCommandsReachTheService(t *testing.T) {
 		sender := given{"ext-beta", row.kind, uint32(os.Getuid()), int32(os.Getpid()), "cli", true}
 		if diff := cmp.Diff(sender, got); diff != "" {
 			t.Error(diff)
+		}
+	}
+}
+
+// A signal is named as the service file names it, whatever it is called.
+func TestSignalReachesTheService(t *testing.T) {
+	services := newServices(view("ext-beta", events.StateRunning, 1))
+	h := start(t, services, newJournal())
+
+	var got *events.SignalService
+
+	services.command = func(_ string, order events.Order, _ *events.Origin) (uint64, error) {
+		got, _ = order.(*events.SignalService)
+
+		return 42, nil
+	}
+
+	for _, name := range []string{"SIGHUP", "hup", "1"} {
+		got = nil
+
+		response, err := h.Extactor.Signal(t.Context(), &apiv1.SignalRequest{Id: "beta", Signal: name})
+		if err != nil || response.GetMessage() != `Service "ext-beta" was sent SIGHUP` || got.GetSignal() != "SIGHUP" {
+			t.Errorf("%s: %v, %v, the service is given %v", name, response, err, got)
+		}
+	}
+
+	for _, name := range []string{"", "KILL", "SIGSTOP", "HPU", "99"} {
+		got = nil
+
+		if _, err := h.Extactor.Signal(t.Context(), &apiv1.SignalRequest{Id: "beta", Signal: name}); status.Code(err) != codes.InvalidArgument || got != nil {
+			t.Errorf("%q: %v, the service is given %v", name, err, got)
 		}
 	}
 }

@@ -28,9 +28,9 @@ type Services interface {
 	// Changed returns a channel that is closed at the next change of any view, or of what is rejected; ask for a new one
 	// before reading.
 	Changed() <-chan struct{}
-	// Command gives a person's order to a service by its exact id: StartService, StopService or RestartService. It
-	// returns the sequence of the last record that was written for it, once the views show what was decided. An error
-	// means that nothing was done: the order was refused, or the daemon is shutting down.
+	// Command gives a person's order to a service by its exact id: StartService, StopService, RestartService or
+	// SignalService. It returns the sequence of the last record that was written for it, once the views show what was
+	// decided. An error means that nothing was done: the order was refused, or the daemon is shutting down.
 	Command(ctx context.Context, id string, order events.Order, origin *events.Origin) (seq uint64, err error)
 }
 

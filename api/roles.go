@@ -70,6 +70,7 @@ var leastRoles = map[string]role{
 	apiv1.Extactor_Why_FullMethodName:           reader,
 
 	apiv1.Extactor_Restart_FullMethodName: operator,
+	apiv1.Extactor_Signal_FullMethodName:  operator,
 	apiv1.Extactor_Start_FullMethodName:   operator,
 	apiv1.Extactor_Stop_FullMethodName:    operator,
 

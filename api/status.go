@@ -5,10 +5,13 @@ import (
 	"slices"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/events"
+	"github.com/extactor/extactor/spec"
 )
 
 // extactorService implements extactor.v1.
@@ -86,6 +89,18 @@ func (e *extactorService) Stop(ctx context.Context, request *apiv1.ServiceReques
 // Restart implements extactor.v1.
 func (e *extactorService) Restart(ctx context.Context, request *apiv1.ServiceRequest) (*apiv1.ServiceResponse, error) {
 	return e.server.give(ctx, request.GetId(), restartOrder, request.GetWait())
+}
+
+// Signal implements extactor.v1.
+func (e *extactorService) Signal(ctx context.Context, request *apiv1.SignalRequest) (*apiv1.ServiceResponse, error) {
+	name, problem := spec.ParseSignal(request.GetSignal())
+	if problem != "" {
+		return nil, status.Error(codes.InvalidArgument, problem+"; to end a service: extactor service ID stop")
+	}
+
+	sent := order{make: func() events.Order { return &events.SignalService{Signal: name} }, done: "was sent " + name}
+
+	return e.server.give(ctx, request.GetId(), sent, false)
 }
 
 // watch remembers what a client has seen.

@@ -346,6 +346,7 @@ type Command struct {
 	//	*Command_ReportConfigRefused
 	//	*Command_ReportConfigDelivered
 	//	*Command_ReportOutputLost
+	//	*Command_SignalService
 	Kind          isCommand_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -564,6 +565,15 @@ func (x *Command) GetReportOutputLost() *ReportOutputLost {
 	return nil
 }
 
+func (x *Command) GetSignalService() *SignalService {
+	if x != nil {
+		if x, ok := x.Kind.(*Command_SignalService); ok {
+			return x.SignalService
+		}
+	}
+	return nil
+}
+
 type isCommand_Kind interface {
 	isCommand_Kind()
 }
@@ -640,6 +650,10 @@ type Command_ReportOutputLost struct {
 	ReportOutputLost *ReportOutputLost `protobuf:"bytes,27,opt,name=report_output_lost,json=reportOutputLost,proto3,oneof"`
 }
 
+type Command_SignalService struct {
+	SignalService *SignalService `protobuf:"bytes,28,opt,name=signal_service,json=signalService,proto3,oneof"`
+}
+
 func (*Command_LoadSpec) isCommand_Kind() {}
 
 func (*Command_StartService) isCommand_Kind() {}
@@ -675,6 +689,8 @@ func (*Command_ReportConfigRefused) isCommand_Kind() {}
 func (*Command_ReportConfigDelivered) isCommand_Kind() {}
 
 func (*Command_ReportOutputLost) isCommand_Kind() {}
+
+func (*Command_SignalService) isCommand_Kind() {}
 
 // Lifecycle is what of a service file decides how the service lives. It is kept in full. What only decides what runs in
 // the container is kept as spec_hash; values of the environment never enter the journal, only their keyed hashes.
@@ -1383,6 +1399,51 @@ func (*RestartService) Descriptor() ([]byte, []int) {
 	return file_events_proto_rawDescGZIP(), []int{14}
 }
 
+// SignalService sends a signal to the running task; what follows is up to the program.
+type SignalService struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Signal        string                 `protobuf:"bytes,1,opt,name=signal,proto3" json:"signal,omitempty"` // "SIGHUP"; neither SIGKILL nor SIGSTOP
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignalService) Reset() {
+	*x = SignalService{}
+	mi := &file_events_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignalService) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignalService) ProtoMessage() {}
+
+func (x *SignalService) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignalService.ProtoReflect.Descriptor instead.
+func (*SignalService) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SignalService) GetSignal() string {
+	if x != nil {
+		return x.Signal
+	}
+	return ""
+}
+
 // ShutdownService stops the service because the daemon goes down; what the person desired is unchanged.
 type ShutdownService struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1393,7 +1454,7 @@ type ShutdownService struct {
 
 func (x *ShutdownService) Reset() {
 	*x = ShutdownService{}
-	mi := &file_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1466,7 @@ func (x *ShutdownService) String() string {
 func (*ShutdownService) ProtoMessage() {}
 
 func (x *ShutdownService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[15]
+	mi := &file_events_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1479,7 @@ func (x *ShutdownService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownService.ProtoReflect.Descriptor instead.
 func (*ShutdownService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{15}
+	return file_events_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ShutdownService) GetHurry() bool {
@@ -1440,7 +1501,7 @@ type ObserveCondition struct {
 
 func (x *ObserveCondition) Reset() {
 	*x = ObserveCondition{}
-	mi := &file_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1452,7 +1513,7 @@ func (x *ObserveCondition) String() string {
 func (*ObserveCondition) ProtoMessage() {}
 
 func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[16]
+	mi := &file_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1465,7 +1526,7 @@ func (x *ObserveCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveCondition.ProtoReflect.Descriptor instead.
 func (*ObserveCondition) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{16}
+	return file_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ObserveCondition) GetKey() string {
@@ -1500,7 +1561,7 @@ type ElapseTimer struct {
 
 func (x *ElapseTimer) Reset() {
 	*x = ElapseTimer{}
-	mi := &file_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1512,7 +1573,7 @@ func (x *ElapseTimer) String() string {
 func (*ElapseTimer) ProtoMessage() {}
 
 func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[17]
+	mi := &file_events_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1525,7 +1586,7 @@ func (x *ElapseTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ElapseTimer.ProtoReflect.Descriptor instead.
 func (*ElapseTimer) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{17}
+	return file_events_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ElapseTimer) GetAttempt() uint64 {
@@ -1559,7 +1620,7 @@ type ReportPrepared struct {
 
 func (x *ReportPrepared) Reset() {
 	*x = ReportPrepared{}
-	mi := &file_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1632,7 @@ func (x *ReportPrepared) String() string {
 func (*ReportPrepared) ProtoMessage() {}
 
 func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[18]
+	mi := &file_events_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1645,7 @@ func (x *ReportPrepared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportPrepared.ProtoReflect.Descriptor instead.
 func (*ReportPrepared) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{18}
+	return file_events_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReportPrepared) GetAttempt() uint64 {
@@ -1606,7 +1667,7 @@ type ReportStarted struct {
 
 func (x *ReportStarted) Reset() {
 	*x = ReportStarted{}
-	mi := &file_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1679,7 @@ func (x *ReportStarted) String() string {
 func (*ReportStarted) ProtoMessage() {}
 
 func (x *ReportStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[19]
+	mi := &file_events_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1692,7 @@ func (x *ReportStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStarted.ProtoReflect.Descriptor instead.
 func (*ReportStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{19}
+	return file_events_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReportStarted) GetAttempt() uint64 {
@@ -1672,7 +1733,7 @@ type ReportStartFailed struct {
 
 func (x *ReportStartFailed) Reset() {
 	*x = ReportStartFailed{}
-	mi := &file_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +1745,7 @@ func (x *ReportStartFailed) String() string {
 func (*ReportStartFailed) ProtoMessage() {}
 
 func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[20]
+	mi := &file_events_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +1758,7 @@ func (x *ReportStartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStartFailed.ProtoReflect.Descriptor instead.
 func (*ReportStartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{20}
+	return file_events_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReportStartFailed) GetAttempt() uint64 {
@@ -1724,7 +1785,7 @@ type ReportExited struct {
 
 func (x *ReportExited) Reset() {
 	*x = ReportExited{}
-	mi := &file_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1797,7 @@ func (x *ReportExited) String() string {
 func (*ReportExited) ProtoMessage() {}
 
 func (x *ReportExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[21]
+	mi := &file_events_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1810,7 @@ func (x *ReportExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportExited.ProtoReflect.Descriptor instead.
 func (*ReportExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{21}
+	return file_events_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReportExited) GetAttempt() uint64 {
@@ -1784,7 +1845,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1796,7 +1857,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[22]
+	mi := &file_events_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1809,7 +1870,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{22}
+	return file_events_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Exit) GetKnown() bool {
@@ -1893,7 +1954,7 @@ type Observed struct {
 
 func (x *Observed) Reset() {
 	*x = Observed{}
-	mi := &file_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +1966,7 @@ func (x *Observed) String() string {
 func (*Observed) ProtoMessage() {}
 
 func (x *Observed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[23]
+	mi := &file_events_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +1979,7 @@ func (x *Observed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observed.ProtoReflect.Descriptor instead.
 func (*Observed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{23}
+	return file_events_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Observed) GetStatus() TaskStatus {
@@ -1994,7 +2055,7 @@ type RecoverService struct {
 
 func (x *RecoverService) Reset() {
 	*x = RecoverService{}
-	mi := &file_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2067,7 @@ func (x *RecoverService) String() string {
 func (*RecoverService) ProtoMessage() {}
 
 func (x *RecoverService) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[24]
+	mi := &file_events_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2080,7 @@ func (x *RecoverService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverService.ProtoReflect.Descriptor instead.
 func (*RecoverService) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{24}
+	return file_events_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RecoverService) GetObserved() *Observed {
@@ -2083,7 +2144,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2095,7 +2156,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[25]
+	mi := &file_events_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2108,7 +2169,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{25}
+	return file_events_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Event) GetKind() isEvent_Kind {
@@ -2763,7 +2824,7 @@ type SpecLoaded struct {
 
 func (x *SpecLoaded) Reset() {
 	*x = SpecLoaded{}
-	mi := &file_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2775,7 +2836,7 @@ func (x *SpecLoaded) String() string {
 func (*SpecLoaded) ProtoMessage() {}
 
 func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[26]
+	mi := &file_events_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2788,7 +2849,7 @@ func (x *SpecLoaded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecLoaded.ProtoReflect.Descriptor instead.
 func (*SpecLoaded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{26}
+	return file_events_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SpecLoaded) GetLifecycle() *Lifecycle {
@@ -2816,7 +2877,7 @@ type DesiredChanged struct {
 
 func (x *DesiredChanged) Reset() {
 	*x = DesiredChanged{}
-	mi := &file_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2828,7 +2889,7 @@ func (x *DesiredChanged) String() string {
 func (*DesiredChanged) ProtoMessage() {}
 
 func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[27]
+	mi := &file_events_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2841,7 +2902,7 @@ func (x *DesiredChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DesiredChanged.ProtoReflect.Descriptor instead.
 func (*DesiredChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{27}
+	return file_events_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DesiredChanged) GetStarted() bool {
@@ -2869,7 +2930,7 @@ type AttemptBegan struct {
 
 func (x *AttemptBegan) Reset() {
 	*x = AttemptBegan{}
-	mi := &file_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2881,7 +2942,7 @@ func (x *AttemptBegan) String() string {
 func (*AttemptBegan) ProtoMessage() {}
 
 func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[28]
+	mi := &file_events_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2894,7 +2955,7 @@ func (x *AttemptBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptBegan.ProtoReflect.Descriptor instead.
 func (*AttemptBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{28}
+	return file_events_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AttemptBegan) GetAttempt() uint64 {
@@ -2921,7 +2982,7 @@ type SpecChanged struct {
 
 func (x *SpecChanged) Reset() {
 	*x = SpecChanged{}
-	mi := &file_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2933,7 +2994,7 @@ func (x *SpecChanged) String() string {
 func (*SpecChanged) ProtoMessage() {}
 
 func (x *SpecChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[29]
+	mi := &file_events_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2946,7 +3007,7 @@ func (x *SpecChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecChanged.ProtoReflect.Descriptor instead.
 func (*SpecChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{29}
+	return file_events_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SpecChanged) GetLifecycle() *Lifecycle {
@@ -2968,7 +3029,7 @@ type HealthChanged struct {
 
 func (x *HealthChanged) Reset() {
 	*x = HealthChanged{}
-	mi := &file_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2980,7 +3041,7 @@ func (x *HealthChanged) String() string {
 func (*HealthChanged) ProtoMessage() {}
 
 func (x *HealthChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[30]
+	mi := &file_events_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2993,7 +3054,7 @@ func (x *HealthChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthChanged.ProtoReflect.Descriptor instead.
 func (*HealthChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{30}
+	return file_events_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *HealthChanged) GetHealthy() bool {
@@ -3030,7 +3091,7 @@ type ConfigDelivered struct {
 
 func (x *ConfigDelivered) Reset() {
 	*x = ConfigDelivered{}
-	mi := &file_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3042,7 +3103,7 @@ func (x *ConfigDelivered) String() string {
 func (*ConfigDelivered) ProtoMessage() {}
 
 func (x *ConfigDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[31]
+	mi := &file_events_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3055,7 +3116,7 @@ func (x *ConfigDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigDelivered.ProtoReflect.Descriptor instead.
 func (*ConfigDelivered) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{31}
+	return file_events_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ConfigDelivered) GetAttempt() uint64 {
@@ -3097,7 +3158,7 @@ type ConfigConfirmed struct {
 
 func (x *ConfigConfirmed) Reset() {
 	*x = ConfigConfirmed{}
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3109,7 +3170,7 @@ func (x *ConfigConfirmed) String() string {
 func (*ConfigConfirmed) ProtoMessage() {}
 
 func (x *ConfigConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[32]
+	mi := &file_events_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3122,7 +3183,7 @@ func (x *ConfigConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigConfirmed.ProtoReflect.Descriptor instead.
 func (*ConfigConfirmed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{32}
+	return file_events_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ConfigConfirmed) GetAttempt() uint64 {
@@ -3150,7 +3211,7 @@ type FilesRead struct {
 
 func (x *FilesRead) Reset() {
 	*x = FilesRead{}
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3162,7 +3223,7 @@ func (x *FilesRead) String() string {
 func (*FilesRead) ProtoMessage() {}
 
 func (x *FilesRead) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[33]
+	mi := &file_events_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3175,7 +3236,7 @@ func (x *FilesRead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilesRead.ProtoReflect.Descriptor instead.
 func (*FilesRead) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{33}
+	return file_events_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FilesRead) GetFiles() []*FileRead {
@@ -3199,7 +3260,7 @@ type FileRead struct {
 
 func (x *FileRead) Reset() {
 	*x = FileRead{}
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3211,7 +3272,7 @@ func (x *FileRead) String() string {
 func (*FileRead) ProtoMessage() {}
 
 func (x *FileRead) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[34]
+	mi := &file_events_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3224,7 +3285,7 @@ func (x *FileRead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileRead.ProtoReflect.Descriptor instead.
 func (*FileRead) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{34}
+	return file_events_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *FileRead) GetAction() string {
@@ -3272,7 +3333,7 @@ type ShutdownBegan struct {
 
 func (x *ShutdownBegan) Reset() {
 	*x = ShutdownBegan{}
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3284,7 +3345,7 @@ func (x *ShutdownBegan) String() string {
 func (*ShutdownBegan) ProtoMessage() {}
 
 func (x *ShutdownBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[35]
+	mi := &file_events_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3297,7 +3358,7 @@ func (x *ShutdownBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownBegan.ProtoReflect.Descriptor instead.
 func (*ShutdownBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{35}
+	return file_events_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ShutdownBegan) GetHurry() bool {
@@ -3318,7 +3379,7 @@ type JournalChanged struct {
 
 func (x *JournalChanged) Reset() {
 	*x = JournalChanged{}
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3330,7 +3391,7 @@ func (x *JournalChanged) String() string {
 func (*JournalChanged) ProtoMessage() {}
 
 func (x *JournalChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[36]
+	mi := &file_events_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3343,7 +3404,7 @@ func (x *JournalChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalChanged.ProtoReflect.Descriptor instead.
 func (*JournalChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{36}
+	return file_events_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *JournalChanged) GetHealthy() bool {
@@ -3372,7 +3433,7 @@ type DependencyTimedOut struct {
 
 func (x *DependencyTimedOut) Reset() {
 	*x = DependencyTimedOut{}
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3384,7 +3445,7 @@ func (x *DependencyTimedOut) String() string {
 func (*DependencyTimedOut) ProtoMessage() {}
 
 func (x *DependencyTimedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[37]
+	mi := &file_events_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3397,7 +3458,7 @@ func (x *DependencyTimedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DependencyTimedOut.ProtoReflect.Descriptor instead.
 func (*DependencyTimedOut) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{37}
+	return file_events_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *DependencyTimedOut) GetKey() string {
@@ -3431,7 +3492,7 @@ type CycleFound struct {
 
 func (x *CycleFound) Reset() {
 	*x = CycleFound{}
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3443,7 +3504,7 @@ func (x *CycleFound) String() string {
 func (*CycleFound) ProtoMessage() {}
 
 func (x *CycleFound) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[38]
+	mi := &file_events_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3456,7 +3517,7 @@ func (x *CycleFound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CycleFound.ProtoReflect.Descriptor instead.
 func (*CycleFound) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{38}
+	return file_events_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CycleFound) GetPath() []string {
@@ -3475,7 +3536,7 @@ type ServiceRemoved struct {
 
 func (x *ServiceRemoved) Reset() {
 	*x = ServiceRemoved{}
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3487,7 +3548,7 @@ func (x *ServiceRemoved) String() string {
 func (*ServiceRemoved) ProtoMessage() {}
 
 func (x *ServiceRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[39]
+	mi := &file_events_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3500,7 +3561,7 @@ func (x *ServiceRemoved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRemoved.ProtoReflect.Descriptor instead.
 func (*ServiceRemoved) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{39}
+	return file_events_proto_rawDescGZIP(), []int{40}
 }
 
 // RootfsReplaced: the root file system, or the entrypoint in it, is another one than at the last start.
@@ -3514,7 +3575,7 @@ type RootfsReplaced struct {
 
 func (x *RootfsReplaced) Reset() {
 	*x = RootfsReplaced{}
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3526,7 +3587,7 @@ func (x *RootfsReplaced) String() string {
 func (*RootfsReplaced) ProtoMessage() {}
 
 func (x *RootfsReplaced) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[40]
+	mi := &file_events_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3539,7 +3600,7 @@ func (x *RootfsReplaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RootfsReplaced.ProtoReflect.Descriptor instead.
 func (*RootfsReplaced) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{40}
+	return file_events_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RootfsReplaced) GetBefore() string {
@@ -3567,7 +3628,7 @@ type HostChanged struct {
 
 func (x *HostChanged) Reset() {
 	*x = HostChanged{}
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3579,7 +3640,7 @@ func (x *HostChanged) String() string {
 func (*HostChanged) ProtoMessage() {}
 
 func (x *HostChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[41]
+	mi := &file_events_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3592,7 +3653,7 @@ func (x *HostChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostChanged.ProtoReflect.Descriptor instead.
 func (*HostChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{41}
+	return file_events_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *HostChanged) GetUp() bool {
@@ -3620,7 +3681,7 @@ type ConditionChanged struct {
 
 func (x *ConditionChanged) Reset() {
 	*x = ConditionChanged{}
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3632,7 +3693,7 @@ func (x *ConditionChanged) String() string {
 func (*ConditionChanged) ProtoMessage() {}
 
 func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[42]
+	mi := &file_events_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3645,7 +3706,7 @@ func (x *ConditionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionChanged.ProtoReflect.Descriptor instead.
 func (*ConditionChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{42}
+	return file_events_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ConditionChanged) GetKey() string {
@@ -3679,7 +3740,7 @@ type UnmetChanged struct {
 
 func (x *UnmetChanged) Reset() {
 	*x = UnmetChanged{}
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3691,7 +3752,7 @@ func (x *UnmetChanged) String() string {
 func (*UnmetChanged) ProtoMessage() {}
 
 func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[43]
+	mi := &file_events_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3704,7 +3765,7 @@ func (x *UnmetChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnmetChanged.ProtoReflect.Descriptor instead.
 func (*UnmetChanged) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{43}
+	return file_events_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UnmetChanged) GetUnmet() []string {
@@ -3723,7 +3784,7 @@ type PreparationStarted struct {
 
 func (x *PreparationStarted) Reset() {
 	*x = PreparationStarted{}
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3735,7 +3796,7 @@ func (x *PreparationStarted) String() string {
 func (*PreparationStarted) ProtoMessage() {}
 
 func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[44]
+	mi := &file_events_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3748,7 +3809,7 @@ func (x *PreparationStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreparationStarted.ProtoReflect.Descriptor instead.
 func (*PreparationStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{44}
+	return file_events_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PreparationStarted) GetAttempt() uint64 {
@@ -3768,7 +3829,7 @@ type RunnerCreated struct {
 
 func (x *RunnerCreated) Reset() {
 	*x = RunnerCreated{}
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3780,7 +3841,7 @@ func (x *RunnerCreated) String() string {
 func (*RunnerCreated) ProtoMessage() {}
 
 func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[45]
+	mi := &file_events_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3793,7 +3854,7 @@ func (x *RunnerCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunnerCreated.ProtoReflect.Descriptor instead.
 func (*RunnerCreated) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{45}
+	return file_events_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RunnerCreated) GetAttempt() uint64 {
@@ -3823,7 +3884,7 @@ type TaskStarted struct {
 
 func (x *TaskStarted) Reset() {
 	*x = TaskStarted{}
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3835,7 +3896,7 @@ func (x *TaskStarted) String() string {
 func (*TaskStarted) ProtoMessage() {}
 
 func (x *TaskStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[46]
+	mi := &file_events_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3848,7 +3909,7 @@ func (x *TaskStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStarted.ProtoReflect.Descriptor instead.
 func (*TaskStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{46}
+	return file_events_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TaskStarted) GetAttempt() uint64 {
@@ -3897,7 +3958,7 @@ type StartFailed struct {
 
 func (x *StartFailed) Reset() {
 	*x = StartFailed{}
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3909,7 +3970,7 @@ func (x *StartFailed) String() string {
 func (*StartFailed) ProtoMessage() {}
 
 func (x *StartFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[47]
+	mi := &file_events_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3922,7 +3983,7 @@ func (x *StartFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailed.ProtoReflect.Descriptor instead.
 func (*StartFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{47}
+	return file_events_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StartFailed) GetAttempt() uint64 {
@@ -3957,7 +4018,7 @@ type TaskExited struct {
 
 func (x *TaskExited) Reset() {
 	*x = TaskExited{}
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3969,7 +4030,7 @@ func (x *TaskExited) String() string {
 func (*TaskExited) ProtoMessage() {}
 
 func (x *TaskExited) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[48]
+	mi := &file_events_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3982,7 +4043,7 @@ func (x *TaskExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExited.ProtoReflect.Descriptor instead.
 func (*TaskExited) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{48}
+	return file_events_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TaskExited) GetAttempt() uint64 {
@@ -4020,7 +4081,7 @@ type RestartScheduled struct {
 
 func (x *RestartScheduled) Reset() {
 	*x = RestartScheduled{}
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4032,7 +4093,7 @@ func (x *RestartScheduled) String() string {
 func (*RestartScheduled) ProtoMessage() {}
 
 func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[49]
+	mi := &file_events_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4045,7 +4106,7 @@ func (x *RestartScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartScheduled.ProtoReflect.Descriptor instead.
 func (*RestartScheduled) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{49}
+	return file_events_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RestartScheduled) GetAttempt() uint64 {
@@ -4093,7 +4154,7 @@ type BackoffElapsed struct {
 
 func (x *BackoffElapsed) Reset() {
 	*x = BackoffElapsed{}
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4105,7 +4166,7 @@ func (x *BackoffElapsed) String() string {
 func (*BackoffElapsed) ProtoMessage() {}
 
 func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[50]
+	mi := &file_events_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4118,7 +4179,7 @@ func (x *BackoffElapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackoffElapsed.ProtoReflect.Descriptor instead.
 func (*BackoffElapsed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{50}
+	return file_events_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *BackoffElapsed) GetAttempt() uint64 {
@@ -4145,7 +4206,7 @@ type StopBegan struct {
 
 func (x *StopBegan) Reset() {
 	*x = StopBegan{}
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4157,7 +4218,7 @@ func (x *StopBegan) String() string {
 func (*StopBegan) ProtoMessage() {}
 
 func (x *StopBegan) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[51]
+	mi := &file_events_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4170,7 +4231,7 @@ func (x *StopBegan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopBegan.ProtoReflect.Descriptor instead.
 func (*StopBegan) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{51}
+	return file_events_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *StopBegan) GetReason() StopReason {
@@ -4198,7 +4259,7 @@ type SignalSent struct {
 
 func (x *SignalSent) Reset() {
 	*x = SignalSent{}
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4210,7 +4271,7 @@ func (x *SignalSent) String() string {
 func (*SignalSent) ProtoMessage() {}
 
 func (x *SignalSent) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[52]
+	mi := &file_events_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4223,7 +4284,7 @@ func (x *SignalSent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalSent.ProtoReflect.Descriptor instead.
 func (*SignalSent) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{52}
+	return file_events_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SignalSent) GetSignal() string {
@@ -4256,7 +4317,7 @@ type ServiceFinished struct {
 
 func (x *ServiceFinished) Reset() {
 	*x = ServiceFinished{}
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4268,7 +4329,7 @@ func (x *ServiceFinished) String() string {
 func (*ServiceFinished) ProtoMessage() {}
 
 func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[53]
+	mi := &file_events_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4281,7 +4342,7 @@ func (x *ServiceFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFinished.ProtoReflect.Descriptor instead.
 func (*ServiceFinished) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{53}
+	return file_events_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ServiceFinished) GetStopped() StopReason {
@@ -4300,7 +4361,7 @@ type ServiceFailed struct {
 
 func (x *ServiceFailed) Reset() {
 	*x = ServiceFailed{}
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4312,7 +4373,7 @@ func (x *ServiceFailed) String() string {
 func (*ServiceFailed) ProtoMessage() {}
 
 func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[54]
+	mi := &file_events_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4325,7 +4386,7 @@ func (x *ServiceFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceFailed.ProtoReflect.Descriptor instead.
 func (*ServiceFailed) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{54}
+	return file_events_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ServiceFailed) GetReason() string {
@@ -4344,7 +4405,7 @@ type ServiceSkipped struct {
 
 func (x *ServiceSkipped) Reset() {
 	*x = ServiceSkipped{}
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4356,7 +4417,7 @@ func (x *ServiceSkipped) String() string {
 func (*ServiceSkipped) ProtoMessage() {}
 
 func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[55]
+	mi := &file_events_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4369,7 +4430,7 @@ func (x *ServiceSkipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceSkipped.ProtoReflect.Descriptor instead.
 func (*ServiceSkipped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{55}
+	return file_events_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ServiceSkipped) GetReason() string {
@@ -4393,7 +4454,7 @@ type TaskAdopted struct {
 
 func (x *TaskAdopted) Reset() {
 	*x = TaskAdopted{}
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4405,7 +4466,7 @@ func (x *TaskAdopted) String() string {
 func (*TaskAdopted) ProtoMessage() {}
 
 func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[56]
+	mi := &file_events_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4418,7 +4479,7 @@ func (x *TaskAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskAdopted.ProtoReflect.Descriptor instead.
 func (*TaskAdopted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{56}
+	return file_events_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *TaskAdopted) GetAttempt() uint64 {
@@ -4466,7 +4527,7 @@ type TaskLost struct {
 
 func (x *TaskLost) Reset() {
 	*x = TaskLost{}
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4478,7 +4539,7 @@ func (x *TaskLost) String() string {
 func (*TaskLost) ProtoMessage() {}
 
 func (x *TaskLost) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[57]
+	mi := &file_events_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4491,7 +4552,7 @@ func (x *TaskLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskLost.ProtoReflect.Descriptor instead.
 func (*TaskLost) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{57}
+	return file_events_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *TaskLost) GetAttempt() uint64 {
@@ -4511,7 +4572,7 @@ type OutputLost struct {
 
 func (x *OutputLost) Reset() {
 	*x = OutputLost{}
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4523,7 +4584,7 @@ func (x *OutputLost) String() string {
 func (*OutputLost) ProtoMessage() {}
 
 func (x *OutputLost) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[58]
+	mi := &file_events_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4536,7 +4597,7 @@ func (x *OutputLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputLost.ProtoReflect.Descriptor instead.
 func (*OutputLost) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{58}
+	return file_events_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *OutputLost) GetAttempt() uint64 {
@@ -4557,7 +4618,7 @@ type Recovered struct {
 
 func (x *Recovered) Reset() {
 	*x = Recovered{}
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4569,7 +4630,7 @@ func (x *Recovered) String() string {
 func (*Recovered) ProtoMessage() {}
 
 func (x *Recovered) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[59]
+	mi := &file_events_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4582,7 +4643,7 @@ func (x *Recovered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recovered.ProtoReflect.Descriptor instead.
 func (*Recovered) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{59}
+	return file_events_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Recovered) GetRow() string {
@@ -4610,7 +4671,7 @@ type TaskDiscarded struct {
 
 func (x *TaskDiscarded) Reset() {
 	*x = TaskDiscarded{}
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4622,7 +4683,7 @@ func (x *TaskDiscarded) String() string {
 func (*TaskDiscarded) ProtoMessage() {}
 
 func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[60]
+	mi := &file_events_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4635,7 +4696,7 @@ func (x *TaskDiscarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDiscarded.ProtoReflect.Descriptor instead.
 func (*TaskDiscarded) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{60}
+	return file_events_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *TaskDiscarded) GetAttempt() uint64 {
@@ -4699,7 +4760,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_events_proto_msgTypes[61]
+	mi := &file_events_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4711,7 +4772,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[61]
+	mi := &file_events_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4724,7 +4785,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{61}
+	return file_events_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Snapshot) GetState() string {
@@ -5001,7 +5062,7 @@ type ConditionState struct {
 
 func (x *ConditionState) Reset() {
 	*x = ConditionState{}
-	mi := &file_events_proto_msgTypes[62]
+	mi := &file_events_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5013,7 +5074,7 @@ func (x *ConditionState) String() string {
 func (*ConditionState) ProtoMessage() {}
 
 func (x *ConditionState) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[62]
+	mi := &file_events_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5026,7 +5087,7 @@ func (x *ConditionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
 func (*ConditionState) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{62}
+	return file_events_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ConditionState) GetKey() string {
@@ -5082,7 +5143,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_events_proto_msgTypes[63]
+	mi := &file_events_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5094,7 +5155,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[63]
+	mi := &file_events_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5107,7 +5168,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{63}
+	return file_events_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Gap) GetFrom() uint64 {
@@ -5135,7 +5196,7 @@ type DaemonStarted struct {
 
 func (x *DaemonStarted) Reset() {
 	*x = DaemonStarted{}
-	mi := &file_events_proto_msgTypes[64]
+	mi := &file_events_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5147,7 +5208,7 @@ func (x *DaemonStarted) String() string {
 func (*DaemonStarted) ProtoMessage() {}
 
 func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[64]
+	mi := &file_events_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5160,7 +5221,7 @@ func (x *DaemonStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStarted.ProtoReflect.Descriptor instead.
 func (*DaemonStarted) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{64}
+	return file_events_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *DaemonStarted) GetVersion() string {
@@ -5193,7 +5254,7 @@ type DaemonStopped struct {
 
 func (x *DaemonStopped) Reset() {
 	*x = DaemonStopped{}
-	mi := &file_events_proto_msgTypes[65]
+	mi := &file_events_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5205,7 +5266,7 @@ func (x *DaemonStopped) String() string {
 func (*DaemonStopped) ProtoMessage() {}
 
 func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[65]
+	mi := &file_events_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5218,7 +5279,7 @@ func (x *DaemonStopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DaemonStopped.ProtoReflect.Descriptor instead.
 func (*DaemonStopped) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{65}
+	return file_events_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *DaemonStopped) GetReason() string {
@@ -5238,7 +5299,7 @@ type RuntimeConnected struct {
 
 func (x *RuntimeConnected) Reset() {
 	*x = RuntimeConnected{}
-	mi := &file_events_proto_msgTypes[66]
+	mi := &file_events_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5250,7 +5311,7 @@ func (x *RuntimeConnected) String() string {
 func (*RuntimeConnected) ProtoMessage() {}
 
 func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[66]
+	mi := &file_events_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5263,7 +5324,7 @@ func (x *RuntimeConnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeConnected.ProtoReflect.Descriptor instead.
 func (*RuntimeConnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{66}
+	return file_events_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RuntimeConnected) GetAddress() string {
@@ -5289,7 +5350,7 @@ type RuntimeDisconnected struct {
 
 func (x *RuntimeDisconnected) Reset() {
 	*x = RuntimeDisconnected{}
-	mi := &file_events_proto_msgTypes[67]
+	mi := &file_events_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5301,7 +5362,7 @@ func (x *RuntimeDisconnected) String() string {
 func (*RuntimeDisconnected) ProtoMessage() {}
 
 func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[67]
+	mi := &file_events_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5314,7 +5375,7 @@ func (x *RuntimeDisconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuntimeDisconnected.ProtoReflect.Descriptor instead.
 func (*RuntimeDisconnected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{67}
+	return file_events_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RuntimeDisconnected) GetProblem() string {
@@ -5336,7 +5397,7 @@ type SpecRejected struct {
 
 func (x *SpecRejected) Reset() {
 	*x = SpecRejected{}
-	mi := &file_events_proto_msgTypes[68]
+	mi := &file_events_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5348,7 +5409,7 @@ func (x *SpecRejected) String() string {
 func (*SpecRejected) ProtoMessage() {}
 
 func (x *SpecRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[68]
+	mi := &file_events_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5361,7 +5422,7 @@ func (x *SpecRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpecRejected.ProtoReflect.Descriptor instead.
 func (*SpecRejected) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{68}
+	return file_events_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SpecRejected) GetFile() string {
@@ -5388,7 +5449,7 @@ type ServiceQuarantined struct {
 
 func (x *ServiceQuarantined) Reset() {
 	*x = ServiceQuarantined{}
-	mi := &file_events_proto_msgTypes[69]
+	mi := &file_events_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5400,7 +5461,7 @@ func (x *ServiceQuarantined) String() string {
 func (*ServiceQuarantined) ProtoMessage() {}
 
 func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[69]
+	mi := &file_events_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5413,7 +5474,7 @@ func (x *ServiceQuarantined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceQuarantined.ProtoReflect.Descriptor instead.
 func (*ServiceQuarantined) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{69}
+	return file_events_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ServiceQuarantined) GetProblem() string {
@@ -5435,7 +5496,7 @@ const file_events_proto_rawDesc = "" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x10\n" +
 	"\x03via\x18\x03 \x01(\tR\x03via\x12\x16\n" +
-	"\x06remote\x18\x04 \x01(\tR\x06remote\"\xf8\v\n" +
+	"\x06remote\x18\x04 \x01(\tR\x06remote\"\xc4\f\n" +
 	"\aCommand\x12+\n" +
 	"\x02at\x18\x01 \x01(\v2\x1b.extactor.events.v1.InstantR\x02at\x122\n" +
 	"\x06origin\x18\x02 \x01(\v2\x1a.extactor.events.v1.OriginR\x06origin\x12;\n" +
@@ -5458,7 +5519,8 @@ const file_events_proto_rawDesc = "" +
 	"\rreport_health\x18\x18 \x01(\v2 .extactor.events.v1.ReportHealthH\x00R\freportHealth\x12]\n" +
 	"\x15report_config_refused\x18\x19 \x01(\v2'.extactor.events.v1.ReportConfigRefusedH\x00R\x13reportConfigRefused\x12c\n" +
 	"\x17report_config_delivered\x18\x1a \x01(\v2).extactor.events.v1.ReportConfigDeliveredH\x00R\x15reportConfigDelivered\x12T\n" +
-	"\x12report_output_lost\x18\x1b \x01(\v2$.extactor.events.v1.ReportOutputLostH\x00R\x10reportOutputLostB\x06\n" +
+	"\x12report_output_lost\x18\x1b \x01(\v2$.extactor.events.v1.ReportOutputLostH\x00R\x10reportOutputLost\x12J\n" +
+	"\x0esignal_service\x18\x1c \x01(\v2!.extactor.events.v1.SignalServiceH\x00R\rsignalServiceB\x06\n" +
 	"\x04kind\"\xb3\a\n" +
 	"\tLifecycle\x12\x18\n" +
 	"\arestart\x18\x01 \x01(\tR\arestart\x12\x18\n" +
@@ -5516,6 +5578,8 @@ const file_events_proto_rawDesc = "" +
 	"\fStartService\"\r\n" +
 	"\vStopService\"\x10\n" +
 	"\x0eRestartService\"'\n" +
+	"\rSignalService\x12\x16\n" +
+	"\x06signal\x18\x01 \x01(\tR\x06signal\"'\n" +
 	"\x0fShutdownService\x12\x14\n" +
 	"\x05hurry\x18\x01 \x01(\bR\x05hurry\"J\n" +
 	"\x10ObserveCondition\x12\x10\n" +
@@ -5847,7 +5911,7 @@ func file_events_proto_rawDescGZIP() []byte {
 }
 
 var file_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
+var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
 var file_events_proto_goTypes = []any{
 	(Timer)(0),                    // 0: extactor.events.v1.Timer
 	(TaskStatus)(0),               // 1: extactor.events.v1.TaskStatus
@@ -5867,63 +5931,64 @@ var file_events_proto_goTypes = []any{
 	(*StartService)(nil),          // 15: extactor.events.v1.StartService
 	(*StopService)(nil),           // 16: extactor.events.v1.StopService
 	(*RestartService)(nil),        // 17: extactor.events.v1.RestartService
-	(*ShutdownService)(nil),       // 18: extactor.events.v1.ShutdownService
-	(*ObserveCondition)(nil),      // 19: extactor.events.v1.ObserveCondition
-	(*ElapseTimer)(nil),           // 20: extactor.events.v1.ElapseTimer
-	(*ReportPrepared)(nil),        // 21: extactor.events.v1.ReportPrepared
-	(*ReportStarted)(nil),         // 22: extactor.events.v1.ReportStarted
-	(*ReportStartFailed)(nil),     // 23: extactor.events.v1.ReportStartFailed
-	(*ReportExited)(nil),          // 24: extactor.events.v1.ReportExited
-	(*Exit)(nil),                  // 25: extactor.events.v1.Exit
-	(*Observed)(nil),              // 26: extactor.events.v1.Observed
-	(*RecoverService)(nil),        // 27: extactor.events.v1.RecoverService
-	(*Event)(nil),                 // 28: extactor.events.v1.Event
-	(*SpecLoaded)(nil),            // 29: extactor.events.v1.SpecLoaded
-	(*DesiredChanged)(nil),        // 30: extactor.events.v1.DesiredChanged
-	(*AttemptBegan)(nil),          // 31: extactor.events.v1.AttemptBegan
-	(*SpecChanged)(nil),           // 32: extactor.events.v1.SpecChanged
-	(*HealthChanged)(nil),         // 33: extactor.events.v1.HealthChanged
-	(*ConfigDelivered)(nil),       // 34: extactor.events.v1.ConfigDelivered
-	(*ConfigConfirmed)(nil),       // 35: extactor.events.v1.ConfigConfirmed
-	(*FilesRead)(nil),             // 36: extactor.events.v1.FilesRead
-	(*FileRead)(nil),              // 37: extactor.events.v1.FileRead
-	(*ShutdownBegan)(nil),         // 38: extactor.events.v1.ShutdownBegan
-	(*JournalChanged)(nil),        // 39: extactor.events.v1.JournalChanged
-	(*DependencyTimedOut)(nil),    // 40: extactor.events.v1.DependencyTimedOut
-	(*CycleFound)(nil),            // 41: extactor.events.v1.CycleFound
-	(*ServiceRemoved)(nil),        // 42: extactor.events.v1.ServiceRemoved
-	(*RootfsReplaced)(nil),        // 43: extactor.events.v1.RootfsReplaced
-	(*HostChanged)(nil),           // 44: extactor.events.v1.HostChanged
-	(*ConditionChanged)(nil),      // 45: extactor.events.v1.ConditionChanged
-	(*UnmetChanged)(nil),          // 46: extactor.events.v1.UnmetChanged
-	(*PreparationStarted)(nil),    // 47: extactor.events.v1.PreparationStarted
-	(*RunnerCreated)(nil),         // 48: extactor.events.v1.RunnerCreated
-	(*TaskStarted)(nil),           // 49: extactor.events.v1.TaskStarted
-	(*StartFailed)(nil),           // 50: extactor.events.v1.StartFailed
-	(*TaskExited)(nil),            // 51: extactor.events.v1.TaskExited
-	(*RestartScheduled)(nil),      // 52: extactor.events.v1.RestartScheduled
-	(*BackoffElapsed)(nil),        // 53: extactor.events.v1.BackoffElapsed
-	(*StopBegan)(nil),             // 54: extactor.events.v1.StopBegan
-	(*SignalSent)(nil),            // 55: extactor.events.v1.SignalSent
-	(*ServiceFinished)(nil),       // 56: extactor.events.v1.ServiceFinished
-	(*ServiceFailed)(nil),         // 57: extactor.events.v1.ServiceFailed
-	(*ServiceSkipped)(nil),        // 58: extactor.events.v1.ServiceSkipped
-	(*TaskAdopted)(nil),           // 59: extactor.events.v1.TaskAdopted
-	(*TaskLost)(nil),              // 60: extactor.events.v1.TaskLost
-	(*OutputLost)(nil),            // 61: extactor.events.v1.OutputLost
-	(*Recovered)(nil),             // 62: extactor.events.v1.Recovered
-	(*TaskDiscarded)(nil),         // 63: extactor.events.v1.TaskDiscarded
-	(*Snapshot)(nil),              // 64: extactor.events.v1.Snapshot
-	(*ConditionState)(nil),        // 65: extactor.events.v1.ConditionState
-	(*Gap)(nil),                   // 66: extactor.events.v1.Gap
-	(*DaemonStarted)(nil),         // 67: extactor.events.v1.DaemonStarted
-	(*DaemonStopped)(nil),         // 68: extactor.events.v1.DaemonStopped
-	(*RuntimeConnected)(nil),      // 69: extactor.events.v1.RuntimeConnected
-	(*RuntimeDisconnected)(nil),   // 70: extactor.events.v1.RuntimeDisconnected
-	(*SpecRejected)(nil),          // 71: extactor.events.v1.SpecRejected
-	(*ServiceQuarantined)(nil),    // 72: extactor.events.v1.ServiceQuarantined
-	nil,                           // 73: extactor.events.v1.Lifecycle.EnvironmentEntry
-	nil,                           // 74: extactor.events.v1.Lifecycle.FilesEntry
+	(*SignalService)(nil),         // 18: extactor.events.v1.SignalService
+	(*ShutdownService)(nil),       // 19: extactor.events.v1.ShutdownService
+	(*ObserveCondition)(nil),      // 20: extactor.events.v1.ObserveCondition
+	(*ElapseTimer)(nil),           // 21: extactor.events.v1.ElapseTimer
+	(*ReportPrepared)(nil),        // 22: extactor.events.v1.ReportPrepared
+	(*ReportStarted)(nil),         // 23: extactor.events.v1.ReportStarted
+	(*ReportStartFailed)(nil),     // 24: extactor.events.v1.ReportStartFailed
+	(*ReportExited)(nil),          // 25: extactor.events.v1.ReportExited
+	(*Exit)(nil),                  // 26: extactor.events.v1.Exit
+	(*Observed)(nil),              // 27: extactor.events.v1.Observed
+	(*RecoverService)(nil),        // 28: extactor.events.v1.RecoverService
+	(*Event)(nil),                 // 29: extactor.events.v1.Event
+	(*SpecLoaded)(nil),            // 30: extactor.events.v1.SpecLoaded
+	(*DesiredChanged)(nil),        // 31: extactor.events.v1.DesiredChanged
+	(*AttemptBegan)(nil),          // 32: extactor.events.v1.AttemptBegan
+	(*SpecChanged)(nil),           // 33: extactor.events.v1.SpecChanged
+	(*HealthChanged)(nil),         // 34: extactor.events.v1.HealthChanged
+	(*ConfigDelivered)(nil),       // 35: extactor.events.v1.ConfigDelivered
+	(*ConfigConfirmed)(nil),       // 36: extactor.events.v1.ConfigConfirmed
+	(*FilesRead)(nil),             // 37: extactor.events.v1.FilesRead
+	(*FileRead)(nil),              // 38: extactor.events.v1.FileRead
+	(*ShutdownBegan)(nil),         // 39: extactor.events.v1.ShutdownBegan
+	(*JournalChanged)(nil),        // 40: extactor.events.v1.JournalChanged
+	(*DependencyTimedOut)(nil),    // 41: extactor.events.v1.DependencyTimedOut
+	(*CycleFound)(nil),            // 42: extactor.events.v1.CycleFound
+	(*ServiceRemoved)(nil),        // 43: extactor.events.v1.ServiceRemoved
+	(*RootfsReplaced)(nil),        // 44: extactor.events.v1.RootfsReplaced
+	(*HostChanged)(nil),           // 45: extactor.events.v1.HostChanged
+	(*ConditionChanged)(nil),      // 46: extactor.events.v1.ConditionChanged
+	(*UnmetChanged)(nil),          // 47: extactor.events.v1.UnmetChanged
+	(*PreparationStarted)(nil),    // 48: extactor.events.v1.PreparationStarted
+	(*RunnerCreated)(nil),         // 49: extactor.events.v1.RunnerCreated
+	(*TaskStarted)(nil),           // 50: extactor.events.v1.TaskStarted
+	(*StartFailed)(nil),           // 51: extactor.events.v1.StartFailed
+	(*TaskExited)(nil),            // 52: extactor.events.v1.TaskExited
+	(*RestartScheduled)(nil),      // 53: extactor.events.v1.RestartScheduled
+	(*BackoffElapsed)(nil),        // 54: extactor.events.v1.BackoffElapsed
+	(*StopBegan)(nil),             // 55: extactor.events.v1.StopBegan
+	(*SignalSent)(nil),            // 56: extactor.events.v1.SignalSent
+	(*ServiceFinished)(nil),       // 57: extactor.events.v1.ServiceFinished
+	(*ServiceFailed)(nil),         // 58: extactor.events.v1.ServiceFailed
+	(*ServiceSkipped)(nil),        // 59: extactor.events.v1.ServiceSkipped
+	(*TaskAdopted)(nil),           // 60: extactor.events.v1.TaskAdopted
+	(*TaskLost)(nil),              // 61: extactor.events.v1.TaskLost
+	(*OutputLost)(nil),            // 62: extactor.events.v1.OutputLost
+	(*Recovered)(nil),             // 63: extactor.events.v1.Recovered
+	(*TaskDiscarded)(nil),         // 64: extactor.events.v1.TaskDiscarded
+	(*Snapshot)(nil),              // 65: extactor.events.v1.Snapshot
+	(*ConditionState)(nil),        // 66: extactor.events.v1.ConditionState
+	(*Gap)(nil),                   // 67: extactor.events.v1.Gap
+	(*DaemonStarted)(nil),         // 68: extactor.events.v1.DaemonStarted
+	(*DaemonStopped)(nil),         // 69: extactor.events.v1.DaemonStopped
+	(*RuntimeConnected)(nil),      // 70: extactor.events.v1.RuntimeConnected
+	(*RuntimeDisconnected)(nil),   // 71: extactor.events.v1.RuntimeDisconnected
+	(*SpecRejected)(nil),          // 72: extactor.events.v1.SpecRejected
+	(*ServiceQuarantined)(nil),    // 73: extactor.events.v1.ServiceQuarantined
+	nil,                           // 74: extactor.events.v1.Lifecycle.EnvironmentEntry
+	nil,                           // 75: extactor.events.v1.Lifecycle.FilesEntry
 }
 var file_events_proto_depIdxs = []int32{
 	3,  // 0: extactor.events.v1.Command.at:type_name -> extactor.events.v1.Instant
@@ -5932,96 +5997,97 @@ var file_events_proto_depIdxs = []int32{
 	15, // 3: extactor.events.v1.Command.start_service:type_name -> extactor.events.v1.StartService
 	16, // 4: extactor.events.v1.Command.stop_service:type_name -> extactor.events.v1.StopService
 	17, // 5: extactor.events.v1.Command.restart_service:type_name -> extactor.events.v1.RestartService
-	18, // 6: extactor.events.v1.Command.shutdown_service:type_name -> extactor.events.v1.ShutdownService
-	19, // 7: extactor.events.v1.Command.observe_condition:type_name -> extactor.events.v1.ObserveCondition
-	20, // 8: extactor.events.v1.Command.elapse_timer:type_name -> extactor.events.v1.ElapseTimer
-	21, // 9: extactor.events.v1.Command.report_prepared:type_name -> extactor.events.v1.ReportPrepared
-	22, // 10: extactor.events.v1.Command.report_started:type_name -> extactor.events.v1.ReportStarted
-	23, // 11: extactor.events.v1.Command.report_start_failed:type_name -> extactor.events.v1.ReportStartFailed
-	24, // 12: extactor.events.v1.Command.report_exited:type_name -> extactor.events.v1.ReportExited
-	27, // 13: extactor.events.v1.Command.recover_service:type_name -> extactor.events.v1.RecoverService
+	19, // 6: extactor.events.v1.Command.shutdown_service:type_name -> extactor.events.v1.ShutdownService
+	20, // 7: extactor.events.v1.Command.observe_condition:type_name -> extactor.events.v1.ObserveCondition
+	21, // 8: extactor.events.v1.Command.elapse_timer:type_name -> extactor.events.v1.ElapseTimer
+	22, // 9: extactor.events.v1.Command.report_prepared:type_name -> extactor.events.v1.ReportPrepared
+	23, // 10: extactor.events.v1.Command.report_started:type_name -> extactor.events.v1.ReportStarted
+	24, // 11: extactor.events.v1.Command.report_start_failed:type_name -> extactor.events.v1.ReportStartFailed
+	25, // 12: extactor.events.v1.Command.report_exited:type_name -> extactor.events.v1.ReportExited
+	28, // 13: extactor.events.v1.Command.recover_service:type_name -> extactor.events.v1.RecoverService
 	8,  // 14: extactor.events.v1.Command.change_spec:type_name -> extactor.events.v1.ChangeSpec
 	9,  // 15: extactor.events.v1.Command.remove_service:type_name -> extactor.events.v1.RemoveService
 	10, // 16: extactor.events.v1.Command.report_health:type_name -> extactor.events.v1.ReportHealth
 	11, // 17: extactor.events.v1.Command.report_config_refused:type_name -> extactor.events.v1.ReportConfigRefused
 	12, // 18: extactor.events.v1.Command.report_config_delivered:type_name -> extactor.events.v1.ReportConfigDelivered
 	13, // 19: extactor.events.v1.Command.report_output_lost:type_name -> extactor.events.v1.ReportOutputLost
-	73, // 20: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
-	74, // 21: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
-	7,  // 22: extactor.events.v1.Lifecycle.timeouts:type_name -> extactor.events.v1.DependencyTimeout
-	6,  // 23: extactor.events.v1.ChangeSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	6,  // 24: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	0,  // 25: extactor.events.v1.ElapseTimer.timer:type_name -> extactor.events.v1.Timer
-	25, // 26: extactor.events.v1.ReportExited.exit:type_name -> extactor.events.v1.Exit
-	3,  // 27: extactor.events.v1.Exit.at:type_name -> extactor.events.v1.Instant
-	1,  // 28: extactor.events.v1.Observed.status:type_name -> extactor.events.v1.TaskStatus
-	25, // 29: extactor.events.v1.Observed.exit:type_name -> extactor.events.v1.Exit
-	3,  // 30: extactor.events.v1.Observed.started:type_name -> extactor.events.v1.Instant
-	3,  // 31: extactor.events.v1.Observed.at:type_name -> extactor.events.v1.Instant
-	26, // 32: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
-	29, // 33: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
-	30, // 34: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
-	31, // 35: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
-	45, // 36: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
-	46, // 37: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
-	47, // 38: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
-	48, // 39: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
-	49, // 40: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
-	50, // 41: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
-	51, // 42: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
-	52, // 43: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
-	53, // 44: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
-	54, // 45: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
-	55, // 46: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
-	56, // 47: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
-	57, // 48: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
-	58, // 49: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
-	59, // 50: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
-	60, // 51: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
-	63, // 52: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
-	64, // 53: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
-	66, // 54: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
-	67, // 55: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
-	68, // 56: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
-	69, // 57: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
-	70, // 58: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
-	71, // 59: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
-	72, // 60: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
-	62, // 61: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
-	32, // 62: extactor.events.v1.Event.spec_changed:type_name -> extactor.events.v1.SpecChanged
-	33, // 63: extactor.events.v1.Event.health_changed:type_name -> extactor.events.v1.HealthChanged
-	34, // 64: extactor.events.v1.Event.config_delivered:type_name -> extactor.events.v1.ConfigDelivered
-	40, // 65: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
-	41, // 66: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
-	42, // 67: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
-	44, // 68: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
-	43, // 69: extactor.events.v1.Event.rootfs_replaced:type_name -> extactor.events.v1.RootfsReplaced
-	35, // 70: extactor.events.v1.Event.config_confirmed:type_name -> extactor.events.v1.ConfigConfirmed
-	39, // 71: extactor.events.v1.Event.journal_changed:type_name -> extactor.events.v1.JournalChanged
-	36, // 72: extactor.events.v1.Event.files_read:type_name -> extactor.events.v1.FilesRead
-	38, // 73: extactor.events.v1.Event.shutdown_began:type_name -> extactor.events.v1.ShutdownBegan
-	61, // 74: extactor.events.v1.Event.output_lost:type_name -> extactor.events.v1.OutputLost
-	6,  // 75: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	6,  // 76: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	37, // 77: extactor.events.v1.FilesRead.files:type_name -> extactor.events.v1.FileRead
-	3,  // 78: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
-	25, // 79: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
-	2,  // 80: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
-	2,  // 81: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
-	3,  // 82: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
-	6,  // 83: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
-	65, // 84: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
-	3,  // 85: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
-	2,  // 86: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
-	2,  // 87: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
-	25, // 88: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
-	3,  // 89: extactor.events.v1.Snapshot.since:type_name -> extactor.events.v1.Instant
-	3,  // 90: extactor.events.v1.ConditionState.since:type_name -> extactor.events.v1.Instant
-	91, // [91:91] is the sub-list for method output_type
-	91, // [91:91] is the sub-list for method input_type
-	91, // [91:91] is the sub-list for extension type_name
-	91, // [91:91] is the sub-list for extension extendee
-	0,  // [0:91] is the sub-list for field type_name
+	18, // 20: extactor.events.v1.Command.signal_service:type_name -> extactor.events.v1.SignalService
+	74, // 21: extactor.events.v1.Lifecycle.environment:type_name -> extactor.events.v1.Lifecycle.EnvironmentEntry
+	75, // 22: extactor.events.v1.Lifecycle.files:type_name -> extactor.events.v1.Lifecycle.FilesEntry
+	7,  // 23: extactor.events.v1.Lifecycle.timeouts:type_name -> extactor.events.v1.DependencyTimeout
+	6,  // 24: extactor.events.v1.ChangeSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 25: extactor.events.v1.LoadSpec.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	0,  // 26: extactor.events.v1.ElapseTimer.timer:type_name -> extactor.events.v1.Timer
+	26, // 27: extactor.events.v1.ReportExited.exit:type_name -> extactor.events.v1.Exit
+	3,  // 28: extactor.events.v1.Exit.at:type_name -> extactor.events.v1.Instant
+	1,  // 29: extactor.events.v1.Observed.status:type_name -> extactor.events.v1.TaskStatus
+	26, // 30: extactor.events.v1.Observed.exit:type_name -> extactor.events.v1.Exit
+	3,  // 31: extactor.events.v1.Observed.started:type_name -> extactor.events.v1.Instant
+	3,  // 32: extactor.events.v1.Observed.at:type_name -> extactor.events.v1.Instant
+	27, // 33: extactor.events.v1.RecoverService.observed:type_name -> extactor.events.v1.Observed
+	30, // 34: extactor.events.v1.Event.spec_loaded:type_name -> extactor.events.v1.SpecLoaded
+	31, // 35: extactor.events.v1.Event.desired_changed:type_name -> extactor.events.v1.DesiredChanged
+	32, // 36: extactor.events.v1.Event.attempt_began:type_name -> extactor.events.v1.AttemptBegan
+	46, // 37: extactor.events.v1.Event.condition_changed:type_name -> extactor.events.v1.ConditionChanged
+	47, // 38: extactor.events.v1.Event.unmet_changed:type_name -> extactor.events.v1.UnmetChanged
+	48, // 39: extactor.events.v1.Event.preparation_started:type_name -> extactor.events.v1.PreparationStarted
+	49, // 40: extactor.events.v1.Event.runner_created:type_name -> extactor.events.v1.RunnerCreated
+	50, // 41: extactor.events.v1.Event.task_started:type_name -> extactor.events.v1.TaskStarted
+	51, // 42: extactor.events.v1.Event.start_failed:type_name -> extactor.events.v1.StartFailed
+	52, // 43: extactor.events.v1.Event.task_exited:type_name -> extactor.events.v1.TaskExited
+	53, // 44: extactor.events.v1.Event.restart_scheduled:type_name -> extactor.events.v1.RestartScheduled
+	54, // 45: extactor.events.v1.Event.backoff_elapsed:type_name -> extactor.events.v1.BackoffElapsed
+	55, // 46: extactor.events.v1.Event.stop_began:type_name -> extactor.events.v1.StopBegan
+	56, // 47: extactor.events.v1.Event.signal_sent:type_name -> extactor.events.v1.SignalSent
+	57, // 48: extactor.events.v1.Event.service_finished:type_name -> extactor.events.v1.ServiceFinished
+	58, // 49: extactor.events.v1.Event.service_failed:type_name -> extactor.events.v1.ServiceFailed
+	59, // 50: extactor.events.v1.Event.service_skipped:type_name -> extactor.events.v1.ServiceSkipped
+	60, // 51: extactor.events.v1.Event.task_adopted:type_name -> extactor.events.v1.TaskAdopted
+	61, // 52: extactor.events.v1.Event.task_lost:type_name -> extactor.events.v1.TaskLost
+	64, // 53: extactor.events.v1.Event.task_discarded:type_name -> extactor.events.v1.TaskDiscarded
+	65, // 54: extactor.events.v1.Event.snapshot:type_name -> extactor.events.v1.Snapshot
+	67, // 55: extactor.events.v1.Event.gap:type_name -> extactor.events.v1.Gap
+	68, // 56: extactor.events.v1.Event.daemon_started:type_name -> extactor.events.v1.DaemonStarted
+	69, // 57: extactor.events.v1.Event.daemon_stopped:type_name -> extactor.events.v1.DaemonStopped
+	70, // 58: extactor.events.v1.Event.runtime_connected:type_name -> extactor.events.v1.RuntimeConnected
+	71, // 59: extactor.events.v1.Event.runtime_disconnected:type_name -> extactor.events.v1.RuntimeDisconnected
+	72, // 60: extactor.events.v1.Event.spec_rejected:type_name -> extactor.events.v1.SpecRejected
+	73, // 61: extactor.events.v1.Event.service_quarantined:type_name -> extactor.events.v1.ServiceQuarantined
+	63, // 62: extactor.events.v1.Event.recovered:type_name -> extactor.events.v1.Recovered
+	33, // 63: extactor.events.v1.Event.spec_changed:type_name -> extactor.events.v1.SpecChanged
+	34, // 64: extactor.events.v1.Event.health_changed:type_name -> extactor.events.v1.HealthChanged
+	35, // 65: extactor.events.v1.Event.config_delivered:type_name -> extactor.events.v1.ConfigDelivered
+	41, // 66: extactor.events.v1.Event.dependency_timed_out:type_name -> extactor.events.v1.DependencyTimedOut
+	42, // 67: extactor.events.v1.Event.cycle_found:type_name -> extactor.events.v1.CycleFound
+	43, // 68: extactor.events.v1.Event.service_removed:type_name -> extactor.events.v1.ServiceRemoved
+	45, // 69: extactor.events.v1.Event.host_changed:type_name -> extactor.events.v1.HostChanged
+	44, // 70: extactor.events.v1.Event.rootfs_replaced:type_name -> extactor.events.v1.RootfsReplaced
+	36, // 71: extactor.events.v1.Event.config_confirmed:type_name -> extactor.events.v1.ConfigConfirmed
+	40, // 72: extactor.events.v1.Event.journal_changed:type_name -> extactor.events.v1.JournalChanged
+	37, // 73: extactor.events.v1.Event.files_read:type_name -> extactor.events.v1.FilesRead
+	39, // 74: extactor.events.v1.Event.shutdown_began:type_name -> extactor.events.v1.ShutdownBegan
+	62, // 75: extactor.events.v1.Event.output_lost:type_name -> extactor.events.v1.OutputLost
+	6,  // 76: extactor.events.v1.SpecLoaded.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	6,  // 77: extactor.events.v1.SpecChanged.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	38, // 78: extactor.events.v1.FilesRead.files:type_name -> extactor.events.v1.FileRead
+	3,  // 79: extactor.events.v1.TaskStarted.at:type_name -> extactor.events.v1.Instant
+	26, // 80: extactor.events.v1.TaskExited.exit:type_name -> extactor.events.v1.Exit
+	2,  // 81: extactor.events.v1.StopBegan.reason:type_name -> extactor.events.v1.StopReason
+	2,  // 82: extactor.events.v1.ServiceFinished.stopped:type_name -> extactor.events.v1.StopReason
+	3,  // 83: extactor.events.v1.TaskAdopted.started:type_name -> extactor.events.v1.Instant
+	6,  // 84: extactor.events.v1.Snapshot.lifecycle:type_name -> extactor.events.v1.Lifecycle
+	66, // 85: extactor.events.v1.Snapshot.conditions:type_name -> extactor.events.v1.ConditionState
+	3,  // 86: extactor.events.v1.Snapshot.started:type_name -> extactor.events.v1.Instant
+	2,  // 87: extactor.events.v1.Snapshot.stop_reason:type_name -> extactor.events.v1.StopReason
+	2,  // 88: extactor.events.v1.Snapshot.finished_by:type_name -> extactor.events.v1.StopReason
+	26, // 89: extactor.events.v1.Snapshot.last_exit:type_name -> extactor.events.v1.Exit
+	3,  // 90: extactor.events.v1.Snapshot.since:type_name -> extactor.events.v1.Instant
+	3,  // 91: extactor.events.v1.ConditionState.since:type_name -> extactor.events.v1.Instant
+	92, // [92:92] is the sub-list for method output_type
+	92, // [92:92] is the sub-list for method input_type
+	92, // [92:92] is the sub-list for extension type_name
+	92, // [92:92] is the sub-list for extension extendee
+	0,  // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_events_proto_init() }
@@ -6048,8 +6114,9 @@ func file_events_proto_init() {
 		(*Command_ReportConfigRefused)(nil),
 		(*Command_ReportConfigDelivered)(nil),
 		(*Command_ReportOutputLost)(nil),
+		(*Command_SignalService)(nil),
 	}
-	file_events_proto_msgTypes[25].OneofWrappers = []any{
+	file_events_proto_msgTypes[26].OneofWrappers = []any{
 		(*Event_SpecLoaded)(nil),
 		(*Event_DesiredChanged)(nil),
 		(*Event_AttemptBegan)(nil),
@@ -6099,7 +6166,7 @@ func file_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_events_proto_rawDesc), len(file_events_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   72,
+			NumMessages:   73,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

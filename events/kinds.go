@@ -67,6 +67,7 @@ func (x *LoadSpec) command() *Command          { return &Command{Kind: &Command_
 func (x *StartService) command() *Command      { return &Command{Kind: &Command_StartService{x}} }
 func (x *StopService) command() *Command       { return &Command{Kind: &Command_StopService{x}} }
 func (x *RestartService) command() *Command    { return &Command{Kind: &Command_RestartService{x}} }
+func (x *SignalService) command() *Command     { return &Command{Kind: &Command_SignalService{x}} }
 func (x *ShutdownService) command() *Command   { return &Command{Kind: &Command_ShutdownService{x}} }
 func (x *ObserveCondition) command() *Command  { return &Command{Kind: &Command_ObserveCondition{x}} }
 func (x *ElapseTimer) command() *Command       { return &Command{Kind: &Command_ElapseTimer{x}} }

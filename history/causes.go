@@ -12,7 +12,7 @@ import (
 var rootKinds = map[string]bool{
 	"DaemonStarted": true, "DaemonStopped": true, "ShutdownBegan": true, "FilesRead": true, "SpecRejected": true,
 	"RuntimeConnected": true, "RuntimeDisconnected": true, "HostChanged": true, "JournalChanged": true, "Gap": true,
-	"command.StartService": true, "command.StopService": true, "command.RestartService": true, // by a person
+	"command.StartService": true, "command.StopService": true, "command.RestartService": true, "command.SignalService": true, // by a person
 	"DesiredChanged": true, // by a person, of a service that can only be stopped any more
 }
 

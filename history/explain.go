@@ -264,7 +264,8 @@ func (t *teller) before(record events.Record) events.Record {
 }
 
 func person(record events.Record) bool {
-	return record.Kind == "command.StartService" || record.Kind == "command.StopService" || record.Kind == "command.RestartService"
+	return record.Kind == "command.StartService" || record.Kind == "command.StopService" || record.Kind == "command.RestartService" ||
+		record.Kind == "command.SignalService"
 }
 
 // pageRecords is how many records of a service are read for one that is asked for: what led to a record is most often one

@@ -115,6 +115,8 @@ func persons() []input {
 		given("start", &events.StartService{}),
 		given("stop", &events.StopService{}),
 		given("restart", &events.RestartService{}),
+		given("signal", &events.SignalService{Signal: "SIGUSR1"}),
+		given("signal(kill)", &events.SignalService{Signal: "SIGKILL"}),
 		given("shutdown", &events.ShutdownService{}),
 		given("shutdown(hurry)", &events.ShutdownService{Hurry: true}),
 	}

@@ -21,6 +21,10 @@ func Decide(state State, command *events.Command) ([]*events.Event, error) {
 
 	decision := decision{state: state, at: command.GetAt()}
 
+	if asked := command.GetSignalService(); asked != nil {
+		return decision.signal(asked.GetSignal())
+	}
+
 	switch kind := command.GetKind().(type) {
 	case *events.Command_StartService:
 		decision.start()
@@ -150,6 +154,20 @@ func (d *decision) restart() {
 	default:
 		d.begin()
 	}
+}
+
+// signal tells the task something; it leaves the service as it is. A kill would not: whoever wants the end asks for a stop.
+func (d *decision) signal(name string) ([]*events.Event, error) {
+	switch {
+	case name == sigkill:
+		return nil, fmt.Errorf("cannot send %s to service %q: stop or restart it", name, d.state.ID)
+	case d.state.PID == 0:
+		return nil, fmt.Errorf("cannot send %s to service %q: it is %s, and has no task", name, d.state.ID, d.state.Name)
+	}
+
+	d.emit(&events.SignalSent{Signal: name, Pid: d.state.PID})
+
+	return d.events, nil
 }
 
 func (d *decision) shutdown(hurry bool) {

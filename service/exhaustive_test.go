@@ -106,8 +106,11 @@ func TestEveryCommandInEveryState(t *testing.T) {
 				steps++
 				where := func() string { return made.path + " > " + made.input.name }
 
-				// Only one thing is refused: a command for a service whose file is not loaded.
+				// Only this is refused: a command for a service whose file is not loaded, and a signal that nothing can take.
 				refuses := made.before.Lifecycle == nil && made.command.GetLoadSpec() == nil
+				if asked := made.command.GetSignalService(); asked != nil {
+					refuses = made.before.Lifecycle == nil || made.before.PID == 0 || asked.GetSignal() == "SIGKILL"
+				}
 				if refused := made.err != nil; refused != refuses {
 					t.Errorf("%s: refused: %v", where(), made.err)
 				}

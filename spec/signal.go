@@ -20,6 +20,14 @@ const (
 	lastRealTime  = 64
 )
 
+// ParseSignal returns the name of a signal that is sent to a program for it to handle, from its name or number; else what is
+// wrong with it.
+func ParseSignal(text string) (name, problem string) {
+	name, _ = signalName(text)
+
+	return name, validConfigSignal(text)
+}
+
 // signalName turns "TERM", "sigterm" or "15" into "SIGTERM"; the second result is false for what is no signal.
 // Real-time signals are counted from the nearer end, as kill(1) prints them: SIGRTMIN+3, SIGRTMAX-2.
 func signalName(text string) (string, bool) {

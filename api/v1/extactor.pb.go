@@ -1794,6 +1794,58 @@ func (x *ServiceRequest) GetWait() bool {
 	return false
 }
 
+type SignalRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`         // tried as it is, then with "ext-" before it
+	Signal        string                 `protobuf:"bytes,2,opt,name=signal,proto3" json:"signal,omitempty"` // "SIGHUP", "HUP" or "1"; neither SIGKILL nor SIGSTOP
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignalRequest) Reset() {
+	*x = SignalRequest{}
+	mi := &file_extactor_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignalRequest) ProtoMessage() {}
+
+func (x *SignalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_extactor_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignalRequest.ProtoReflect.Descriptor instead.
+func (*SignalRequest) Descriptor() ([]byte, []int) {
+	return file_extactor_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SignalRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SignalRequest) GetSignal() string {
+	if x != nil {
+		return x.Signal
+	}
+	return ""
+}
+
 type ServiceResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`           // as it was found
@@ -1805,7 +1857,7 @@ type ServiceResponse struct {
 
 func (x *ServiceResponse) Reset() {
 	*x = ServiceResponse{}
-	mi := &file_extactor_proto_msgTypes[22]
+	mi := &file_extactor_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1817,7 +1869,7 @@ func (x *ServiceResponse) String() string {
 func (*ServiceResponse) ProtoMessage() {}
 
 func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[22]
+	mi := &file_extactor_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1830,7 +1882,7 @@ func (x *ServiceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceResponse.ProtoReflect.Descriptor instead.
 func (*ServiceResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{22}
+	return file_extactor_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ServiceResponse) GetId() string {
@@ -1864,7 +1916,7 @@ type ApplyConfigRequest struct {
 
 func (x *ApplyConfigRequest) Reset() {
 	*x = ApplyConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[23]
+	mi := &file_extactor_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +1928,7 @@ func (x *ApplyConfigRequest) String() string {
 func (*ApplyConfigRequest) ProtoMessage() {}
 
 func (x *ApplyConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[23]
+	mi := &file_extactor_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +1941,7 @@ func (x *ApplyConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConfigRequest.ProtoReflect.Descriptor instead.
 func (*ApplyConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{23}
+	return file_extactor_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ApplyConfigRequest) GetSource() string {
@@ -1917,7 +1969,7 @@ type ApplyConfigResponse struct {
 
 func (x *ApplyConfigResponse) Reset() {
 	*x = ApplyConfigResponse{}
-	mi := &file_extactor_proto_msgTypes[24]
+	mi := &file_extactor_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +1981,7 @@ func (x *ApplyConfigResponse) String() string {
 func (*ApplyConfigResponse) ProtoMessage() {}
 
 func (x *ApplyConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[24]
+	mi := &file_extactor_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +1994,7 @@ func (x *ApplyConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyConfigResponse.ProtoReflect.Descriptor instead.
 func (*ApplyConfigResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{24}
+	return file_extactor_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ApplyConfigResponse) GetApplied() []*AppliedConfig {
@@ -1977,7 +2029,7 @@ type AppliedConfig struct {
 
 func (x *AppliedConfig) Reset() {
 	*x = AppliedConfig{}
-	mi := &file_extactor_proto_msgTypes[25]
+	mi := &file_extactor_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1989,7 +2041,7 @@ func (x *AppliedConfig) String() string {
 func (*AppliedConfig) ProtoMessage() {}
 
 func (x *AppliedConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[25]
+	mi := &file_extactor_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2002,7 +2054,7 @@ func (x *AppliedConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppliedConfig.ProtoReflect.Descriptor instead.
 func (*AppliedConfig) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{25}
+	return file_extactor_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AppliedConfig) GetName() string {
@@ -2041,7 +2093,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_extactor_proto_msgTypes[26]
+	mi := &file_extactor_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2053,7 +2105,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[26]
+	mi := &file_extactor_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2066,7 +2118,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{26}
+	return file_extactor_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Problem) GetFile() string {
@@ -2122,7 +2174,7 @@ type ServiceChange struct {
 
 func (x *ServiceChange) Reset() {
 	*x = ServiceChange{}
-	mi := &file_extactor_proto_msgTypes[27]
+	mi := &file_extactor_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2134,7 +2186,7 @@ func (x *ServiceChange) String() string {
 func (*ServiceChange) ProtoMessage() {}
 
 func (x *ServiceChange) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[27]
+	mi := &file_extactor_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2147,7 +2199,7 @@ func (x *ServiceChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceChange.ProtoReflect.Descriptor instead.
 func (*ServiceChange) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{27}
+	return file_extactor_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ServiceChange) GetId() string {
@@ -2172,7 +2224,7 @@ type ListConfigsRequest struct {
 
 func (x *ListConfigsRequest) Reset() {
 	*x = ListConfigsRequest{}
-	mi := &file_extactor_proto_msgTypes[28]
+	mi := &file_extactor_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2236,7 @@ func (x *ListConfigsRequest) String() string {
 func (*ListConfigsRequest) ProtoMessage() {}
 
 func (x *ListConfigsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[28]
+	mi := &file_extactor_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2249,7 @@ func (x *ListConfigsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConfigsRequest.ProtoReflect.Descriptor instead.
 func (*ListConfigsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{28}
+	return file_extactor_proto_rawDescGZIP(), []int{29}
 }
 
 type ListConfigsResponse struct {
@@ -2210,7 +2262,7 @@ type ListConfigsResponse struct {
 
 func (x *ListConfigsResponse) Reset() {
 	*x = ListConfigsResponse{}
-	mi := &file_extactor_proto_msgTypes[29]
+	mi := &file_extactor_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2222,7 +2274,7 @@ func (x *ListConfigsResponse) String() string {
 func (*ListConfigsResponse) ProtoMessage() {}
 
 func (x *ListConfigsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[29]
+	mi := &file_extactor_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2235,7 +2287,7 @@ func (x *ListConfigsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConfigsResponse.ProtoReflect.Descriptor instead.
 func (*ListConfigsResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{29}
+	return file_extactor_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListConfigsResponse) GetConfigs() []*Config {
@@ -2262,7 +2314,7 @@ type ShowConfigRequest struct {
 
 func (x *ShowConfigRequest) Reset() {
 	*x = ShowConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[30]
+	mi := &file_extactor_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2274,7 +2326,7 @@ func (x *ShowConfigRequest) String() string {
 func (*ShowConfigRequest) ProtoMessage() {}
 
 func (x *ShowConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[30]
+	mi := &file_extactor_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2287,7 +2339,7 @@ func (x *ShowConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowConfigRequest.ProtoReflect.Descriptor instead.
 func (*ShowConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{30}
+	return file_extactor_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ShowConfigRequest) GetName() string {
@@ -2318,7 +2370,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_extactor_proto_msgTypes[31]
+	mi := &file_extactor_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2382,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[31]
+	mi := &file_extactor_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2395,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{31}
+	return file_extactor_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Config) GetName() string {
@@ -2392,7 +2444,7 @@ type ConfigFile struct {
 
 func (x *ConfigFile) Reset() {
 	*x = ConfigFile{}
-	mi := &file_extactor_proto_msgTypes[32]
+	mi := &file_extactor_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2404,7 +2456,7 @@ func (x *ConfigFile) String() string {
 func (*ConfigFile) ProtoMessage() {}
 
 func (x *ConfigFile) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[32]
+	mi := &file_extactor_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2417,7 +2469,7 @@ func (x *ConfigFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
 func (*ConfigFile) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{32}
+	return file_extactor_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ConfigFile) GetMountPath() string {
@@ -2451,7 +2503,7 @@ type ConfigVariable struct {
 
 func (x *ConfigVariable) Reset() {
 	*x = ConfigVariable{}
-	mi := &file_extactor_proto_msgTypes[33]
+	mi := &file_extactor_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2515,7 @@ func (x *ConfigVariable) String() string {
 func (*ConfigVariable) ProtoMessage() {}
 
 func (x *ConfigVariable) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[33]
+	mi := &file_extactor_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2528,7 @@ func (x *ConfigVariable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigVariable.ProtoReflect.Descriptor instead.
 func (*ConfigVariable) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{33}
+	return file_extactor_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ConfigVariable) GetName() string {
@@ -2502,7 +2554,7 @@ type DeleteConfigRequest struct {
 
 func (x *DeleteConfigRequest) Reset() {
 	*x = DeleteConfigRequest{}
-	mi := &file_extactor_proto_msgTypes[34]
+	mi := &file_extactor_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2566,7 @@ func (x *DeleteConfigRequest) String() string {
 func (*DeleteConfigRequest) ProtoMessage() {}
 
 func (x *DeleteConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[34]
+	mi := &file_extactor_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2579,7 @@ func (x *DeleteConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConfigRequest.ProtoReflect.Descriptor instead.
 func (*DeleteConfigRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{34}
+	return file_extactor_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DeleteConfigRequest) GetName() string {
@@ -2547,7 +2599,7 @@ type DeleteConfigResponse struct {
 
 func (x *DeleteConfigResponse) Reset() {
 	*x = DeleteConfigResponse{}
-	mi := &file_extactor_proto_msgTypes[35]
+	mi := &file_extactor_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2611,7 @@ func (x *DeleteConfigResponse) String() string {
 func (*DeleteConfigResponse) ProtoMessage() {}
 
 func (x *DeleteConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[35]
+	mi := &file_extactor_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2624,7 @@ func (x *DeleteConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConfigResponse.ProtoReflect.Descriptor instead.
 func (*DeleteConfigResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{35}
+	return file_extactor_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DeleteConfigResponse) GetName() string {
@@ -2597,7 +2649,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_extactor_proto_msgTypes[36]
+	mi := &file_extactor_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2609,7 +2661,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[36]
+	mi := &file_extactor_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2622,7 +2674,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{36}
+	return file_extactor_proto_rawDescGZIP(), []int{37}
 }
 
 type ReloadResponse struct {
@@ -2635,7 +2687,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_extactor_proto_msgTypes[37]
+	mi := &file_extactor_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2647,7 +2699,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[37]
+	mi := &file_extactor_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2660,7 +2712,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{37}
+	return file_extactor_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReloadResponse) GetChanges() []*ServiceChange {
@@ -2692,7 +2744,7 @@ type ExecInput struct {
 
 func (x *ExecInput) Reset() {
 	*x = ExecInput{}
-	mi := &file_extactor_proto_msgTypes[38]
+	mi := &file_extactor_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2756,7 @@ func (x *ExecInput) String() string {
 func (*ExecInput) ProtoMessage() {}
 
 func (x *ExecInput) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[38]
+	mi := &file_extactor_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2769,7 @@ func (x *ExecInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecInput.ProtoReflect.Descriptor instead.
 func (*ExecInput) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{38}
+	return file_extactor_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ExecInput) GetKind() isExecInput_Kind {
@@ -2806,7 +2858,7 @@ type ExecStart struct {
 
 func (x *ExecStart) Reset() {
 	*x = ExecStart{}
-	mi := &file_extactor_proto_msgTypes[39]
+	mi := &file_extactor_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +2870,7 @@ func (x *ExecStart) String() string {
 func (*ExecStart) ProtoMessage() {}
 
 func (x *ExecStart) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[39]
+	mi := &file_extactor_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2831,7 +2883,7 @@ func (x *ExecStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecStart.ProtoReflect.Descriptor instead.
 func (*ExecStart) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{39}
+	return file_extactor_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ExecStart) GetId() string {
@@ -2893,7 +2945,7 @@ type TerminalSize struct {
 
 func (x *TerminalSize) Reset() {
 	*x = TerminalSize{}
-	mi := &file_extactor_proto_msgTypes[40]
+	mi := &file_extactor_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2905,7 +2957,7 @@ func (x *TerminalSize) String() string {
 func (*TerminalSize) ProtoMessage() {}
 
 func (x *TerminalSize) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[40]
+	mi := &file_extactor_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2918,7 +2970,7 @@ func (x *TerminalSize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminalSize.ProtoReflect.Descriptor instead.
 func (*TerminalSize) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{40}
+	return file_extactor_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TerminalSize) GetColumns() uint32 {
@@ -2949,7 +3001,7 @@ type ExecOutput struct {
 
 func (x *ExecOutput) Reset() {
 	*x = ExecOutput{}
-	mi := &file_extactor_proto_msgTypes[41]
+	mi := &file_extactor_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2961,7 +3013,7 @@ func (x *ExecOutput) String() string {
 func (*ExecOutput) ProtoMessage() {}
 
 func (x *ExecOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[41]
+	mi := &file_extactor_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2974,7 +3026,7 @@ func (x *ExecOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecOutput.ProtoReflect.Descriptor instead.
 func (*ExecOutput) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{41}
+	return file_extactor_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ExecOutput) GetKind() isExecOutput_Kind {
@@ -3043,7 +3095,7 @@ type ExecExit struct {
 
 func (x *ExecExit) Reset() {
 	*x = ExecExit{}
-	mi := &file_extactor_proto_msgTypes[42]
+	mi := &file_extactor_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3055,7 +3107,7 @@ func (x *ExecExit) String() string {
 func (*ExecExit) ProtoMessage() {}
 
 func (x *ExecExit) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[42]
+	mi := &file_extactor_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3068,7 +3120,7 @@ func (x *ExecExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecExit.ProtoReflect.Descriptor instead.
 func (*ExecExit) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{42}
+	return file_extactor_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ExecExit) GetCode() int32 {
@@ -3093,7 +3145,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_extactor_proto_msgTypes[43]
+	mi := &file_extactor_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3105,7 +3157,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[43]
+	mi := &file_extactor_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3118,7 +3170,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{43}
+	return file_extactor_proto_rawDescGZIP(), []int{44}
 }
 
 type InfoResponse struct {
@@ -3136,7 +3188,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_extactor_proto_msgTypes[44]
+	mi := &file_extactor_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3148,7 +3200,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[44]
+	mi := &file_extactor_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3161,7 +3213,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{44}
+	return file_extactor_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *InfoResponse) GetVersion() string {
@@ -3234,7 +3286,7 @@ type Places struct {
 
 func (x *Places) Reset() {
 	*x = Places{}
-	mi := &file_extactor_proto_msgTypes[45]
+	mi := &file_extactor_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3246,7 +3298,7 @@ func (x *Places) String() string {
 func (*Places) ProtoMessage() {}
 
 func (x *Places) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[45]
+	mi := &file_extactor_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3259,7 +3311,7 @@ func (x *Places) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Places.ProtoReflect.Descriptor instead.
 func (*Places) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{45}
+	return file_extactor_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Places) GetServices() string {
@@ -3360,7 +3412,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_extactor_proto_msgTypes[46]
+	mi := &file_extactor_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3372,7 +3424,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[46]
+	mi := &file_extactor_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3385,7 +3437,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{46}
+	return file_extactor_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Usage) GetResidentBytes() uint64 {
@@ -3432,7 +3484,7 @@ type StatsRequest struct {
 
 func (x *StatsRequest) Reset() {
 	*x = StatsRequest{}
-	mi := &file_extactor_proto_msgTypes[47]
+	mi := &file_extactor_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3444,7 +3496,7 @@ func (x *StatsRequest) String() string {
 func (*StatsRequest) ProtoMessage() {}
 
 func (x *StatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[47]
+	mi := &file_extactor_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3457,7 +3509,7 @@ func (x *StatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
 func (*StatsRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{47}
+	return file_extactor_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StatsRequest) GetIds() []string {
@@ -3477,7 +3529,7 @@ type StatsResponse struct {
 
 func (x *StatsResponse) Reset() {
 	*x = StatsResponse{}
-	mi := &file_extactor_proto_msgTypes[48]
+	mi := &file_extactor_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3489,7 +3541,7 @@ func (x *StatsResponse) String() string {
 func (*StatsResponse) ProtoMessage() {}
 
 func (x *StatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[48]
+	mi := &file_extactor_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3502,7 +3554,7 @@ func (x *StatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResponse.ProtoReflect.Descriptor instead.
 func (*StatsResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{48}
+	return file_extactor_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StatsResponse) GetNow() *Moment {
@@ -3531,7 +3583,7 @@ type ServiceStat struct {
 
 func (x *ServiceStat) Reset() {
 	*x = ServiceStat{}
-	mi := &file_extactor_proto_msgTypes[49]
+	mi := &file_extactor_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3543,7 +3595,7 @@ func (x *ServiceStat) String() string {
 func (*ServiceStat) ProtoMessage() {}
 
 func (x *ServiceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[49]
+	mi := &file_extactor_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3556,7 +3608,7 @@ func (x *ServiceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStat.ProtoReflect.Descriptor instead.
 func (*ServiceStat) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{49}
+	return file_extactor_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ServiceStat) GetId() string {
@@ -3590,7 +3642,7 @@ type StatusAtRequest struct {
 
 func (x *StatusAtRequest) Reset() {
 	*x = StatusAtRequest{}
-	mi := &file_extactor_proto_msgTypes[50]
+	mi := &file_extactor_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3602,7 +3654,7 @@ func (x *StatusAtRequest) String() string {
 func (*StatusAtRequest) ProtoMessage() {}
 
 func (x *StatusAtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[50]
+	mi := &file_extactor_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3615,7 +3667,7 @@ func (x *StatusAtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusAtRequest.ProtoReflect.Descriptor instead.
 func (*StatusAtRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{50}
+	return file_extactor_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *StatusAtRequest) GetIds() []string {
@@ -3644,7 +3696,7 @@ type StatusAtResponse struct {
 
 func (x *StatusAtResponse) Reset() {
 	*x = StatusAtResponse{}
-	mi := &file_extactor_proto_msgTypes[51]
+	mi := &file_extactor_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3656,7 +3708,7 @@ func (x *StatusAtResponse) String() string {
 func (*StatusAtResponse) ProtoMessage() {}
 
 func (x *StatusAtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[51]
+	mi := &file_extactor_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3669,7 +3721,7 @@ func (x *StatusAtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusAtResponse.ProtoReflect.Descriptor instead.
 func (*StatusAtResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{51}
+	return file_extactor_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *StatusAtResponse) GetStatus() *StatusResponse {
@@ -3704,7 +3756,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_extactor_proto_msgTypes[52]
+	mi := &file_extactor_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3716,7 +3768,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[52]
+	mi := &file_extactor_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3729,7 +3781,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{52}
+	return file_extactor_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReplayRequest) GetIds() []string {
@@ -3761,7 +3813,7 @@ type JournalStatusRequest struct {
 
 func (x *JournalStatusRequest) Reset() {
 	*x = JournalStatusRequest{}
-	mi := &file_extactor_proto_msgTypes[53]
+	mi := &file_extactor_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +3825,7 @@ func (x *JournalStatusRequest) String() string {
 func (*JournalStatusRequest) ProtoMessage() {}
 
 func (x *JournalStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[53]
+	mi := &file_extactor_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3786,7 +3838,7 @@ func (x *JournalStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalStatusRequest.ProtoReflect.Descriptor instead.
 func (*JournalStatusRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{53}
+	return file_extactor_proto_rawDescGZIP(), []int{54}
 }
 
 type JournalStatusResponse struct {
@@ -3807,7 +3859,7 @@ type JournalStatusResponse struct {
 
 func (x *JournalStatusResponse) Reset() {
 	*x = JournalStatusResponse{}
-	mi := &file_extactor_proto_msgTypes[54]
+	mi := &file_extactor_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3819,7 +3871,7 @@ func (x *JournalStatusResponse) String() string {
 func (*JournalStatusResponse) ProtoMessage() {}
 
 func (x *JournalStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[54]
+	mi := &file_extactor_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3832,7 +3884,7 @@ func (x *JournalStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalStatusResponse.ProtoReflect.Descriptor instead.
 func (*JournalStatusResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{54}
+	return file_extactor_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *JournalStatusResponse) GetPath() string {
@@ -3915,7 +3967,7 @@ type BackupJournalRequest struct {
 
 func (x *BackupJournalRequest) Reset() {
 	*x = BackupJournalRequest{}
-	mi := &file_extactor_proto_msgTypes[55]
+	mi := &file_extactor_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3927,7 +3979,7 @@ func (x *BackupJournalRequest) String() string {
 func (*BackupJournalRequest) ProtoMessage() {}
 
 func (x *BackupJournalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[55]
+	mi := &file_extactor_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3940,7 +3992,7 @@ func (x *BackupJournalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupJournalRequest.ProtoReflect.Descriptor instead.
 func (*BackupJournalRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{55}
+	return file_extactor_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *BackupJournalRequest) GetPath() string {
@@ -3967,7 +4019,7 @@ type BackupJournalResponse struct {
 
 func (x *BackupJournalResponse) Reset() {
 	*x = BackupJournalResponse{}
-	mi := &file_extactor_proto_msgTypes[56]
+	mi := &file_extactor_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3979,7 +4031,7 @@ func (x *BackupJournalResponse) String() string {
 func (*BackupJournalResponse) ProtoMessage() {}
 
 func (x *BackupJournalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[56]
+	mi := &file_extactor_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4044,7 @@ func (x *BackupJournalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupJournalResponse.ProtoReflect.Descriptor instead.
 func (*BackupJournalResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{56}
+	return file_extactor_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *BackupJournalResponse) GetNewest() uint64 {
@@ -4018,7 +4070,7 @@ type PruneJournalRequest struct {
 
 func (x *PruneJournalRequest) Reset() {
 	*x = PruneJournalRequest{}
-	mi := &file_extactor_proto_msgTypes[57]
+	mi := &file_extactor_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4030,7 +4082,7 @@ func (x *PruneJournalRequest) String() string {
 func (*PruneJournalRequest) ProtoMessage() {}
 
 func (x *PruneJournalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[57]
+	mi := &file_extactor_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4043,7 +4095,7 @@ func (x *PruneJournalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneJournalRequest.ProtoReflect.Descriptor instead.
 func (*PruneJournalRequest) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{57}
+	return file_extactor_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *PruneJournalRequest) GetBefore() *Point {
@@ -4063,7 +4115,7 @@ type PruneJournalResponse struct {
 
 func (x *PruneJournalResponse) Reset() {
 	*x = PruneJournalResponse{}
-	mi := &file_extactor_proto_msgTypes[58]
+	mi := &file_extactor_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4075,7 +4127,7 @@ func (x *PruneJournalResponse) String() string {
 func (*PruneJournalResponse) ProtoMessage() {}
 
 func (x *PruneJournalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_extactor_proto_msgTypes[58]
+	mi := &file_extactor_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4088,7 +4140,7 @@ func (x *PruneJournalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneJournalResponse.ProtoReflect.Descriptor instead.
 func (*PruneJournalResponse) Descriptor() ([]byte, []int) {
-	return file_extactor_proto_rawDescGZIP(), []int{58}
+	return file_extactor_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *PruneJournalResponse) GetFloor() uint64 {
@@ -4256,7 +4308,10 @@ const file_extactor_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\fR\x04text\"4\n" +
 	"\x0eServiceRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04wait\x18\x02 \x01(\bR\x04wait\"M\n" +
+	"\x04wait\x18\x02 \x01(\bR\x04wait\"7\n" +
+	"\rSignalRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06signal\x18\x02 \x01(\tR\x06signal\"M\n" +
 	"\x0fServiceResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
@@ -4418,7 +4473,7 @@ const file_extactor_proto_rawDesc = "" +
 	"\x06before\x18\x01 \x01(\v2\x12.extactor.v1.PointR\x06before\"B\n" +
 	"\x14PruneJournalResponse\x12\x14\n" +
 	"\x05floor\x18\x01 \x01(\x04R\x05floor\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\x03R\x05bytes2\xaf\f\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes2\xf3\f\n" +
 	"\bExtactor\x12A\n" +
 	"\x06Status\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse\x12H\n" +
 	"\vWatchStatus\x12\x1a.extactor.v1.StatusRequest\x1a\x1b.extactor.v1.StatusResponse0\x01\x12D\n" +
@@ -4433,7 +4488,8 @@ const file_extactor_proto_rawDesc = "" +
 	"\fPruneJournal\x12 .extactor.v1.PruneJournalRequest\x1a!.extactor.v1.PruneJournalResponse\x12B\n" +
 	"\x05Start\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12A\n" +
 	"\x04Stop\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12D\n" +
-	"\aRestart\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12P\n" +
+	"\aRestart\x12\x1b.extactor.v1.ServiceRequest\x1a\x1c.extactor.v1.ServiceResponse\x12B\n" +
+	"\x06Signal\x12\x1a.extactor.v1.SignalRequest\x1a\x1c.extactor.v1.ServiceResponse\x12P\n" +
 	"\vApplyConfig\x12\x1f.extactor.v1.ApplyConfigRequest\x1a .extactor.v1.ApplyConfigResponse\x12P\n" +
 	"\vListConfigs\x12\x1f.extactor.v1.ListConfigsRequest\x1a .extactor.v1.ListConfigsResponse\x12A\n" +
 	"\n" +
@@ -4456,7 +4512,7 @@ func file_extactor_proto_rawDescGZIP() []byte {
 	return file_extactor_proto_rawDescData
 }
 
-var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
+var file_extactor_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_extactor_proto_goTypes = []any{
 	(*Moment)(nil),                // 0: extactor.v1.Moment
 	(*StatusRequest)(nil),         // 1: extactor.v1.StatusRequest
@@ -4480,43 +4536,44 @@ var file_extactor_proto_goTypes = []any{
 	(*LogsRequest)(nil),           // 19: extactor.v1.LogsRequest
 	(*LogPiece)(nil),              // 20: extactor.v1.LogPiece
 	(*ServiceRequest)(nil),        // 21: extactor.v1.ServiceRequest
-	(*ServiceResponse)(nil),       // 22: extactor.v1.ServiceResponse
-	(*ApplyConfigRequest)(nil),    // 23: extactor.v1.ApplyConfigRequest
-	(*ApplyConfigResponse)(nil),   // 24: extactor.v1.ApplyConfigResponse
-	(*AppliedConfig)(nil),         // 25: extactor.v1.AppliedConfig
-	(*Problem)(nil),               // 26: extactor.v1.Problem
-	(*ServiceChange)(nil),         // 27: extactor.v1.ServiceChange
-	(*ListConfigsRequest)(nil),    // 28: extactor.v1.ListConfigsRequest
-	(*ListConfigsResponse)(nil),   // 29: extactor.v1.ListConfigsResponse
-	(*ShowConfigRequest)(nil),     // 30: extactor.v1.ShowConfigRequest
-	(*Config)(nil),                // 31: extactor.v1.Config
-	(*ConfigFile)(nil),            // 32: extactor.v1.ConfigFile
-	(*ConfigVariable)(nil),        // 33: extactor.v1.ConfigVariable
-	(*DeleteConfigRequest)(nil),   // 34: extactor.v1.DeleteConfigRequest
-	(*DeleteConfigResponse)(nil),  // 35: extactor.v1.DeleteConfigResponse
-	(*ReloadRequest)(nil),         // 36: extactor.v1.ReloadRequest
-	(*ReloadResponse)(nil),        // 37: extactor.v1.ReloadResponse
-	(*ExecInput)(nil),             // 38: extactor.v1.ExecInput
-	(*ExecStart)(nil),             // 39: extactor.v1.ExecStart
-	(*TerminalSize)(nil),          // 40: extactor.v1.TerminalSize
-	(*ExecOutput)(nil),            // 41: extactor.v1.ExecOutput
-	(*ExecExit)(nil),              // 42: extactor.v1.ExecExit
-	(*InfoRequest)(nil),           // 43: extactor.v1.InfoRequest
-	(*InfoResponse)(nil),          // 44: extactor.v1.InfoResponse
-	(*Places)(nil),                // 45: extactor.v1.Places
-	(*Usage)(nil),                 // 46: extactor.v1.Usage
-	(*StatsRequest)(nil),          // 47: extactor.v1.StatsRequest
-	(*StatsResponse)(nil),         // 48: extactor.v1.StatsResponse
-	(*ServiceStat)(nil),           // 49: extactor.v1.ServiceStat
-	(*StatusAtRequest)(nil),       // 50: extactor.v1.StatusAtRequest
-	(*StatusAtResponse)(nil),      // 51: extactor.v1.StatusAtResponse
-	(*ReplayRequest)(nil),         // 52: extactor.v1.ReplayRequest
-	(*JournalStatusRequest)(nil),  // 53: extactor.v1.JournalStatusRequest
-	(*JournalStatusResponse)(nil), // 54: extactor.v1.JournalStatusResponse
-	(*BackupJournalRequest)(nil),  // 55: extactor.v1.BackupJournalRequest
-	(*BackupJournalResponse)(nil), // 56: extactor.v1.BackupJournalResponse
-	(*PruneJournalRequest)(nil),   // 57: extactor.v1.PruneJournalRequest
-	(*PruneJournalResponse)(nil),  // 58: extactor.v1.PruneJournalResponse
+	(*SignalRequest)(nil),         // 22: extactor.v1.SignalRequest
+	(*ServiceResponse)(nil),       // 23: extactor.v1.ServiceResponse
+	(*ApplyConfigRequest)(nil),    // 24: extactor.v1.ApplyConfigRequest
+	(*ApplyConfigResponse)(nil),   // 25: extactor.v1.ApplyConfigResponse
+	(*AppliedConfig)(nil),         // 26: extactor.v1.AppliedConfig
+	(*Problem)(nil),               // 27: extactor.v1.Problem
+	(*ServiceChange)(nil),         // 28: extactor.v1.ServiceChange
+	(*ListConfigsRequest)(nil),    // 29: extactor.v1.ListConfigsRequest
+	(*ListConfigsResponse)(nil),   // 30: extactor.v1.ListConfigsResponse
+	(*ShowConfigRequest)(nil),     // 31: extactor.v1.ShowConfigRequest
+	(*Config)(nil),                // 32: extactor.v1.Config
+	(*ConfigFile)(nil),            // 33: extactor.v1.ConfigFile
+	(*ConfigVariable)(nil),        // 34: extactor.v1.ConfigVariable
+	(*DeleteConfigRequest)(nil),   // 35: extactor.v1.DeleteConfigRequest
+	(*DeleteConfigResponse)(nil),  // 36: extactor.v1.DeleteConfigResponse
+	(*ReloadRequest)(nil),         // 37: extactor.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 38: extactor.v1.ReloadResponse
+	(*ExecInput)(nil),             // 39: extactor.v1.ExecInput
+	(*ExecStart)(nil),             // 40: extactor.v1.ExecStart
+	(*TerminalSize)(nil),          // 41: extactor.v1.TerminalSize
+	(*ExecOutput)(nil),            // 42: extactor.v1.ExecOutput
+	(*ExecExit)(nil),              // 43: extactor.v1.ExecExit
+	(*InfoRequest)(nil),           // 44: extactor.v1.InfoRequest
+	(*InfoResponse)(nil),          // 45: extactor.v1.InfoResponse
+	(*Places)(nil),                // 46: extactor.v1.Places
+	(*Usage)(nil),                 // 47: extactor.v1.Usage
+	(*StatsRequest)(nil),          // 48: extactor.v1.StatsRequest
+	(*StatsResponse)(nil),         // 49: extactor.v1.StatsResponse
+	(*ServiceStat)(nil),           // 50: extactor.v1.ServiceStat
+	(*StatusAtRequest)(nil),       // 51: extactor.v1.StatusAtRequest
+	(*StatusAtResponse)(nil),      // 52: extactor.v1.StatusAtResponse
+	(*ReplayRequest)(nil),         // 53: extactor.v1.ReplayRequest
+	(*JournalStatusRequest)(nil),  // 54: extactor.v1.JournalStatusRequest
+	(*JournalStatusResponse)(nil), // 55: extactor.v1.JournalStatusResponse
+	(*BackupJournalRequest)(nil),  // 56: extactor.v1.BackupJournalRequest
+	(*BackupJournalResponse)(nil), // 57: extactor.v1.BackupJournalResponse
+	(*PruneJournalRequest)(nil),   // 58: extactor.v1.PruneJournalRequest
+	(*PruneJournalResponse)(nil),  // 59: extactor.v1.PruneJournalResponse
 }
 var file_extactor_proto_depIdxs = []int32{
 	0,  // 0: extactor.v1.StatusResponse.now:type_name -> extactor.v1.Moment
@@ -4546,26 +4603,26 @@ var file_extactor_proto_depIdxs = []int32{
 	18, // 24: extactor.v1.EventRecord.origin:type_name -> extactor.v1.Origin
 	16, // 25: extactor.v1.LogsRequest.from:type_name -> extactor.v1.Point
 	16, // 26: extactor.v1.LogsRequest.until:type_name -> extactor.v1.Point
-	25, // 27: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
-	26, // 28: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
-	27, // 29: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	31, // 30: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
-	26, // 31: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
-	32, // 32: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
-	33, // 33: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
-	27, // 34: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
-	27, // 35: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
-	26, // 36: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
-	39, // 37: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
-	40, // 38: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
-	40, // 39: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
-	42, // 40: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
+	26, // 27: extactor.v1.ApplyConfigResponse.applied:type_name -> extactor.v1.AppliedConfig
+	27, // 28: extactor.v1.ApplyConfigResponse.problems:type_name -> extactor.v1.Problem
+	28, // 29: extactor.v1.ApplyConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	32, // 30: extactor.v1.ListConfigsResponse.configs:type_name -> extactor.v1.Config
+	27, // 31: extactor.v1.ListConfigsResponse.problems:type_name -> extactor.v1.Problem
+	33, // 32: extactor.v1.Config.files:type_name -> extactor.v1.ConfigFile
+	34, // 33: extactor.v1.Config.environment:type_name -> extactor.v1.ConfigVariable
+	28, // 34: extactor.v1.DeleteConfigResponse.changes:type_name -> extactor.v1.ServiceChange
+	28, // 35: extactor.v1.ReloadResponse.changes:type_name -> extactor.v1.ServiceChange
+	27, // 36: extactor.v1.ReloadResponse.problems:type_name -> extactor.v1.Problem
+	40, // 37: extactor.v1.ExecInput.start:type_name -> extactor.v1.ExecStart
+	41, // 38: extactor.v1.ExecInput.resize:type_name -> extactor.v1.TerminalSize
+	41, // 39: extactor.v1.ExecStart.size:type_name -> extactor.v1.TerminalSize
+	43, // 40: extactor.v1.ExecOutput.exit:type_name -> extactor.v1.ExecExit
 	0,  // 41: extactor.v1.InfoResponse.started:type_name -> extactor.v1.Moment
 	0,  // 42: extactor.v1.InfoResponse.now:type_name -> extactor.v1.Moment
-	45, // 43: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
-	46, // 44: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
+	46, // 43: extactor.v1.InfoResponse.places:type_name -> extactor.v1.Places
+	47, // 44: extactor.v1.InfoResponse.usage:type_name -> extactor.v1.Usage
 	0,  // 45: extactor.v1.StatsResponse.now:type_name -> extactor.v1.Moment
-	49, // 46: extactor.v1.StatsResponse.stats:type_name -> extactor.v1.ServiceStat
+	50, // 46: extactor.v1.StatsResponse.stats:type_name -> extactor.v1.ServiceStat
 	16, // 47: extactor.v1.StatusAtRequest.at:type_name -> extactor.v1.Point
 	2,  // 48: extactor.v1.StatusAtResponse.status:type_name -> extactor.v1.StatusResponse
 	16, // 49: extactor.v1.ReplayRequest.from:type_name -> extactor.v1.Point
@@ -4578,46 +4635,48 @@ var file_extactor_proto_depIdxs = []int32{
 	12, // 56: extactor.v1.Extactor.Why:input_type -> extactor.v1.WhyRequest
 	15, // 57: extactor.v1.Extactor.Events:input_type -> extactor.v1.EventsRequest
 	19, // 58: extactor.v1.Extactor.Logs:input_type -> extactor.v1.LogsRequest
-	50, // 59: extactor.v1.Extactor.StatusAt:input_type -> extactor.v1.StatusAtRequest
-	52, // 60: extactor.v1.Extactor.Replay:input_type -> extactor.v1.ReplayRequest
-	53, // 61: extactor.v1.Extactor.JournalStatus:input_type -> extactor.v1.JournalStatusRequest
-	55, // 62: extactor.v1.Extactor.BackupJournal:input_type -> extactor.v1.BackupJournalRequest
-	57, // 63: extactor.v1.Extactor.PruneJournal:input_type -> extactor.v1.PruneJournalRequest
+	51, // 59: extactor.v1.Extactor.StatusAt:input_type -> extactor.v1.StatusAtRequest
+	53, // 60: extactor.v1.Extactor.Replay:input_type -> extactor.v1.ReplayRequest
+	54, // 61: extactor.v1.Extactor.JournalStatus:input_type -> extactor.v1.JournalStatusRequest
+	56, // 62: extactor.v1.Extactor.BackupJournal:input_type -> extactor.v1.BackupJournalRequest
+	58, // 63: extactor.v1.Extactor.PruneJournal:input_type -> extactor.v1.PruneJournalRequest
 	21, // 64: extactor.v1.Extactor.Start:input_type -> extactor.v1.ServiceRequest
 	21, // 65: extactor.v1.Extactor.Stop:input_type -> extactor.v1.ServiceRequest
 	21, // 66: extactor.v1.Extactor.Restart:input_type -> extactor.v1.ServiceRequest
-	23, // 67: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
-	28, // 68: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
-	30, // 69: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
-	34, // 70: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
-	36, // 71: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
-	38, // 72: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
-	43, // 73: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
-	47, // 74: extactor.v1.Extactor.Stats:input_type -> extactor.v1.StatsRequest
-	2,  // 75: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
-	2,  // 76: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
-	10, // 77: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
-	13, // 78: extactor.v1.Extactor.Why:output_type -> extactor.v1.WhyResponse
-	17, // 79: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
-	20, // 80: extactor.v1.Extactor.Logs:output_type -> extactor.v1.LogPiece
-	51, // 81: extactor.v1.Extactor.StatusAt:output_type -> extactor.v1.StatusAtResponse
-	51, // 82: extactor.v1.Extactor.Replay:output_type -> extactor.v1.StatusAtResponse
-	54, // 83: extactor.v1.Extactor.JournalStatus:output_type -> extactor.v1.JournalStatusResponse
-	56, // 84: extactor.v1.Extactor.BackupJournal:output_type -> extactor.v1.BackupJournalResponse
-	58, // 85: extactor.v1.Extactor.PruneJournal:output_type -> extactor.v1.PruneJournalResponse
-	22, // 86: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
-	22, // 87: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
-	22, // 88: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
-	24, // 89: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
-	29, // 90: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
-	31, // 91: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
-	35, // 92: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
-	37, // 93: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
-	41, // 94: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
-	44, // 95: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
-	48, // 96: extactor.v1.Extactor.Stats:output_type -> extactor.v1.StatsResponse
-	75, // [75:97] is the sub-list for method output_type
-	53, // [53:75] is the sub-list for method input_type
+	22, // 67: extactor.v1.Extactor.Signal:input_type -> extactor.v1.SignalRequest
+	24, // 68: extactor.v1.Extactor.ApplyConfig:input_type -> extactor.v1.ApplyConfigRequest
+	29, // 69: extactor.v1.Extactor.ListConfigs:input_type -> extactor.v1.ListConfigsRequest
+	31, // 70: extactor.v1.Extactor.ShowConfig:input_type -> extactor.v1.ShowConfigRequest
+	35, // 71: extactor.v1.Extactor.DeleteConfig:input_type -> extactor.v1.DeleteConfigRequest
+	37, // 72: extactor.v1.Extactor.Reload:input_type -> extactor.v1.ReloadRequest
+	39, // 73: extactor.v1.Extactor.Exec:input_type -> extactor.v1.ExecInput
+	44, // 74: extactor.v1.Extactor.Info:input_type -> extactor.v1.InfoRequest
+	48, // 75: extactor.v1.Extactor.Stats:input_type -> extactor.v1.StatsRequest
+	2,  // 76: extactor.v1.Extactor.Status:output_type -> extactor.v1.StatusResponse
+	2,  // 77: extactor.v1.Extactor.WatchStatus:output_type -> extactor.v1.StatusResponse
+	10, // 78: extactor.v1.Extactor.Explain:output_type -> extactor.v1.ExplainResponse
+	13, // 79: extactor.v1.Extactor.Why:output_type -> extactor.v1.WhyResponse
+	17, // 80: extactor.v1.Extactor.Events:output_type -> extactor.v1.EventRecord
+	20, // 81: extactor.v1.Extactor.Logs:output_type -> extactor.v1.LogPiece
+	52, // 82: extactor.v1.Extactor.StatusAt:output_type -> extactor.v1.StatusAtResponse
+	52, // 83: extactor.v1.Extactor.Replay:output_type -> extactor.v1.StatusAtResponse
+	55, // 84: extactor.v1.Extactor.JournalStatus:output_type -> extactor.v1.JournalStatusResponse
+	57, // 85: extactor.v1.Extactor.BackupJournal:output_type -> extactor.v1.BackupJournalResponse
+	59, // 86: extactor.v1.Extactor.PruneJournal:output_type -> extactor.v1.PruneJournalResponse
+	23, // 87: extactor.v1.Extactor.Start:output_type -> extactor.v1.ServiceResponse
+	23, // 88: extactor.v1.Extactor.Stop:output_type -> extactor.v1.ServiceResponse
+	23, // 89: extactor.v1.Extactor.Restart:output_type -> extactor.v1.ServiceResponse
+	23, // 90: extactor.v1.Extactor.Signal:output_type -> extactor.v1.ServiceResponse
+	25, // 91: extactor.v1.Extactor.ApplyConfig:output_type -> extactor.v1.ApplyConfigResponse
+	30, // 92: extactor.v1.Extactor.ListConfigs:output_type -> extactor.v1.ListConfigsResponse
+	32, // 93: extactor.v1.Extactor.ShowConfig:output_type -> extactor.v1.Config
+	36, // 94: extactor.v1.Extactor.DeleteConfig:output_type -> extactor.v1.DeleteConfigResponse
+	38, // 95: extactor.v1.Extactor.Reload:output_type -> extactor.v1.ReloadResponse
+	42, // 96: extactor.v1.Extactor.Exec:output_type -> extactor.v1.ExecOutput
+	45, // 97: extactor.v1.Extactor.Info:output_type -> extactor.v1.InfoResponse
+	49, // 98: extactor.v1.Extactor.Stats:output_type -> extactor.v1.StatsResponse
+	76, // [76:99] is the sub-list for method output_type
+	53, // [53:76] is the sub-list for method input_type
 	53, // [53:53] is the sub-list for extension type_name
 	53, // [53:53] is the sub-list for extension extendee
 	0,  // [0:53] is the sub-list for field type_name
@@ -4634,13 +4693,13 @@ func file_extactor_proto_init() {
 		(*Point_AgoNs)(nil),
 		(*Point_Boot)(nil),
 	}
-	file_extactor_proto_msgTypes[38].OneofWrappers = []any{
+	file_extactor_proto_msgTypes[39].OneofWrappers = []any{
 		(*ExecInput_Start)(nil),
 		(*ExecInput_Stdin)(nil),
 		(*ExecInput_StdinEnd)(nil),
 		(*ExecInput_Resize)(nil),
 	}
-	file_extactor_proto_msgTypes[41].OneofWrappers = []any{
+	file_extactor_proto_msgTypes[42].OneofWrappers = []any{
 		(*ExecOutput_Stdout)(nil),
 		(*ExecOutput_Stderr)(nil),
 		(*ExecOutput_Exit)(nil),
@@ -4651,7 +4710,7 @@ func file_extactor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_extactor_proto_rawDesc), len(file_extactor_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   59,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,6 +36,7 @@ const (
 	Extactor_Start_FullMethodName         = "/extactor.v1.Extactor/Start"
 	Extactor_Stop_FullMethodName          = "/extactor.v1.Extactor/Stop"
 	Extactor_Restart_FullMethodName       = "/extactor.v1.Extactor/Restart"
+	Extactor_Signal_FullMethodName        = "/extactor.v1.Extactor/Signal"
 	Extactor_ApplyConfig_FullMethodName   = "/extactor.v1.Extactor/ApplyConfig"
 	Extactor_ListConfigs_FullMethodName   = "/extactor.v1.Extactor/ListConfigs"
 	Extactor_ShowConfig_FullMethodName    = "/extactor.v1.Extactor/ShowConfig"
@@ -78,6 +79,8 @@ type ExtactorClient interface {
 	Start(ctx context.Context, in *ServiceRequest, opts ...grpc.CallOption) (*ServiceResponse, error)
 	Stop(ctx context.Context, in *ServiceRequest, opts ...grpc.CallOption) (*ServiceResponse, error)
 	Restart(ctx context.Context, in *ServiceRequest, opts ...grpc.CallOption) (*ServiceResponse, error)
+	// Signal sends a signal to the running task of a service, for a person.
+	Signal(ctx context.Context, in *SignalRequest, opts ...grpc.CallOption) (*ServiceResponse, error)
 	// ApplyConfig stores ExtensionServiceConfig documents and has the services follow before it answers. Where one of the
 	// documents has a problem, none is stored.
 	ApplyConfig(ctx context.Context, in *ApplyConfigRequest, opts ...grpc.CallOption) (*ApplyConfigResponse, error)
@@ -281,6 +284,16 @@ func (c *extactorClient) Restart(ctx context.Context, in *ServiceRequest, opts .
 	return out, nil
 }
 
+func (c *extactorClient) Signal(ctx context.Context, in *SignalRequest, opts ...grpc.CallOption) (*ServiceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ServiceResponse)
+	err := c.cc.Invoke(ctx, Extactor_Signal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *extactorClient) ApplyConfig(ctx context.Context, in *ApplyConfigRequest, opts ...grpc.CallOption) (*ApplyConfigResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ApplyConfigResponse)
@@ -396,6 +409,8 @@ type ExtactorServer interface {
 	Start(context.Context, *ServiceRequest) (*ServiceResponse, error)
 	Stop(context.Context, *ServiceRequest) (*ServiceResponse, error)
 	Restart(context.Context, *ServiceRequest) (*ServiceResponse, error)
+	// Signal sends a signal to the running task of a service, for a person.
+	Signal(context.Context, *SignalRequest) (*ServiceResponse, error)
 	// ApplyConfig stores ExtensionServiceConfig documents and has the services follow before it answers. Where one of the
 	// documents has a problem, none is stored.
 	ApplyConfig(context.Context, *ApplyConfigRequest) (*ApplyConfigResponse, error)
@@ -464,6 +479,9 @@ func (UnimplementedExtactorServer) Stop(context.Context, *ServiceRequest) (*Serv
 }
 func (UnimplementedExtactorServer) Restart(context.Context, *ServiceRequest) (*ServiceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Restart not implemented")
+}
+func (UnimplementedExtactorServer) Signal(context.Context, *SignalRequest) (*ServiceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Signal not implemented")
 }
 func (UnimplementedExtactorServer) ApplyConfig(context.Context, *ApplyConfigRequest) (*ApplyConfigResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ApplyConfig not implemented")
@@ -734,6 +752,24 @@ func _Extactor_Restart_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Extactor_Signal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SignalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExtactorServer).Signal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Extactor_Signal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExtactorServer).Signal(ctx, req.(*SignalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Extactor_ApplyConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ApplyConfigRequest)
 	if err := dec(in); err != nil {
@@ -913,6 +949,10 @@ var Extactor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Restart",
 			Handler:    _Extactor_Restart_Handler,
+		},
+		{
+			MethodName: "Signal",
+			Handler:    _Extactor_Signal_Handler,
 		},
 		{
 			MethodName: "ApplyConfig",

@@ -161,7 +161,7 @@ func (a *app) root() *cobra.Command {
 	a.addGroups(root,
 		group{"services", "How services are, and what they do:", []*cobra.Command{
 			a.statusCommand(), a.dashboardCommand(), a.explainCommand(), a.logsCommand(), a.eventsCommand(), a.graphCommand(),
-			a.serviceCommand(), a.waitCommand(), a.execCommand(), a.configCommand(), a.reloadCommand(),
+			a.serviceCommand(), a.waitCommand(), a.killCommand(), a.execCommand(), a.configCommand(), a.reloadCommand(),
 		}},
 		group{"files", "Write a service:", []*cobra.Command{a.runCommand(), a.validateCommand(), a.schemaCommand(), a.ociCommand()}},
 		group{"past", "The past:", []*cobra.Command{a.replayCommand(), a.plotCommand(), a.reportCommand(), a.journalCommand()}},

@@ -47,9 +47,7 @@ func (a *app) serviceCommand() *cobra.Command {
 
 // command gives a person's order. It returns once a service that has to stop for it has stopped.
 func (a *app) command(ctx context.Context, id, action string) error {
-	table := &table{out: a.stdout}
-
-	return eachNode(a, func(_ *app, client *api.Client) (*apiv1.ServiceResponse, error) {
+	return a.respond(func(client *api.Client) (*apiv1.ServiceResponse, error) {
 		call := client.Extactor.Start
 
 		switch action {
@@ -60,6 +58,15 @@ func (a *app) command(ctx context.Context, id, action string) error {
 		}
 
 		return call(ctx, &apiv1.ServiceRequest{Id: id, Wait: action != "start"})
+	})
+}
+
+// respond gives an order to each node, and shows what they answer.
+func (a *app) respond(order func(client *api.Client) (*apiv1.ServiceResponse, error)) error {
+	table := &table{out: a.stdout}
+
+	return eachNode(a, func(_ *app, client *api.Client) (*apiv1.ServiceResponse, error) {
+		return order(client)
 	}, func(node *app, response *apiv1.ServiceResponse) error {
 		if len(table.widths) == 0 {
 			table.write(plain("NODE", "RESPONSE"), plain(node.node, response.GetMessage()))
