@@ -2,57 +2,14 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
 	"strings"
 
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/cgroup"
 )
-
-// stateMounted tells whether the state directory is what it will be: below a mount point that is not mounted yet there is
-// a directory of another file system, in which nothing must be made or believed.
-func (d *daemon) stateMounted() (bool, error) {
-	if d.options.StateMount == "" {
-		return true, nil
-	}
-
-	mounted, err := mountinfo.Mounted(d.options.StateMount)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("cannot tell whether %q is mounted: %w", d.options.StateMount, err)
-	}
-
-	return mounted, nil
-}
-
-// claimState makes and locks the state directory where it is there yet, and returns it; else nothing.
-func (d *daemon) claimState() (string, error) {
-	if mounted, err := d.stateMounted(); err != nil || !mounted {
-		return "", d.tolerate(err)
-	}
-
-	// As the journal does, only the directory itself is made: where its parent is missing, it is not mounted yet, and is
-	// locked once it is.
-	_ = os.Mkdir(d.options.StateDir, 0o700)
-
-	if _, err := os.Stat(d.options.StateDir); err == nil {
-		err := d.lock(d.options.StateDir)
-		if d.stateLocked = err == nil || readOnly(err); !d.stateLocked {
-			if err := d.tolerate(err); err != nil {
-				return "", err
-			}
-		}
-	}
-
-	return d.options.StateDir, nil
-}
 
 // places are what people look for on this host.
 func (d *daemon) places() *apiv1.Places {

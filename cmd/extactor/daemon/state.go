@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sys/unix"
 
 	"github.com/extactor/extactor/actors"
 	"github.com/extactor/extactor/journal"
@@ -28,12 +25,8 @@ func (d *daemon) claim() error {
 		return err
 	}
 
-	if err := d.tolerate(checkPrivate("state", d.options.StateDir)); err != nil {
-		return err
-	}
-
 	if d.options.Loaded == nil { // an author's own directories are the author's
-		d.warnOfOthers()
+		go d.warnOfOthers() // one of them may lie on a disk that hangs
 	}
 
 	if err := d.lock(d.options.RunDir); err != nil {
@@ -49,22 +42,6 @@ func (d *daemon) claim() error {
 
 	return err
 }
-
-// tolerate passes on what is wrong with the state directory, unless it is that its disk is broken: that stops the
-// recording, and the journal says so, but not the services.
-func (d *daemon) tolerate(err error) error {
-	if !slices.ContainsFunc(brokenDisk, func(reason syscall.Errno) bool { return errors.Is(err, reason) }) {
-		return err
-	}
-
-	d.console.log.Error().Err(err).Msg("going on without the state directory")
-
-	return nil
-}
-
-// brokenDisk are the errors of a disk, or of a file system, that does not work any more, and of a file where a directory should
-// be.
-var brokenDisk = []syscall.Errno{unix.EIO, unix.EUCLEAN, unix.ENODEV, unix.ENXIO, unix.ESTALE, unix.ETIMEDOUT, unix.ENOTDIR}
 
 func (d *daemon) lock(dir string) error {
 	held, err := lock(dir)

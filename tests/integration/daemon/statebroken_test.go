@@ -71,3 +71,23 @@ func TestStateDiskBreaks(t *testing.T) {
 	until(t, "another task", func() bool { return d.state(t, "ext-steady", "Running").GetPid() != pid })
 	h.end(unix.SIGTERM)
 }
+
+// So does one that never answers.
+func TestStateDiskDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	silent := filepath.Join(h.dir, "silent")
+	mountSilent(t, silent)
+	h.state = filepath.Join(silent, "state")
+	h.service("steady", "restart: always", "serve")
+
+	d := h.start()
+	d.line(t, "journal: degraded")
+	d.started(t, 0, "ext-steady")
+	h.cli("service", "steady", "restart").done(t)
+
+	if status := h.end(unix.SIGTERM); status.ExitStatus() != 0 {
+		t.Errorf("the daemon ended with %v", status)
+	}
+}
