@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -211,5 +212,36 @@ func TestExpressionsAreBounded(t *testing.T) {
 
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// A time or a number that was mistyped deletes nothing, and plays nothing.
+func TestWhatIsYetToComeIsRefused(t *testing.T) {
+	h := start(t, newServices(), newJournal(record(1, "ext-a", events.StateWaiting, "one"), record(2, "ext-a", events.StateRunning, "two")))
+	h.server.options.Keeper = fakeKeeper{}
+
+	seq := func(seq uint64) *apiv1.Point { return &apiv1.Point{Kind: &apiv1.Point_Seq{Seq: seq}} }
+	wall := func(ns int64) *apiv1.Point { return &apiv1.Point{Kind: &apiv1.Point_WallNs{WallNs: ns}} }
+
+	for _, row := range []struct {
+		before *apiv1.Point
+		want   codes.Code
+	}{
+		{seq(2), codes.OK}, {seq(3), codes.OutOfRange}, {wall(testNow.GetWallNs()), codes.OK}, {wall(testNow.GetWallNs() + 1), codes.OutOfRange},
+	} {
+		if _, err := h.Extactor.PruneJournal(t.Context(), &apiv1.PruneJournalRequest{Before: row.before}); status.Code(err) != row.want {
+			t.Errorf("prune before %v: %v, want %v", row.before, err, row.want)
+		}
+	}
+
+	for from, want := range map[uint64]codes.Code{2: codes.OK, 3: codes.OutOfRange} {
+		stream, err := h.Extactor.Replay(t.Context(), &apiv1.ReplayRequest{From: seq(from)})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if _, err := stream.Recv(); status.Code(err) != want {
+			t.Errorf("replay from %d: %v, want %v", from, err, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"path/filepath"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -73,6 +74,16 @@ func (e *extactorService) PruneJournal(ctx context.Context, request *apiv1.Prune
 
 	if request.GetBefore().GetKind() == nil {
 		return nil, status.Error(codes.InvalidArgument, "it is not said what is old")
+	}
+
+	// Whoever mistypes a year or a number must not lose everything.
+	if err := e.server.written(ctx, past, request.GetBefore()); err != nil {
+		return nil, err
+	}
+
+	if wall, ok := request.GetBefore().GetKind().(*apiv1.Point_WallNs); ok && wall.WallNs > e.server.options.Now().GetWallNs() {
+		return nil, status.Errorf(codes.OutOfRange, "%s is yet to come, and all of the journal is older",
+			time.Unix(0, wall.WallNs).UTC().Format(time.RFC3339))
 	}
 
 	before, err := e.server.locate(ctx, past, request.GetBefore())

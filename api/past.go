@@ -135,18 +135,26 @@ func (s *Server) within(ctx context.Context, past History, point *apiv1.Point) (
 		return 0, status.Error(codes.OutOfRange, s.beginning(ctx, past))
 	}
 
-	if _, ok := point.GetKind().(*apiv1.Point_Seq); ok {
-		newest, err := past.Newest(ctx, math.MaxInt64)
-		if err != nil {
-			return 0, failure(codes.Internal, err)
-		}
+	return seq, s.written(ctx, past, point)
+}
 
-		if seq > newest {
-			return 0, status.Errorf(codes.OutOfRange, "there is no event %d yet; the newest is %d", seq, newest)
-		}
+// written refuses a sequence that nothing has yet.
+func (s *Server) written(ctx context.Context, past History, point *apiv1.Point) error {
+	asked, ok := point.GetKind().(*apiv1.Point_Seq)
+	if !ok {
+		return nil
 	}
 
-	return seq, nil
+	newest, err := past.Newest(ctx, math.MaxInt64)
+	if err != nil {
+		return failure(codes.Internal, err)
+	}
+
+	if asked.Seq > newest {
+		return status.Errorf(codes.OutOfRange, "there is no event %d yet; the newest is %d", asked.Seq, newest)
+	}
+
+	return nil
 }
 
 // beginning says why a moment cannot be told.
@@ -259,6 +267,10 @@ func (e *extactorService) Replay(request *apiv1.ReplayRequest, stream grpc.Serve
 	from := uint64(0)
 	if request.GetFrom() != nil {
 		if from, err = e.server.locate(ctx, past, request.GetFrom()); err != nil {
+			return err
+		}
+
+		if err := e.server.written(ctx, past, request.GetFrom()); err != nil {
 			return err
 		}
 	}

@@ -133,7 +133,12 @@ func (t *teller) waits(known *story, condition events.ConditionView) *Cause {
 	seen, reported := known.waits[condition.Key]
 	cause := &Cause{Service: known.view.ID, Text: Awaits(condition), Then: "of which nothing is known yet"}
 
-	if !reported || !condition.Known {
+	switch {
+	case !condition.Known:
+		return cause
+	case !reported: // only a snapshot says so
+		cause.Then = "of which nothing is left in the journal"
+
 		return cause
 	}
 

@@ -128,3 +128,20 @@ func TestTheEndOfTheDaemonIsTold(t *testing.T) {
 		t.Errorf("a journal that cannot be read: %v", err)
 	}
 }
+
+// What only a snapshot says, because the record of it was deleted, is known all the same.
+func TestWhatASnapshotSaysIsKnown(t *testing.T) {
+	records := rows(decided("ext-a", events.StateWaiting, 0, &events.Snapshot{
+		State: events.StateWaiting, BootId: "boot-1", Whole: true,
+		Conditions: []*events.ConditionState{{Key: "path:/dev/zfs", Text: `file "/dev/zfs" to exist`, Known: true}},
+	}))
+
+	explanation, err := history.Explain(history.In(records), 100, "ext-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if because := explanation.Cause.Because; len(because) != 1 || because[0].Then != "of which nothing is left in the journal" {
+		t.Errorf("%+v", because)
+	}
+}

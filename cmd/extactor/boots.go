@@ -43,6 +43,7 @@ func (a *app) boot(ctx context.Context, name string) (found picture.Boot, err er
 			if course == nil {
 				id = record.GetAt().GetBootId()
 				course = picture.NewCourse(id)
+				a.warnOfDeleted(ctx, client, record.GetSeq())
 			}
 
 			converted, err := recordOf(record)

@@ -112,7 +112,17 @@ func (a *app) showEvents(ctx context.Context, request *apiv1.EventsRequest, outp
 	return a.ask(func(client *api.Client) error {
 		show, flush := a.recordPrinter(request.GetFollow(), widest, output)
 
-		if err := eachRecord(ctx, client, request, show); err != nil {
+		first := true
+
+		if err := eachRecord(ctx, client, request, func(record *apiv1.EventRecord) error {
+			if first && request.GetTail() < 0 { // not only the newest
+				a.warnOfDeleted(ctx, client, record.GetSeq())
+			}
+
+			first = false
+
+			return show(record)
+		}); err != nil {
 			return err
 		}
 
@@ -159,6 +169,9 @@ func (a *app) widestID(ctx context.Context, request *apiv1.EventsRequest) int {
 	return widest
 }
 
+// rowsAtOnce is how many rows stand under each other for sure: a journal may have very many.
+const rowsAtOnce = 10000
+
 // printRecords prints one line for each record; the daemon's own have no service. The rows are printed by flush, or, where
 // they go on for ever, one by one.
 func (a *app) printRecords(follow bool, widest int) (show func(*apiv1.EventRecord) error, flush func()) {
@@ -175,7 +188,7 @@ func (a *app) printRecords(follow bool, widest int) (show func(*apiv1.EventRecor
 	show = func(record *apiv1.EventRecord) error {
 		rows = append(rows, recordRow(record, palette))
 
-		if follow {
+		if follow || len(rows) == rowsAtOnce {
 			flush()
 		}
 

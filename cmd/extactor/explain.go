@@ -106,6 +106,8 @@ func (a *app) explainThen(ctx context.Context, request *apiv1.WhyRequest, output
 			return err
 		}
 
+		a.warnOfDeleted(ctx, client, why.GetSeq())
+
 		if output == outputJSON {
 			return writeJSON(a.stdout, whyOf(why), "  ")
 		}

@@ -12,6 +12,9 @@ import (
 // sinceBoot is the beginning of the newest boot.
 const sinceBoot = "boot"
 
+// momentFlagNames are the flags that say a moment, or a boot. Empty they would mean another one than was meant.
+var momentFlagNames = []string{"at", "since", "until", "from", "to", "before", "diff", "boot"}
+
 // pointOf reads a point in time that a flag names: any moment, and besides it so long ago without a sign.
 func pointOf(flag, text string) (*apiv1.Point, error) {
 	if text == sinceBoot {

@@ -107,6 +107,12 @@ func (a *app) place(command *cobra.Command) error {
 		}
 	}
 
+	for _, name := range momentFlagNames {
+		if flag := command.Flags().Lookup(name); flag != nil && flag.Changed && flag.Value.String() == "" {
+			return usageError{fmt.Errorf("--%s is empty: it does not say which moment is meant", name)}
+		}
+	}
+
 	at := slices.IndexFunc(remoteFlagNames, changed)
 	if at >= 0 {
 		for _, local := range []string{"socket", "journal"} {

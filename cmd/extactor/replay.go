@@ -142,8 +142,20 @@ func (a *app) warnOfPast(response *apiv1.StatusAtResponse) {
 		fmt.Fprintln(a.stderr, "extactor: the daemon had ended: nothing was supervised until the next one")
 	}
 
-	if before := response.GetBefore(); before > 0 {
+	a.warnOfEarlier(response.GetBefore())
+}
+
+func (a *app) warnOfEarlier(before uint64) {
+	if before > 0 {
 		fmt.Fprintf(a.stderr, "extactor: something may be missing: events before %d were deleted\n", before)
+	}
+}
+
+// warnOfDeleted says on stderr where what is shown from an event on may not be all there was.
+func (a *app) warnOfDeleted(ctx context.Context, client *api.Client, seq uint64) {
+	then, err := client.Extactor.StatusAt(ctx, &apiv1.StatusAtRequest{At: &apiv1.Point{Kind: &apiv1.Point_Seq{Seq: seq}}})
+	if err == nil && seq < then.GetBefore() {
+		a.warnOfEarlier(then.GetBefore())
 	}
 }
 

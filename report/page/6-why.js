@@ -39,7 +39,8 @@ class Teller {
   waits(service, { key, met }) {
     const { journal, row } = this, changed = service.get('changed ' + key, row);
     const cause = { seq: 0, row: -1, text: service.get('awaits ' + key, row), then: 'of which nothing is known yet', lasting: false, because: [] };
-    if (!changed || met === 'unknown') return cause;
+    if (met === 'unknown') return cause;
+    if (!changed) return Object.assign(cause, { then: 'of which nothing is left in the journal' });
     const at = this.find(changed), colon = key.indexOf(':'), kind = colon < 0 ? key : key.slice(0, colon);
     Object.assign(cause, { seq: changed, row: at, at: at < 0 ? undefined : journal.instant(at), lasting: true, then: 'which ' + service.get('absence ' + key, row) });
     const provider = colon < 0 ? undefined : journal.byID.get(key.slice(colon + 1));
