@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -67,7 +68,7 @@ func (a *app) configApplyCommand() *cobra.Command {
 				}
 
 				(&table{out: a.stdout}).write(rows...)
-				a.showChanges(response.GetChanges(), true)
+				a.showChanges(append(response.GetChanges(), a.unclaimed(command.Context(), client, response)...), true)
 
 				return nil
 			})
@@ -76,6 +77,31 @@ func (a *app) configApplyCommand() *cobra.Command {
 	command.Flags().StringVarP(&path, "filename", "f", "", "file with one or more documents; -: standard input")
 
 	return a.asks(command)
+}
+
+// unclaimed are the documents whose service there is not: it may be still to come, or the name is mistyped.
+func (a *app) unclaimed(ctx context.Context, client *api.Client, applied *apiv1.ApplyConfigResponse) (unclaimed []*apiv1.ServiceChange) {
+	known := make(map[string]bool)
+	for _, change := range applied.GetChanges() {
+		known[change.GetId()] = true
+	}
+
+	response, err := a.askStatus(ctx, client, nil)
+	if err != nil {
+		return nil
+	}
+
+	for _, service := range response.GetServices() {
+		known[service.GetId()] = true
+	}
+
+	for _, one := range applied.GetApplied() {
+		if id := "ext-" + one.GetName(); !known[id] {
+			unclaimed = append(unclaimed, &apiv1.ServiceChange{Id: id, Action: "there is no such service yet"})
+		}
+	}
+
+	return unclaimed
 }
 
 // standardInput names what is read from there.
