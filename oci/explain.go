@@ -2,6 +2,7 @@ package oci
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 
@@ -22,8 +23,8 @@ func (e *startError) Unwrap() error { return e.cause }
 //
 // A program whose format or interpreter is wrong is a special case: both runtimes notice that only once they have
 // become the container, so the start succeeds, the exit code is 1 and the reason is a line in the service's log. See
-// ExplainExecFailure.
-func ExplainStartError(err error, service *spec.Service) error {
+// ExplainExecFailure. rootfs is where the root file system is on the host.
+func ExplainStartError(err error, service *spec.Service, rootfs string) error {
 	if err == nil {
 		return nil
 	}
@@ -32,7 +33,7 @@ func ExplainStartError(err error, service *spec.Service) error {
 		why = explainExec(err.Error(), service)
 	}
 	if why == "" {
-		why = explainLookup(err.Error(), service)
+		why = explainLookup(err.Error(), service, rootfs)
 	}
 	if why == "" {
 		why = explainMount(err.Error())
@@ -85,7 +86,7 @@ var (
 
 // explainLookup explains why the runtime did not find the entrypoint. The word "root file system" includes what is
 // mounted into it: the runtime looks after all mounts are made.
-func explainLookup(text string, service *spec.Service) string {
+func explainLookup(text string, service *spec.Service, rootfs string) string {
 	match := runcLookup.FindStringSubmatch(text)
 	if match == nil {
 		match = crunLookup.FindStringSubmatch(text)
@@ -107,8 +108,12 @@ func explainLookup(text string, service *spec.Service) string {
 	case !strings.Contains(entrypoint, "/"):
 		return notInPath(entrypoint, service)
 	}
-	return fmt.Sprintf("entrypoint %q not found in the container's root file system or its mounts "+
-		"(a symbolic link must lead to a file inside)", entrypoint)
+	// Where a link leads is where its author looks for it; the runtime was just there, so that nothing hangs.
+	if target, err := os.Readlink(rootfs); err == nil {
+		rootfs = target
+	}
+	return fmt.Sprintf("entrypoint %q not found in the container's root file system (%s) or its mounts "+
+		"(a symbolic link must lead to a file inside)", entrypoint, rootfs)
 }
 
 var killedRuntime = regexp.MustCompile(`OCI runtime (\w+) failed: (?:.* )?(\S+) did not terminate successfully: (?:exit status 137|signal: killed)`)

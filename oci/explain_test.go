@@ -24,7 +24,7 @@ func TestExplainStartError(t *testing.T) {
 					if err == nil {
 						t.Fatalf("it started, and printed %q", output)
 					}
-					explained := ExplainStartError(err, service)
+					explained := ExplainStartError(err, service, "/r/x")
 					got, ok := strings.CutPrefix(explained.Error(), `cannot start "ext-x": `)
 					if !ok || !strings.HasPrefix(got, row.want) {
 						t.Errorf("the runtime said\n%v\nwhich became\n%v\nwant\n%s", err, explained, row.want)
@@ -69,7 +69,7 @@ func startErrors(mounted string) []startErrorCase {
 	}
 	const notExecutable = "is not an executable file: it lacks the execute permission"
 	return []startErrorCase{
-		{"missing", program("./missing"), `entrypoint "./missing" not found in the container's root file system or its mounts`},
+		{"missing", program("./missing"), `entrypoint "./missing" not found in the container's root file system (/r/x) or its mounts`},
 		{"missing, absolute", program("/bin/missing"), `entrypoint "/bin/missing" not found in the container's`},
 		{"below a file", program("/inspect/program"), `entrypoint "/inspect/program" not found in the container's root file system: a part`},
 		{"dangling link", program("/dangling"), `entrypoint "/dangling" not found in the container's`},
@@ -104,7 +104,7 @@ func TestExplainLinkLoop(t *testing.T) {
 	brokenPrograms(t, host.Rootfs("x"))
 	service := &spec.Service{Name: "x", Container: spec.Container{Entrypoint: "/loop"}}
 	_, err := run(t, runtime, service, host)
-	if explained := ExplainStartError(err, service); explained == nil ||
+	if explained := ExplainStartError(err, service, "/r/x"); explained == nil ||
 		!strings.HasPrefix(explained.Error(), `cannot start "ext-x": entrypoint "/loop"`) {
 		t.Errorf("%v", explained)
 	}
@@ -112,7 +112,7 @@ func TestExplainLinkLoop(t *testing.T) {
 
 func TestExplainStartErrorOfUnknownKind(t *testing.T) {
 	service := &spec.Service{Name: "x", Container: spec.Container{Entrypoint: "/x"}}
-	if err := ExplainStartError(nil, service); err != nil {
+	if err := ExplainStartError(nil, service, "/r/x"); err != nil {
 		t.Errorf("nil became %v", err)
 	}
 	for said, want := range map[string]string{
@@ -122,7 +122,7 @@ func TestExplainStartErrorOfUnknownKind(t *testing.T) {
 		"OCI runtime create failed: runc create failed: unable to start container process: error during container init: odd: unknown"://
 		`cannot start "ext-x": odd`,
 	} {
-		equal(t, said, ExplainStartError(errors.New(said), service).Error(), want)
+		equal(t, said, ExplainStartError(errors.New(said), service, "/r/x").Error(), want)
 	}
 }
 

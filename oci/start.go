@@ -24,6 +24,7 @@ import (
 	"github.com/extactor/extactor/oci/exits"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/service"
+	"github.com/extactor/extactor/spec"
 )
 
 const (
@@ -31,18 +32,23 @@ const (
 	cleanupTimeout = 10 * time.Second
 )
 
+// explain puts what kept a service from starting in plain words.
+func (r *Runtime) explain(err error, service *spec.Service) error {
+	return ExplainStartError(err, service, Host{RootfsDir: r.config.RootfsDir}.Rootfs(service.Name))
+}
+
 // Start makes and starts the container. After an error nothing of it is left in containerd, unless the connection was
 // lost.
 func (r *Runtime) Start(ctx context.Context, request service.StartRequest) (service.Started, error) {
 	ctx, leave, err := r.calls.enter(r.namespaced(ctx), service.Task{ID: request.ID, Attempt: request.Attempt}, interruptible)
 	if err != nil {
-		return service.Started{}, ExplainStartError(err, request.Spec)
+		return service.Started{}, r.explain(err, request.Spec)
 	}
 	defer leave()
 
 	end, err := r.starts.begin(ctx)
 	if err != nil {
-		return service.Started{}, ExplainStartError(err, request.Spec)
+		return service.Started{}, r.explain(err, request.Spec)
 	}
 	defer end()
 
@@ -52,7 +58,7 @@ func (r *Runtime) Start(ctx context.Context, request service.StartRequest) (serv
 	}
 
 	if err != nil {
-		return service.Started{}, ExplainStartError(err, request.Spec)
+		return service.Started{}, r.explain(err, request.Spec)
 	}
 
 	return started, nil

@@ -248,7 +248,7 @@ func TestPlainErrors(t *testing.T) {
 	for name, problem := range map[string]string{
 		"rootless": fmt.Sprintf("its root file system %q does not exist: put the files of the container there", filepath.Join(h.rootfs, "rootless")),
 		"flat":     fmt.Sprintf("its root file system %q is a file, not a directory", filepath.Join(h.rootfs, "flat")),
-		"nothing":  `entrypoint "./missing" not found in the container's root file system or its mounts (a symbolic link must lead to a file inside)`,
+		"nothing":  fmt.Sprintf(`entrypoint "./missing" not found in the container's root file system (%s) or its mounts (a symbolic link must lead to a file inside)`, filepath.Join(h.rootfs, "nothing")),
 		"plain":    `entrypoint "./text" is not an executable file: it lacks the execute permission (chmod +x), is a directory, or lies on a mount with the option noexec`,
 		"bare":     `entrypoint "program" has no slash and the service's environment sets no PATH in which to look for it: write ./program for the top of the root file system`,
 		"source":   fmt.Sprintf("mount source %q does not exist and cannot be created: read-only file system", readOnly+"/new"),

@@ -221,7 +221,7 @@ func TestAuthorBuilds(t *testing.T) {
 	r.line(`^\[ext-ended\] started$`)
 	r.line(`^\[ext-stopped\] started$`)
 	r.line(`service\[ext-ended\]\(Finished\)`)
-	r.line(`entrypoint "./program" not found in the container's root file system`)
+	r.line(`entrypoint "./program" not found in the container's root file system \(` + dir + `/web\)`)
 	r.host.cli("service", "stopped", "stop").done(t)
 
 	build("stopped")
@@ -460,7 +460,7 @@ func TestAuthorsPlainErrors(t *testing.T) {
 	r.line(`extactor: ext-web has no root file system: put the files of its container into ` + dir + `/web$`)
 	must(t, os.Mkdir(filepath.Join(dir, "web"), 0o755))
 	r.host.cli("service", "web", "restart").done(t)
-	r.line(`entrypoint "./program" not found in the container's root file system`)
+	r.line(`entrypoint "./program" not found in the container's root file system \(` + dir + `/web\)`)
 }
 
 // A terminal that is closed, and a reader that goes away, end it as Ctrl-C does.
