@@ -123,10 +123,11 @@ func TestLogdKilledWhileItDiscards(t *testing.T) {
 		logd.kill()
 		logd = startLogd(t, dir, 10<<20, 3)
 	}
-	free()
+	// Only then there is room, or the service would fill it again.
 	enough.Close()
 	service.finish(t)
 	drained(t, dir, testID)
+	free()
 	var lines int
 	if _, err := fmt.Fscan(told, &lines); err != nil {
 		t.Fatal(err)
