@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Follow returns a reader that waits at the end of the log for more, until the context ends; then Read returns the
+// follow returns a reader that waits at the end of the log for more, until the context ends; then Read returns the
 // cause. A service that has printed nothing yet can be followed too. The caller closes it.
-func Follow(ctx context.Context, dir Dir, id string, from uint64) (*Reader, error) {
+func follow(ctx context.Context, dir Dir, id string, from uint64) (*Reader, error) {
 	reader, err := Open(dir, id, from)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func await(ctx context.Context, changed news, until time.Time) error {
 // error. A line longer than limit bytes is yielded in pieces of that size, and an unfinished one when the context ends.
 // The slice is valid only during the call.
 func Lines(ctx context.Context, dir Dir, id string, from uint64, limit int, yield func(line []byte)) error {
-	reader, err := Follow(ctx, dir, id, from)
+	reader, err := follow(ctx, dir, id, from)
 	if err != nil {
 		return err
 	}

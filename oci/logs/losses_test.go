@@ -38,7 +38,7 @@ func fillDisk(t *testing.T, dir Dir) (free func()) {
 // awaitLog waits until the log has what is wanted.
 func awaitLog(t *testing.T, dir Dir, id, what string, has func(log string) bool) {
 	t.Helper()
-	reader, err := Follow(deadline(t), dir, id, 0)
+	reader, err := follow(deadline(t), dir, id, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestLoudServicesDoNotStarveQuietOnes(t *testing.T) {
 		startChild(t, "endless", stdin, nil, dir.FIFO(id), width)
 	}
 	service := openService(t, dir, testID)
-	reader, err := Follow(deadline(t), dir, testID, 0)
+	reader, err := follow(deadline(t), dir, testID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

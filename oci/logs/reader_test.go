@@ -206,7 +206,7 @@ func TestFollowEndsWithTheContext(t *testing.T) {
 	dir := newLog(t)
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(context.Background())
-	reader, err := Follow(ctx, dir, testID, 0)
+	reader, err := follow(ctx, dir, testID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestFollowEndsWithTheContext(t *testing.T) {
 	if n, err := reader.Read(make([]byte, 10)); n != 0 || !errors.Is(err, cause) {
 		t.Fatalf("read %d bytes, %v", n, err)
 	}
-	if _, err := Follow(ctx, dir, "../nobody", 0); err == nil {
+	if _, err := follow(ctx, dir, "../nobody", 0); err == nil {
 		t.Fatal("what leads out of the directory can be followed")
 	}
 }
@@ -226,7 +226,7 @@ func TestReaderSkipsNothingWhileSegmentsAreCreated(t *testing.T) {
 	const segments, width = 1500, 10
 	ctx, cancel := context.WithCancel(deadline(t))
 	defer cancel()
-	follower, err := Follow(ctx, dir, testID, 0)
+	follower, err := follow(ctx, dir, testID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

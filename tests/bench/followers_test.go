@@ -153,11 +153,11 @@ func startLogd(b *testing.B, id string) logs.Dir {
 	return dir
 }
 
-// followedLogs are those of a directory, from their beginning on.
+// followedLogs are those of a directory.
 type followedLogs struct{ dir logs.Dir }
 
 func (followedLogs) IDs() ([]string, error) { return nil, nil }
 
-func (l followedLogs) Open(ctx context.Context, ids []string, _ api.LogQuery) (io.ReadCloser, error) {
-	return logs.Follow(ctx, l.dir, ids[0], 0)
+func (l followedLogs) Open(ctx context.Context, ids []string, query api.LogQuery) (io.ReadCloser, error) {
+	return logs.Read(ctx, l.dir, ids, logs.Query(query))
 }
