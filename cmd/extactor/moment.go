@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,17 @@ func parseMoment(text string, now time.Time) (*apiv1.Point, error) {
 	return nil, usageError{fmt.Errorf("%q is no moment; it is %s", text, momentHelp)}
 }
 
+// wallPoint is a time as a point. No clock shows one before 1970, and nanoseconds end in 2262: such a time is taken for the
+// nearest that there is.
 func wallPoint(at time.Time) *apiv1.Point {
-	return &apiv1.Point{Kind: &apiv1.Point_WallNs{WallNs: at.UnixNano()}}
+	wallNS := at.UnixNano()
+
+	switch {
+	case at.Before(time.Unix(0, 0)):
+		wallNS = 0
+	case at.After(time.Unix(0, math.MaxInt64)):
+		wallNS = math.MaxInt64
+	}
+
+	return &apiv1.Point{Kind: &apiv1.Point_WallNs{WallNs: wallNS}}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ func TestMoments(t *testing.T) {
 		"2026-03-04":                     wallPoint(time.Date(2026, 3, 3, 23, 0, 0, 0, time.UTC)),
 		"10:02:11":                       wallPoint(time.Date(2026, 3, 4, 9, 2, 11, 0, time.UTC)),
 		"10:02":                          wallPoint(time.Date(2026, 3, 4, 9, 2, 0, 0, time.UTC)),
+		"9999-12-31":                     {Kind: &apiv1.Point_WallNs{WallNs: math.MaxInt64}}, // as late as can be said
+		"0001-01-01":                     {Kind: &apiv1.Point_WallNs{}},
 		"2026-03-04T10:02:11.123456789Z": wallPoint(time.Date(2026, 3, 4, 10, 2, 11, 123456789, time.UTC)),
 	} {
 		got, err := parseMoment(text, now)
