@@ -91,6 +91,10 @@ func (s *store) past(ctx context.Context, seq uint64, report func(page)) (*event
 		fold.Apply(record)
 	}
 
+	if newest.seq < floor {
+		fold.Doubt(floor) // also of services that nothing is left of
+	}
+
 	fold.End(events.Record{Seq: newest.seq, RunID: newest.run, BootID: newest.boot, WallNS: newest.wallNS, BootNS: newest.bootNS})
 
 	return fold, nil

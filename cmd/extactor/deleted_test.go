@@ -23,6 +23,10 @@ func prunedFile(t *testing.T) (dir string, floor uint64) {
 		t.Fatal(err)
 	}
 
+	j.Append(events.Decision{
+		At: &events.Instant{WallNs: testClock().wallNS}, Entries: []events.Entry{{Event: events.New(&events.DaemonStarted{}), Message: "started"}},
+	})
+
 	note := func(seconds int64, state string, facts ...events.Fact) {
 		decision := events.Decision{Service: "ext-a", At: &events.Instant{WallNs: testClock().wallNS + seconds*second, BootNs: seconds * second}}
 

@@ -168,6 +168,7 @@ func TestPartsOfAJournal(t *testing.T) {
 		{"explain a --journal journal-db", missing, exitDone},
 		{"plot --journal journal-db", missing, exitDone},
 		{"graph --journal journal-db", missing, exitDone},
+		{"report -o - --journal journal-db", "extactor: " + missing, exitDone},
 		{"journal info --journal journal-db", missing, exitDone},
 		{"journal verify --journal journal-db", missing, exitFailed},
 		{"journal export --journal journal-db", missing, exitDone},

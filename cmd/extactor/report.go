@@ -129,6 +129,10 @@ func (a *app) makeReport(ctx context.Context, reader *journal.Reader, kept *apiv
 
 	heading.Missing = append(heading.Missing, failed...)
 
+	for _, text := range heading.Missing { // who makes the page may not be who reads it
+		fmt.Fprintf(a.stderr, "extactor: %s\n", text)
+	}
+
 	page, err := made.Page(heading, logs)
 
 	return page, made, err
