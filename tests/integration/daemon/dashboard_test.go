@@ -151,6 +151,7 @@ func TestDashboardOverTheNetwork(t *testing.T) {
 	h.flags[1] = r.address // also of the next daemon
 
 	reader := openDashboard(t, "--talosconfig", r.talosconfig("reader"))
+	reader.shows(`ext-beta +Running`)
 	reader.press("Down")
 	reader.shows(`^> ext-alpha +Running +\? +\d+s +0 +\d+\.\d% +\d\S+$`)
 	reader.press("r", "y")
@@ -159,6 +160,7 @@ func TestDashboardOverTheNetwork(t *testing.T) {
 	reader.shows(`^ended with 0$`)
 
 	operator := openDashboard(t, "--talosconfig", r.talosconfig("operator"))
+	operator.shows(`ext-beta +Running`)
 	operator.press("Down", "Tab")
 	operator.shows(`^> ext-alpha +Running`)
 	operator.shows(`^alpha says hello$`)

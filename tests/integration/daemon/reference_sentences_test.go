@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 
 	"github.com/moby/sys/mountinfo"
@@ -148,13 +148,9 @@ func TestReferenceDirectories(t *testing.T) {
 	said := (&host{t: t}).cli("daemon", "--help").done(t)
 
 	for flag, directory := range map[string]string{"--services": "/usr/local/etc/containers", "--rootfs": "/usr/local/lib/containers"} {
-		for line := range strings.Lines(said) {
-			if strings.HasPrefix(strings.TrimSpace(line), flag+" ") && strings.Contains(line, fmt.Sprintf("(default %q)", directory)) {
-				said = strings.Replace(said, line, "", 1)
-			}
-		}
-
-		if strings.Contains(said, flag+" ") {
+		// The description goes on up to the next flag.
+		wanted := fmt.Sprintf(`(?m)^ +%s string +(.+\n {20,})*.*\(default\s+"%s"\)$`, flag, directory)
+		if !regexp.MustCompile(wanted).MatchString(said) {
 			t.Errorf("%s is not %s by default:\n%s", flag, directory, said)
 		}
 	}
