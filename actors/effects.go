@@ -3,7 +3,6 @@ package actors
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -68,7 +67,7 @@ func (s *serviceActor) perform(effect service.Effect, cause uint64) {
 	case service.MonitorHealth:
 		s.monitor(effect.Attempt, cause)
 	case service.DeleteTask:
-		s.enqueue(call{run: s.deleteCall(effect.Attempt), cause: cause})
+		s.enqueue(call{run: s.deleteCall(deletion{attempt: effect.Attempt, cause: cause, pause: deletePause}), cause: cause})
 	}
 }
 
@@ -279,26 +278,6 @@ func (s *serviceActor) monitor(attempt, cause uint64) {
 			order: &events.ReportHealth{Attempt: attempt, Healthy: healthy, Message: message}, origin: viaHealth, cause: cause,
 		})
 	})
-}
-
-func (s *serviceActor) deleteCall(attempt uint64) func(context.Context) events.Order {
-	task := service.Task{ID: s.state.ID, Attempt: attempt}
-
-	return func(ctx context.Context) events.Order {
-		ctx, cancel := context.WithTimeout(ctx, endTimeout)
-		defer cancel()
-
-		err := s.world.runtime.Delete(ctx, task)
-		if errors.Is(err, service.ErrOutputLost) {
-			return &events.ReportOutputLost{Attempt: attempt}
-		}
-
-		if err != nil {
-			s.world.logger.Warn("cannot delete the container, the next start tries again", "service", task.ID, "attempt", attempt, "error", err)
-		}
-
-		return nil
-	}
 }
 
 // kill does not queue: it must overtake whatever hangs.

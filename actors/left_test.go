@@ -55,3 +55,31 @@ func TestAListingWhileAServiceIsGoing(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be deleted of a service that has ended is tried again: no start and no other daemon may ever come.
+func TestWhatCannotBeDeletedIsTriedAgain(t *testing.T) {
+	story(t, func(w *actorstest.World) {
+		w.Boot(serve("a"))
+		w.UntilState("ext-a", events.StateRunning)
+		w.Runtime.FailDelete("ext-a")
+
+		if _, err := w.Command("ext-a", &events.StopService{}); err != nil {
+			w.Fatalf("stop: %v", err)
+		}
+
+		w.UntilState("ext-a", events.StateFinished)
+		w.Run(time.Second)
+
+		if left := w.Runtime.Tasks(); len(left) != 1 {
+			w.Fatalf("the container could be deleted: %v", left)
+		}
+
+		w.Run(time.Minute)
+
+		if left := w.Runtime.Tasks(); len(left) > 0 {
+			w.Fatalf("left: %v", left)
+		}
+
+		wantCalls(w, "Delete", "ext-a", "ext-a")
+	})
+}

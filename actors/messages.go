@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/extactor/extactor/condition"
@@ -50,6 +52,19 @@ type waitBroken struct {
 
 // waitAgain asks a service to wait for its task's exit once more.
 type waitAgain struct{ attempt uint64 }
+
+// deletion is to remove what is left of an attempt.
+type deletion struct {
+	attempt uint64
+	cause   uint64        // record that asked for it
+	pause   time.Duration // before it is tried again, where it cannot be done
+}
+
+// deleteBroken tells a service that a deletion failed.
+type deleteBroken deletion
+
+// deleteAgain asks a service for it once more.
+type deleteAgain deletion
 
 // timerFired tells a service that a timer ran out.
 type timerFired struct {

@@ -73,6 +73,10 @@ func (s *serviceActor) Receive(ctx actor.Context) {
 		s.breakWait(message)
 	case waitAgain:
 		s.awaitAgain(message.attempt)
+	case deleteBroken:
+		s.breakDelete(message)
+	case deleteAgain:
+		s.deleteAgain(message)
 	case timerFired:
 		s.fire(message)
 	case reshape:
@@ -258,7 +262,7 @@ func (s *serviceActor) takeQuarantined(message take) {
 func (s *serviceActor) abandon() {
 	s.abandoned = true
 	s.cancelStart()
-	s.enqueue(call{run: s.deleteCall(s.state.Attempt)})
+	s.enqueue(call{run: s.deleteCall(deletion{attempt: s.state.Attempt, pause: deletePause})})
 	s.report()
 }
 

@@ -86,17 +86,21 @@ func (p *play) converge() {
 		}
 	}
 
-	p.forgiveStuck(there, running)
+	p.forgiveStuck(there, func(id string) bool { // its file is gone
+		_, known := p.System.View(id)
+
+		return !known
+	})
 
 	if !maps.Equal(there, running) {
 		p.Fatalf("the runtime has %v when all is calm, the services running are %v", there, running)
 	}
 }
 
-// forgiveStuck: what could not be deleted stays until the next start, or the next daemon, tries again.
-func (p *play) forgiveStuck(there, running map[string]uint64) {
+// forgiveStuck: what could not be deleted stays, where nobody tries again in this run of the daemon.
+func (p *play) forgiveStuck(there map[string]uint64, nobody func(id string) bool) {
 	for id, attempt := range p.Runtime.Stuck() {
-		if _, runs := running[id]; !runs && there[id] == attempt {
+		if there[id] == attempt && nobody(id) {
 			delete(there, id)
 		}
 	}
@@ -269,7 +273,7 @@ func (p *play) shutDown() {
 	})
 
 	there := p.Runtime.Tasks()
-	p.forgiveStuck(there, nil)
+	p.forgiveStuck(there, func(string) bool { return true })
 
 	if len(there) > 0 {
 		p.Fatalf("the runtime has %v after shutdown", there)
