@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -202,6 +203,58 @@ func TestLogsOfSeveralServices(t *testing.T) {
 		stamp, text, _ := strings.Cut(line, " ")
 		if _, err := time.Parse(time.RFC3339, stamp); err != nil || !strings.Contains(want, text) {
 			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// Whoever follows services with the times of their lines misses none while logd and containerd are killed.
+func TestFollowedLogsThroughDeaths(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	h.service("a", "restart: always", "count")
+	h.service("b", "restart: always", "count")
+
+	d := h.start()
+	d.started(t, 0, "ext-a")
+	d.started(t, 0, "ext-b")
+
+	followed := h.background("logs", "a", "b", "-f", "-t")
+	more := func() {
+		seen, _, _ := followed.lines.all()
+		followed.awaitLines(t, len(seen)+200)
+	}
+
+	for range 3 {
+		more()
+
+		logd := h.part("logd")
+		must(t, unix.Kill(logd, unix.SIGKILL))
+		h.nextLogd(logd)
+	}
+
+	more()
+	must(t, unix.Kill(h.part("containerd"), unix.SIGKILL))
+	more()
+	followed.interrupt()
+
+	printed, last := map[string]*strings.Builder{"ext-a": {}, "ext-b": {}}, map[string]string{}
+	seen, _, _ := followed.lines.all()
+
+	for _, line := range seen {
+		var stamp, id, number string
+
+		if _, err := fmt.Sscanf(line, "%s %s %s", &stamp, &id, &number); err != nil || stamp < last[id] {
+			t.Fatalf("%q after %q: %v", line, last[id], err)
+		}
+
+		last[id] = stamp
+		fmt.Fprintln(printed[strings.TrimSuffix(id, ":")], number)
+	}
+
+	for id, text := range printed {
+		if count := checkConsecutive(t, text.String()); !strings.HasPrefix(text.String(), "1\n") || count < 100 {
+			t.Errorf("%d lines of %s, the first %.10q", count, id, text.String())
 		}
 	}
 }
