@@ -14,7 +14,7 @@ import (
 
 // Why implements extactor.v1.
 func (e *extactorService) Why(ctx context.Context, request *apiv1.WhyRequest) (*apiv1.WhyResponse, error) {
-	past, err := e.server.past()
+	past, err := e.server.past(ctx)
 	if err != nil {
 		return nil, err
 	}

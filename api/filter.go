@@ -31,7 +31,7 @@ func many(request *apiv1.EventsRequest) bool {
 // filter sends the last of the records that are asked for, which the journal finds without reading them all, and then, where
 // asked for, those that follow.
 func (s *Server) filter(ctx context.Context, request *apiv1.EventsRequest, stream func(*apiv1.EventRecord) error) error {
-	past, err := s.past()
+	past, err := s.past(ctx)
 	if err != nil {
 		return err
 	}
@@ -137,27 +137,18 @@ func tail(ctx context.Context, past History, wanted events.Selection, count int,
 		wanted.After = oldest - 1
 	}
 
-	var failed, err error
-
-	take := func(record events.Record) bool {
-		if wanted.Wants(record) {
-			failed = send(record)
-		}
-
-		return failed == nil
-	}
+	read := each(ctx, past) // in the order in which they stand, as nearly all are wanted
 
 	if wanted.Forward = len(wanted.Services)+len(wanted.Kinds) > 0; wanted.Forward {
-		err = past.Select(ctx, wanted, take)
-	} else { // in the order in which they stand, as nearly all are wanted
-		err = past.Each(ctx, wanted.After, wanted.Until, take)
+		read = func(after, until uint64, yield func(events.Record) bool) error {
+			part := wanted
+			part.After, part.Until = after, until
+
+			return past.Select(ctx, part, yield)
+		}
 	}
 
-	if failed != nil {
-		return failed
-	}
-
-	return failure(codes.Internal, err)
+	return forward(wanted.After, wanted.Until, read, wanted.Wants, send)
 }
 
 // selection is what a request asks for.

@@ -21,7 +21,7 @@ func (s *Server) history(ctx context.Context, request *apiv1.EventsRequest, serv
 	}
 
 	if name := request.GetBoot(); name != "" {
-		past, err := s.past()
+		past, err := s.past(ctx)
 		if err != nil {
 			return err
 		}
@@ -34,11 +34,8 @@ func (s *Server) history(ctx context.Context, request *apiv1.EventsRequest, serv
 		request.BootId, after, end = boot.ID, max(after, boot.First-1), min(end, boot.Last)
 	}
 
+	wants := func(record events.Record) bool { return asked(request, service, record) }
 	take := func(record events.Record) error {
-		if !asked(request, service, record) {
-			return nil
-		}
-
 		converted, err := factRecord(record)
 		if err != nil {
 			return failure(codes.Internal, err)
@@ -47,8 +44,8 @@ func (s *Server) history(ctx context.Context, request *apiv1.EventsRequest, serv
 		return send(converted)
 	}
 
-	if s.options.Past != nil && !request.GetFollow() {
-		return s.told(ctx, after, end, take)
+	if past, err := s.past(ctx); err == nil && !request.GetFollow() {
+		return forward(after, end, each(ctx, past), wants, take)
 	}
 
 	subscription := s.options.Journal.Subscribe(after)
@@ -64,28 +61,16 @@ func (s *Server) history(ctx context.Context, request *apiv1.EventsRequest, serv
 			return nil
 		}
 
+		if !wants(record) {
+			continue
+		}
+
 		if err := take(record); err != nil {
 			return err
 		}
 	}
 
 	return nil
-}
-
-// told hands on the records after a sequence, up to another, until that fails.
-func (s *Server) told(ctx context.Context, after, until uint64, take func(events.Record) error) error {
-	var failed error
-
-	err := s.options.Past.Each(ctx, after, until, func(record events.Record) bool {
-		failed = take(record)
-
-		return failed == nil
-	})
-	if failed != nil {
-		return failed
-	}
-
-	return failure(codes.Internal, err)
 }
 
 // asked tells whether a record is one of those that history was asked for. Commands are not.

@@ -67,7 +67,7 @@ func (e *extactorService) PruneJournal(ctx context.Context, request *apiv1.Prune
 		return nil, err
 	}
 
-	past, err := e.server.past()
+	past, err := e.server.past(ctx)
 	if err != nil {
 		return nil, err
 	}

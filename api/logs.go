@@ -112,7 +112,7 @@ func (s *Server) timeOf(ctx context.Context, point *apiv1.Point) (time.Time, err
 		return time.Unix(0, s.wallAgo(ctx, kind.AgoNs)), nil
 	}
 
-	past, err := s.past()
+	past, err := s.past(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -71,7 +71,7 @@ func (s *Server) startAfter(ctx context.Context, request *machine.EventsRequest)
 		return s.newest()
 	}
 
-	past, err := s.past()
+	past, err := s.past(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -36,18 +36,11 @@ type History interface {
 	Before(ctx context.Context, now events.Moment, bootID string, ago time.Duration) (uint64, error)
 }
 
-// past is where the past is asked for.
-func (s *Server) past() (History, error) {
-	if s.options.Past == nil {
-		return nil, status.Error(codes.Unimplemented, "no journal of the past is served here")
-	}
-
-	return s.options.Past, nil
-}
+var errNoPast = status.Error(codes.Unimplemented, "no journal of the past is served here")
 
 // StatusAt implements extactor.v1.
 func (e *extactorService) StatusAt(ctx context.Context, request *apiv1.StatusAtRequest) (*apiv1.StatusAtResponse, error) {
-	past, err := e.server.past()
+	past, err := e.server.past(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +252,7 @@ func pastClocks(was events.Past) clocks {
 func (e *extactorService) Replay(request *apiv1.ReplayRequest, stream grpc.ServerStreamingServer[apiv1.StatusAtResponse]) error {
 	ctx := stream.Context()
 
-	past, err := e.server.past()
+	past, err := e.server.past(ctx)
 	if err != nil {
 		return err
 	}
@@ -297,39 +290,39 @@ func (e *extactorService) Replay(request *apiv1.ReplayRequest, stream grpc.Serve
 		}
 	}
 
-	err = past.Each(ctx, fold.Last().Seq, until, player.take)
-	if player.failed == nil && err == nil {
-		err = player.show()
+	newest, err := past.Newest(ctx, math.MaxInt64)
+	if err != nil {
+		return failure(codes.Internal, err)
 	}
 
-	if player.failed != nil {
-		return player.failed
+	all := func(events.Record) bool { return true }
+	if err := forward(fold.Last().Seq, min(until, newest), each(ctx, past), all, player.take); err != nil {
+		return err
 	}
 
-	return failure(codes.Internal, err)
+	return player.show()
 }
 
 // player tells what each decision changed.
 type player struct {
-	fold   *events.Fold
-	ids    []string
-	shown  map[string]uint64 // revision of each service that the client has
-	send   func(*apiv1.StatusAtResponse) error
-	last   uint64 // the decision that is being folded
-	failed error
+	fold  *events.Fold
+	ids   []string
+	shown map[string]uint64 // revision of each service that the client has
+	send  func(*apiv1.StatusAtResponse) error
+	last  uint64 // the decision that is being folded
 }
 
-func (p *player) take(record events.Record) bool {
+func (p *player) take(record events.Record) error {
 	if p.last != 0 && record.Decision != p.last {
-		if p.failed = p.show(); p.failed != nil {
-			return false
+		if err := p.show(); err != nil {
+			return err
 		}
 	}
 
 	p.last = record.Decision
 	p.fold.Apply(record)
 
-	return true
+	return nil
 }
 
 // show sends what is new.

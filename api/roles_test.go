@@ -237,6 +237,7 @@ func limitsTable() string {
 | a message of a client | %d KiB | `+"`ResourceExhausted`"+` |
 | time until a request has arrived as a whole | %s | the call ends |
 | metadata of a call | %d KiB | the call is refused |
+| calls that read much of the journal, all together | 1 | they take turns |
 | a connection without a call | %s | closed |
 | silence of a client, whose machine may have vanished | %v, then %v to answer a ping | closed |
 | pings of a client, without a call too | one in %v | closed |

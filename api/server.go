@@ -25,12 +25,13 @@ const largestRequest = 1<<20 + 64<<10
 type Server struct {
 	options Options
 	stop    context.CancelFunc
+	turn    chan struct{}   // of clients of the network with the past
 	stopped context.Context // ends when the server stops: every stream ends with it
 }
 
 // New makes a server; Serve and ServeNetwork run it, each once.
 func New(options Options) *Server {
-	server := &Server{options: options}
+	server := &Server{options: options, turn: make(chan struct{}, 1)}
 	server.stopped, server.stop = context.WithCancel(context.Background())
 
 	return server
