@@ -107,7 +107,7 @@ func (r *Reader) openSalvaged(damaged string, why error) error {
 		return why
 	}
 
-	r.problems = []string{fmt.Sprintf("its structure is damaged; %d records could be read", rows)}
+	r.problems = []string{fmt.Sprintf("its structure is damaged; records that could be read: %d", rows)}
 
 	return r.openCopy(whole)
 }

@@ -80,11 +80,3 @@ func (a *app) tellRotated(dir string, set *credentials.Set, rotation credentials
 		fmt.Fprintln(a.stdout, "clients of other CAs are not let in")
 	}
 }
-
-func counted(count int, one, many string) string {
-	if count == 1 {
-		return "1 " + one
-	}
-
-	return fmt.Sprintf("%d %s", count, many)
-}

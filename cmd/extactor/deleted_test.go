@@ -87,3 +87,28 @@ func TestEmptyMomentsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// One is not many.
+func TestOneRecordIsCountedAsOne(t *testing.T) {
+	dir := t.TempDir()
+
+	j, err := journal.Open(journal.Options{Dir: dir, Identity: journal.Identity{Instance: "i", BootID: testBoot, RunID: testBoot}})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	j.Append(events.Decision{At: &events.Instant{WallNs: 1}, Entries: []events.Entry{{Event: events.New(&events.DaemonStarted{}), Message: "started"}}})
+
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	for args, want := range map[string]string{
+		"journal verify": "1 record read: ", "journal export": "1 record exported", "replay --check": "1 event, 0 decisions taken again", "report -o " + dir + "/page": "has 1 record of 0 services",
+	} {
+		stdout, stderr, code := called(t, append(strings.Fields(args), "--journal", dir)...)
+		if code != exitDone || !strings.Contains(stdout+stderr, want) {
+			t.Errorf("%s: exit %d, want %q in\n%s%s", args, code, want, stdout, stderr)
+		}
+	}
+}

@@ -90,7 +90,7 @@ func (a *app) warnOfMissing(file string, reader *journal.Reader, status *apiv1.J
 	}
 
 	if buffered := status.GetBuffered(); buffered > 0 {
-		fmt.Fprintf(a.stderr, "extactor: %d records that could not be written yet are not among them: %s\n", buffered, status.GetProblem())
+		fmt.Fprintf(a.stderr, "extactor: not among them, because not written yet: %s: %s\n", counted(buffered, "record", "records"), status.GetProblem())
 	}
 }
 
@@ -154,7 +154,7 @@ func (a *app) journalVerifyCommand() *cobra.Command {
 
 				problems := append(found.Problems, status.GetLosses()...)
 				if status.GetProblem() != "" {
-					problems = append(problems, fmt.Sprintf("it cannot be written: %s; %d records are in memory only", status.GetProblem(), status.GetBuffered()))
+					problems = append(problems, fmt.Sprintf("it cannot be written: %s; in memory only: %s", status.GetProblem(), counted(status.GetBuffered(), "record", "records")))
 				}
 
 				for _, problem := range problems {
@@ -166,7 +166,7 @@ func (a *app) journalVerifyCommand() *cobra.Command {
 					unknown = fmt.Sprintf(", %d of kinds that this version does not know", found.Unknown)
 				}
 
-				fmt.Fprintf(a.stdout, "%d records read%s: %s\n", found.Records, unknown, problemCount(len(problems)))
+				fmt.Fprintf(a.stdout, "%s read%s: %s\n", counted(found.Records, "record", "records"), unknown, problemCount(len(problems)))
 
 				if len(problems) > 0 {
 					return errSilent
@@ -182,14 +182,11 @@ func (a *app) journalVerifyCommand() *cobra.Command {
 }
 
 func problemCount(count int) string {
-	switch count {
-	case 0:
+	if count == 0 {
 		return "all of it is sound"
-	case 1:
-		return "1 problem"
-	default:
-		return fmt.Sprintf("%d problems", count)
 	}
+
+	return counted(count, "problem", "problems")
 }
 
 func (a *app) journalExportCommand() *cobra.Command {
@@ -230,7 +227,7 @@ func (a *app) journalExportCommand() *cobra.Command {
 					left = fmt.Sprintf("; damaged and left out: %d", damaged)
 				}
 
-				fmt.Fprintf(a.stderr, "extactor: %d records exported%s\n", records, left)
+				fmt.Fprintf(a.stderr, "extactor: %s exported%s\n", counted(records, "record", "records"), left)
 
 				return nil
 			})
@@ -264,7 +261,7 @@ func (a *app) journalImportCommand() *cobra.Command {
 				return err
 			}
 
-			fmt.Fprintf(a.stderr, "extactor: %d records imported into %s\n", records, args[1])
+			fmt.Fprintf(a.stderr, "extactor: %s imported into %s\n", counted(records, "record", "records"), args[1])
 
 			return nil
 		},
@@ -334,7 +331,7 @@ func (a *app) journalBackupCommand() *cobra.Command {
 
 			rest := ""
 			if buffered > 0 {
-				rest = fmt.Sprintf("; %d records that could not be written yet are not in it", buffered)
+				rest = fmt.Sprintf("; not in it, because not written yet: %s", counted(buffered, "record", "records"))
 			}
 
 			fmt.Fprintf(a.stdout, "%s holds everything up to record %d%s\n", path, newest, rest)

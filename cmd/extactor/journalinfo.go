@@ -91,13 +91,13 @@ func (a *app) showJournal(document journalDocument, output string) error {
 	if kept := document.Daemon; kept != nil {
 		state := "every record is written"
 		if kept.Problem != "" {
-			state = fmt.Sprintf("cannot be written since %s: %s; %d records are in memory only", *kept.Since, kept.Problem, kept.Buffered)
+			state = fmt.Sprintf("cannot be written since %s: %s; %s in memory only", *kept.Since, kept.Problem, counted(kept.Buffered, "record is", "records are"))
 		}
 
 		rows = append(rows, plain("STATE", state))
 
 		if kept.Lost > 0 {
-			rows = append(rows, plain("LOST", fmt.Sprintf("%d records", kept.Lost)))
+			rows = append(rows, plain("LOST", counted(kept.Lost, "record", "records")))
 		}
 
 		for _, loss := range kept.Losses {

@@ -118,7 +118,8 @@ func (a *app) showCheck(report service.CheckReport) {
 		rest += fmt.Sprintf(", %d not judged after missing events", report.Uncertain)
 	}
 
-	fmt.Fprintf(a.stdout, "%d events, %d decisions taken again: %d differ%s\n", report.Records, report.Decisions, report.Differences, rest)
+	fmt.Fprintf(a.stdout, "%s, %s taken again: %d differ%s\n", counted(report.Records, "event", "events"),
+		counted(report.Decisions, "decision", "decisions"), report.Differences, rest)
 }
 
 // checkDocument is `extactor replay --check -o json`.

@@ -78,7 +78,8 @@ func (a *app) report(ctx context.Context, flags *reportFlags) error {
 			return fmt.Errorf("cannot write the report: %w", err)
 		}
 
-		fmt.Fprintf(a.stderr, "extactor: %s has %d records of %d services and %.1f MB\n", flags.output, made.Rows(), made.Services(), float64(len(page))/1e6)
+		fmt.Fprintf(a.stderr, "extactor: %s has %s of %s and %.1f MB\n", flags.output,
+			counted(made.Rows(), "record", "records"), counted(made.Services(), "service", "services"), float64(len(page))/1e6)
 
 		return nil
 	})
@@ -142,7 +143,7 @@ func (a *app) makeReport(ctx context.Context, reader *journal.Reader, kept *apiv
 func (a *app) addBuffered(ctx context.Context, reader *journal.Reader, made *report.Report, scope scope, kept *apiv1.JournalStatusResponse) string {
 	text := fmt.Sprintf("the journal cannot be written: %s; ", kept.GetProblem())
 	if !scope.open {
-		return text + fmt.Sprintf("%d records are in the daemon's memory only and not here", kept.GetBuffered())
+		return text + counted(kept.GetBuffered(), "record is", "records are") + " in the daemon's memory only and not here"
 	}
 
 	seq, _, _ := reader.End()
@@ -171,7 +172,7 @@ func (a *app) addBuffered(ctx context.Context, reader *journal.Reader, made *rep
 		})
 	})
 	if err != nil {
-		return text + fmt.Sprintf("%d records are in the daemon's memory only, and it does not tell them: %v", kept.GetBuffered(), err)
+		return text + fmt.Sprintf("%s in the daemon's memory only, which does not tell them: %v", counted(kept.GetBuffered(), "record is", "records are"), err)
 	}
 
 	return text + "what follows record " + strconv.FormatUint(seq, 10) + " is from the daemon's memory, without the commands that led to it"

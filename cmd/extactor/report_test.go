@@ -79,7 +79,7 @@ func TestReport(t *testing.T) {
 		intoTheFile bool
 	}{
 		{args: "-o -", rows: 8, last: 8},
-		{args: "-o " + file, rows: 8, last: 8, stderr: "has 8 records of 1 services", intoTheFile: true},
+		{args: "-o " + file, rows: 8, last: 8, stderr: "has 8 records of 1 service", intoTheFile: true},
 		{args: "-o - --boot -1", rows: 5, last: 5},
 		{args: "-o - --boot 0", rows: 6, last: 8}, // with three lines of EVENTS from before
 		{args: "-o - --since boot:0 --until 7", rows: 5, last: 7},

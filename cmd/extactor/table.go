@@ -163,3 +163,12 @@ func (p palette) health(health string) lipgloss.Style {
 		return lipgloss.Style{}
 	}
 }
+
+// counted says how many there are of something.
+func counted[T int | uint64](count T, one, many string) string {
+	if count == 1 {
+		return "1 " + one
+	}
+
+	return fmt.Sprintf("%d %s", count, many)
+}
