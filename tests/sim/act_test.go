@@ -19,6 +19,9 @@ var actions = []action{
 	{6, "person starts", func(p *play) { p.Press(p.id(), &events.StartService{}) }},
 	{6, "person stops", func(p *play) { p.Press(p.id(), &events.StopService{}) }},
 	{3, "person restarts", func(p *play) { p.Press(p.id(), &events.RestartService{}) }},
+	{2, "person signals", func(p *play) {
+		p.Press(p.id(), &events.SignalService{Signal: []string{"SIGHUP", "SIGTERM"}[p.random.IntN(2)]})
+	}},
 	{1, "person presses everything", (*play).pressAll},
 	{6, "condition changes", func(p *play) { p.observe(p.coin()) }},
 	{2, "condition flaps", func(p *play) { p.flap(func(on bool) { p.observe(on) }) }},

@@ -75,7 +75,7 @@ func (f *figures) wantAll(t *testing.T) {
 	t.Helper()
 
 	for _, kind := range []string{
-		"command.LoadSpec", "command.StartService", "command.StopService", "command.RestartService", "command.ShutdownService",
+		"command.LoadSpec", "command.StartService", "command.StopService", "command.RestartService", "command.SignalService", "command.ShutdownService",
 		"command.ObserveCondition", "command.ElapseTimer", "command.ReportPrepared", "command.ReportStarted",
 		"command.ReportStartFailed", "command.ReportExited", "command.RecoverService",
 		"SpecLoaded", "DesiredChanged", "AttemptBegan", "ConditionChanged", "UnmetChanged", "PreparationStarted", "RunnerCreated",
