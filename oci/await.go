@@ -21,6 +21,10 @@ const (
 	// containerd where it answers.
 	exitGrace = 2 * time.Second
 	exitPoll  = 50 * time.Millisecond
+
+	// shimPatience is how long our shim may not notice that its task has ended, where containerd answers. It hangs then, and
+	// would keep the service from ever being started again.
+	shimPatience = 20 * time.Second
 )
 
 // Wait blocks until the task ended. An error means that the connection was lost or the context ended: never that the
@@ -167,12 +171,40 @@ func (w *wait) late(ctx context.Context) (*service.Exit, error) {
 		return w.runtime.rememberedExit(ctx, w.task, w.runtime.known.of(w.task), false), nil
 	}
 
-	answer := <-w.told // a containerd that hangs loses its connection some time
+	answer, killed := w.outwait(ctx)
+	if killed && answer.problem != nil && ctx.Err() == nil {
+		return w.runtime.rememberedExit(ctx, w.task, w.runtime.known.of(w.task), true), nil
+	}
+
 	if answer.problem == nil || !errdefs.IsUnavailable(answer.problem) {
 		return answer.exit, answer.problem
 	}
 
 	return w.alone(ctx)
+}
+
+// outwait waits for containerd's answer: one that hangs loses its connection some time, and a shim that hangs is killed.
+func (w *wait) outwait(ctx context.Context) (answer told, killed bool) {
+	hung := time.NewTimer(shimPatience)
+	defer hung.Stop()
+
+	select {
+	case answer := <-w.told:
+		return answer, false
+	case <-hung.C:
+	}
+
+	if w.runtime.child == nil { // it is the shim of the host's containerd
+		return <-w.told, false
+	}
+
+	w.runtime.config.Logger.Warn().Str("id", w.task.ID).Msg("the shim does not notice that its task has ended, and is killed")
+
+	if err := w.runtime.endStrays(ctx, w.task.ID); err != nil {
+		w.runtime.config.Logger.Warn().Err(err).Msg("a shim hangs")
+	}
+
+	return <-w.told, true
 }
 
 // alone is the exit of a task whose process has ended while there is no containerd: our shim writes it down. Of another

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,6 +30,33 @@ func killProcess(t *testing.T, pid int) {
 	must(t, err)
 	must(t, cgroup.Signal(process, unix.SIGKILL))
 	must(t, cgroup.Ended(t.Context(), process))
+}
+
+// A shim that hangs, and does not notice that its task has ended, keeps nobody from starting the next one.
+func TestShimThatHangs(t *testing.T) {
+	h := newHarness(t, oci.Embedded)
+	victim, started := h.start(1, h.Service("victim", "print", "ready", "stubborn"))
+	must(t, h.AwaitOutput(t.Context(), victim.ID, "ready"))
+
+	must(t, unix.Kill(parentOf(t, started.PID), unix.SIGSTOP))
+	must(t, h.runtime.Kill(t.Context(), victim))
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+
+	if exit, err := h.runtime.Wait(ctx, victim); err != nil || !lostWithShim(exit) {
+		t.Errorf("exit %v, %v", exit, err)
+	}
+
+	if err := h.runtime.Delete(t.Context(), victim); err != nil && !errors.Is(err, service.ErrOutputLost) {
+		t.Error(err)
+	}
+
+	next, _ := h.start(2, h.Service("victim", "exit", "4"))
+
+	if exit := h.wait(next); !exit.Known || exit.Code != 4 {
+		t.Errorf("the next attempt: %v", exit)
+	}
 }
 
 // Each part of a running container is killed from outside: what is told of it is true, and nothing is left.
