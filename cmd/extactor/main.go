@@ -122,6 +122,10 @@ func argumentsText(command *cobra.Command, err error) string {
 		return before + ": it is true or false"
 	}
 
+	if before, _, found := strings.Cut(err.Error(), ": time: "); found {
+		return before + ": it is a number with a unit, such as 30s or 1m30s"
+	}
+
 	if before, _, found := strings.Cut(err.Error(), ": strconv."); found {
 		return before + ": it is not a number, or too large a one"
 	}

@@ -51,6 +51,13 @@ func (a *app) statusCommand() *cobra.Command {
 			return a.showEachStatus(command.Context(), ids, false, output)
 		},
 	}
+	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.Contains(err.Error(), "--journal") {
+			return fmt.Errorf("%w; how services were, by a file of a journal: extactor replay --journal FILE", err)
+		}
+
+		return err
+	})
 	command.Flags().StringVarP(&output, "output", "o", outputTable, "table, json or yaml")
 	command.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing what changes")
 	completeOutput(command, outputTable, outputJSON, outputYAML)
