@@ -13,6 +13,10 @@ const copyTries = 10
 // copyDatabase copies a database and then its write-ahead log. What moved from the log into the database meanwhile is in
 // both, so the copy is whole unless the log began anew, which its header shows.
 func copyDatabase(from, to string) error {
+	if info, err := os.Stat(from); err == nil && !info.Mode().IsRegular() { // a pipe may have no end, or no beginning
+		return errors.New("it is not a regular file")
+	}
+
 	for range copyTries {
 		before, err := logHeader(from)
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -33,6 +34,10 @@ func openCopy(path string) (*copied, error) {
 
 	if reader.Reader, err = journal.OpenReadOnlyIn(scratch, path); err != nil {
 		reader.unsubscribe()
+
+		if errors.Is(err, unix.ENOSPC) {
+			err = fmt.Errorf("%w; what it is copied to can be another directory (TMPDIR)", err)
+		}
 
 		return nil, err
 	}

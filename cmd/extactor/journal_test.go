@@ -155,6 +155,10 @@ func TestPartsOfAJournal(t *testing.T) {
 		}
 	}
 
+	if err := unix.Mkfifo("pipe", 0o600); err != nil {
+		t.Fatal(err)
+	}
+
 	missing := "its write-ahead log (journal.db-wal) is not there: what was written last may be missing"
 
 	for _, test := range []struct {
@@ -180,6 +184,8 @@ func TestPartsOfAJournal(t *testing.T) {
 		{"journal verify --journal again.db", "8 records read: all of it is sound", exitDone},
 		{"events --journal journal-db-wal", "journal-db-wal/journal.db\": it is empty", exitFailed},
 		{"events --journal journal-db-wal/journal.db-wal", "only a file beside it; that is journal.db", exitFailed},
+		{"events --journal pipe", "\"pipe\": it is not a regular file", exitFailed},
+		{"events --journal /dev/zero", "it is not a regular file", exitFailed},
 		{"events --journal none", "none: no such file or directory", exitFailed},
 		{"events --journal=", "--journal is empty; it is a file, or a state directory", exitUsage},
 		{"events --socket /nowhere", "for a journal without a daemon: --journal " + defaultStateDir, exitFailed},
