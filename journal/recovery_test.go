@@ -56,6 +56,7 @@ var damages = []damage{
 	{name: "flipped byte in a page header", do: flipPage, lost: none, reports: "180 of its records could be read", aside: true},
 	{name: "flipped letter in the schema", do: flipText("payload      BLOB"), lost: none, reports: "the schema is damaged", aside: true},
 	{name: "first page garbage", do: noise("journal.db", 0, pageSize), lost: none, reports: "set aside", aside: true},
+	{name: "first page garbage, killed while it was restored", do: both(noise("journal.db", 0, pageSize), leftover), lost: none, reports: "set aside", aside: true},
 	{name: "roots garbage", do: noise("journal.db", 0, 4*pageSize), lost: none, reports: "set aside", aside: true},
 	{name: "first records gone", do: both(noise("journal.db", 0, pageSize), noise("journal.db", 4*pageSize, 5*pageSize)), lost: some, reports: "missing within", aside: true},
 	{name: "truncated database", do: resize("journal.db", 0.5), lost: tail, reports: "set aside", aside: true, gap: true},
@@ -139,6 +140,10 @@ func checkDamage(t *testing.T, row damage, dir string, first bool) []events.Reco
 		if gap.GetFrom() != lost[0] || gap.GetTo() != rows {
 			t.Fatalf("gap is %v, lost are %d to %d", gap, lost[0], lost[len(lost)-1])
 		}
+	}
+
+	if left, _ := filepath.Glob(filepath.Join(dir, "journal.restored*")); len(left) > 0 {
+		t.Fatalf("left behind: %v", left)
 	}
 
 	if aside, _ := filepath.Glob(filepath.Join(dir, "journal.db.*-*")); row.aside == (len(aside) == 0) {
@@ -267,6 +272,18 @@ func edit(name string, change func(t *testing.T, content []byte) []byte) func(*t
 }
 
 func nothing(*testing.T, string) {}
+
+// leftover is what a daemon leaves that is killed while it makes a new database.
+func leftover(t *testing.T, dir string) {
+	t.Helper()
+
+	restored := filepath.Join(dir, "journal.restored")
+	if err := os.Mkdir(restored, 0o700); err != nil {
+		t.Fatal(err)
+	}
+
+	put(t, restored, "journal.db", []byte("half of it"))
+}
 
 func both(first, second func(*testing.T, string)) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {

@@ -58,15 +58,17 @@ func (j *Journal) setAside(why error) error {
 }
 
 // restore makes a database of what can be read of the one that is to be set aside, in a directory, and returns how many
-// records it has. What that is made of is a copy: whoever looks into the damaged one should find it as it was.
+// records it has. Where there is a write-ahead log that is made of a copy: whoever looks into the damaged one should find it
+// as it was.
 func (j *Journal) restore(dir string) (records int) {
 	err := os.RemoveAll(dir) // a daemon may have been killed
 	if err == nil {
 		err = os.Mkdir(dir, 0o700)
 	}
 
-	damaged := filepath.Join(dir, "damaged.db")
-	if err == nil {
+	damaged := j.path()
+	if err == nil && hasLog(damaged) {
+		damaged = filepath.Join(dir, "damaged.db")
 		err = copyDatabase(j.path(), damaged)
 	}
 

@@ -14,8 +14,8 @@ import (
 )
 
 // salvage makes a new database of the records that are left in a damaged one, and returns how many there are. Each of them
-// has a checksum, so nothing needs to be right of what leads to them, the first page of the file included. The damaged
-// database and its write-ahead log are changed: they are a copy.
+// has a checksum, so nothing needs to be right of what leads to them, the first page of the file included. A damaged
+// database that has a write-ahead log is changed: it is a copy.
 func salvage(ctx context.Context, damaged, path string) (rows int, err error) {
 	to, err := openPool(path, "rwc", 1)
 	if err != nil {
@@ -31,8 +31,10 @@ func salvage(ctx context.Context, damaged, path string) (rows int, err error) {
 		}
 	}
 
-	if err := joinLog(ctx, damaged, path); err != nil {
-		return 0, err
+	if hasLog(damaged) {
+		if err := joinLog(ctx, damaged, path); err != nil {
+			return 0, err
+		}
 	}
 
 	from, err := openLeaves(damaged)
@@ -47,9 +49,7 @@ func salvage(ctx context.Context, damaged, path string) (rows int, err error) {
 // joinLog moves the write-ahead log into the database, as far as it is whole. Where the first page of the database does not
 // let it, that of a new one is put in its place.
 func joinLog(ctx context.Context, damaged, fresh string) error {
-	if info, err := os.Stat(damaged); err != nil {
-		return err
-	} else if info.Size() > 0 && moveWholeLog(ctx, damaged) == nil { // beside an empty database SQLite deletes it
+	if checkLog(damaged) == nil && moveWholeLog(ctx, damaged) == nil {
 		return nil
 	}
 

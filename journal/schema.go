@@ -107,18 +107,17 @@ func (e *damageError) Error() string { return e.cause.Error() }
 
 func (e *damageError) Unwrap() error { return e.cause }
 
+// hasLog tells whether a database has a write-ahead log with something in it.
+func hasLog(path string) bool {
+	info, err := os.Stat(path + "-wal")
+
+	return err == nil && info.Size() > 0
+}
+
 // checkLog finds out whether only the write-ahead log of a database has something in it: SQLite would delete it.
 func checkLog(path string) error {
-	size := func(path string) int64 {
-		info, err := os.Stat(path)
-		if err != nil {
-			return 0
-		}
-
-		return info.Size()
-	}
-
-	if size(path) == 0 && size(path+"-wal") > 0 {
+	info, err := os.Stat(path)
+	if empty := err != nil || info.Size() == 0; empty && hasLog(path) {
 		return &damageError{errors.New("only the write-ahead log has something in it")}
 	}
 
