@@ -165,3 +165,12 @@ func TestOriginOfTheNetwork(t *testing.T) {
 		t.Errorf("origin %v: %v", origin, err)
 	}
 }
+
+// An answer takes a buffer that is not much larger than it is.
+func TestBuffersFit(t *testing.T) {
+	for size := 1000; size < 1<<20; size = size*3/2 + 1 {
+		if buffer := buffers.Get(size); cap(*buffer) > 4*size {
+			t.Errorf("%d bytes take %d", size, cap(*buffer))
+		}
+	}
+}

@@ -17,8 +17,8 @@ import (
 	"github.com/extactor/extactor/events"
 )
 
-// logChunk is how much of a log goes into one message. With its envelope it fits into a buffer of 32 KiB; the next size that
-// gRPC has is 1 MiB, and a client that does not read keeps several.
+// logChunk is how much of a log goes into one message. With its envelope it fits into a buffer of 32 KiB, of which a client that
+// does not read keeps several.
 const logChunk = 31 << 10
 
 // Logs implements extactor.v1.

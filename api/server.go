@@ -10,6 +10,8 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/experimental"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -48,9 +50,13 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	), listener)
 }
 
+// buffers are those in which messages are written: an answer has one until its client has read it. Of gRPC's own, what does not
+// fit into 32 KiB takes a whole MiB.
+var buffers = mem.NewTieredBufferPool(1<<8, 1<<12, 1<<13, 1<<14, 1<<15, 1<<16, 1<<17, 1<<18, 1<<19, 1<<20)
+
 // register makes a gRPC server of both services. Who may call is asked first, then whether there is what is called.
 func (s *Server) register(options ...grpc.ServerOption) *grpc.Server {
-	server := grpc.NewServer(append(options,
+	server := grpc.NewServer(append(options, experimental.BufferPool(buffers),
 		grpc.ChainUnaryInterceptor(absentCall, nameNodeCall), grpc.ChainStreamInterceptor(absentStream, nameNodeStream),
 		grpc.UnknownServiceHandler(absentService),
 	)...)
