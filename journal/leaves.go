@@ -122,7 +122,7 @@ func (l *leaves) row(cell []byte) (number int64, content []byte, ok bool) {
 	}
 
 	switch {
-	case !ok || here > len(cell):
+	case !ok || here > len(cell) || !fits(cell[:here], length):
 		return 0, nil, false
 	case here == whole:
 		return number, cell[:here], true
@@ -150,6 +150,39 @@ func (l *leaves) row(cell []byte) (number int64, content []byte, ok bool) {
 	return number, content, true
 }
 
+// fits tells whether a row can have so many bytes by the types that it begins with.
+func fits(begin []byte, length uint64) bool {
+	header, _, ok := varint(begin)
+	if !ok || header > min(length, uint64(len(begin))) {
+		return false
+	}
+
+	_, types, _ := varint(begin[:header])
+
+	for length -= header; len(types) > 0; {
+		var kind uint64
+		if kind, types, ok = varint(types); !ok || sizeOf(kind) > length {
+			return false
+		}
+
+		length -= sizeOf(kind)
+	}
+
+	return length == 0
+}
+
+// sizeOf is how many bytes a value of a type has.
+func sizeOf(kind uint64) uint64 {
+	switch {
+	case kind >= 12:
+		return (kind - 12) / 2
+	case kind < 8:
+		return [...]uint64{0, 1, 2, 3, 4, 6, 8, 8}[kind]
+	default:
+		return 0
+	}
+}
+
 // valuesOf reads the values of a row: first come their types, then what is in them.
 func valuesOf(content []byte, values []driver.Value) ([]driver.Value, bool) {
 	length, _, ok := varint(content)
@@ -166,15 +199,7 @@ func valuesOf(content []byte, values []driver.Value) ([]driver.Value, bool) {
 			return values, false
 		}
 
-		size := uint64(0)
-
-		switch {
-		case kind >= 12:
-			size = (kind - 12) / 2
-		case kind < 8:
-			size = [...]uint64{0, 1, 2, 3, 4, 6, 8, 8}[kind]
-		}
-
+		size := sizeOf(kind)
 		if size > uint64(len(content)) {
 			return values, false
 		}
