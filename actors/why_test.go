@@ -72,17 +72,17 @@ func TestWhyAServiceIsAsItIs(t *testing.T) {
 		w.UntilState("ext-b", events.StateRunning)
 		wantWhy(w, "ext-b",
 			`ext-b is running`,
-			`  Started task ext-b (PID 1002) for container ext-b`,
+			`  the task of ext-b (PID 1002) was started`,
 			`    service "ext-a" came up`,
-			`      Started task ext-a (PID 1001) for container ext-a`,
+			`      the task of ext-a (PID 1001) was started`,
 			`        file "/dev/zfs" was there`)
 
 		crash(w, "ext-a", 7)
 		wantWhy(w, "ext-a",
 			`ext-a waits for its next try`,
-			`  Task ext-a (PID 1008) exited with code 1`,
+			`  the task of ext-a (PID 1008) exited with code 1`,
 			`    it was restarted 6 times`,
-			`      Started task ext-a (PID 1001) for container ext-a`,
+			`      the task of ext-a (PID 1001) was started`,
 			`        file "/dev/zfs" was there`)
 
 		w.Watcher.Set(device, condition.FileFact{})
@@ -90,7 +90,7 @@ func TestWhyAServiceIsAsItIs(t *testing.T) {
 		wantWhy(w, "ext-a",
 			`ext-a is waiting`,
 			`  it waits for file "/dev/zfs" to exist`,
-			`  Task ext-a (PID 1008) exited with code 1`,
+			`  the task of ext-a (PID 1008) exited with code 1`,
 			`    it was restarted 7 times`)
 
 		command(w, "ext-a", &events.StopService{})
@@ -103,7 +103,7 @@ func TestWhyAServiceIsAsItIs(t *testing.T) {
 		shutDown(w, nil)
 		wantWhy(w, "ext-b",
 			`ext-b has finished`,
-			`  Task ext-b (PID 1002) exited without error`,
+			`  the task of ext-b (PID 1002) exited without error`,
 			`    ext-b: Stopping for the daemon's shutdown`,
 			`      extactor began to stop all services`)
 
@@ -127,7 +127,7 @@ func TestWhyInOneParagraph(t *testing.T) {
 			return time.Duration(at.BootNS).Round(time.Second).String()
 		})
 		want := `At 14s ext-a is waiting since 7s, because it waits for file "/dev/zfs" to exist since 7s, which disappeared; ` +
-			`and Task ext-a (PID 1007) exited with code 1 at 7s; it was restarted 7 times since 1s.`
+			`and the task of ext-a (PID 1007) exited with code 1 at 7s; it was restarted 7 times since 1s.`
 
 		if got != want {
 			w.Fatalf("got  %s\nwant %s", got, want)

@@ -56,7 +56,7 @@ func TestWhy(t *testing.T) {
 	running := &apiv1.WhyResponse{Id: "ext-a", State: events.StateRunning, Seq: 3, At: at(5), Cause: &apiv1.Cause{
 		Seq: 3, Service: "ext-a", Text: "ext-a is running", At: at(3), Lasting: true,
 		Because: []*apiv1.Cause{{
-			Seq: 3, Service: "ext-a", Text: "Started task ext-a (PID 7) for container ext-a", At: at(3), Because: []*apiv1.Cause{loaded},
+			Seq: 3, Service: "ext-a", Text: "the task of ext-a (PID 7) was started", At: at(3), Because: []*apiv1.Cause{loaded},
 		}},
 	}}
 	between := proto.CloneOf(running)

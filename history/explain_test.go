@@ -88,8 +88,8 @@ func TestWhatIsGoneEndsAChain(t *testing.T) {
 	)
 
 	for from, want := range map[int]string{
-		0: "ext-a is running\n  Started task ext-a (PID 7) for container ext-a\n    the daemon took over ext-a\n      extactor  started (PID 0)\n",
-		3: "ext-a is running\n  Started task ext-a (PID 7) for container ext-a\n",
+		0: "ext-a is running\n  the task of ext-a (PID 7) was started\n    the daemon took over ext-a\n      extactor  started (PID 0)\n",
+		3: "ext-a is running\n  the task of ext-a (PID 7) was started\n",
 	} {
 		explanation, err := history.Explain(history.In(records[from:]), 100, "ext-a")
 		if err != nil {

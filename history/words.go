@@ -74,6 +74,12 @@ func text(record events.Record) string {
 		return "the file or the configuration of " + id + " changed" + fileText(kind.SpecChanged.GetLifecycle().GetSource())
 	case *events.Event_StartFailed:
 		return "the start of " + id + " failed: " + kind.StartFailed.GetProblem()
+	case *events.Event_TaskStarted:
+		return fmt.Sprintf("the task of %s (PID %d) was started", id, kind.TaskStarted.GetPid())
+	case *events.Event_RuntimeConnected:
+		return fmt.Sprintf("extactor connected to containerd %s at %s", kind.RuntimeConnected.GetVersion(), kind.RuntimeConnected.GetAddress())
+	case *events.Event_RuntimeDisconnected:
+		return "extactor had no connection to containerd: " + kind.RuntimeDisconnected.GetProblem()
 	case *events.Event_TaskLost:
 		return "the task of " + id + " was gone, and nobody knows how it ended"
 	case *events.Event_TaskAdopted:
@@ -96,6 +102,10 @@ func text(record events.Record) string {
 
 	if record.Message == "" {
 		return strings.TrimSpace(record.Kind + " " + id)
+	}
+
+	if rest, found := strings.CutPrefix(record.Message, "Task "+id); found {
+		return "the task of " + id + rest
 	}
 
 	if id == "" || strings.Contains(record.Message, id) {

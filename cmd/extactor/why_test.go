@@ -11,11 +11,11 @@ func TestExplainAt(t *testing.T) {
 	dir, failures := crashing(t, 1)
 
 	stdout, stderr, code := called(t, "explain", "crash", "--at", fmt.Sprint(failures[2]+2), "--journal", dir)
-	want := `At 2026-01-02T03:00:22Z ext-crash waits for its next try since 03:00:22, because Task ext-crash (PID 7) exited with code 1: last line "no such device" at 03:00:22; it was restarted 2 times since 03:00:14; Started task ext-crash (PID 7) for container ext-crash at 03:00:13. That was because the daemon took over ext-crash at 03:00:11.
+	want := `At 2026-01-02T03:00:22Z ext-crash waits for its next try since 03:00:22, because the task of ext-crash (PID 7) exited with code 1: last line "no such device" at 03:00:22; it was restarted 2 times since 03:00:14; the task of ext-crash (PID 7) was started at 03:00:13. That was because the daemon took over ext-crash at 03:00:11.
 ext-crash waits for its next try since 2026-01-02T03:00:22Z
-└── Task ext-crash (PID 7) exited with code 1: last line "no such device" at 03:00:22
+└── the task of ext-crash (PID 7) exited with code 1: last line "no such device" at 03:00:22
     └── it was restarted 2 times since 03:00:14
-        └── Started task ext-crash (PID 7) for container ext-crash at 03:00:13
+        └── the task of ext-crash (PID 7) was started at 03:00:13
             └── the daemon took over ext-crash at 03:00:11
 `
 

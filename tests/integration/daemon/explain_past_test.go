@@ -18,14 +18,14 @@ func TestExplainThePast(t *testing.T) {
 	runs := d.event(t, 0, "ext-never", `Started task .*`)
 	failed := d.event(t, runs.GetSeq(), "ext-never", `Failed to run service.*`)
 
-	const why = `ext-never has failed since .*, because Task ext-never \(PID \d+\) exited with code 3: last line "it is over" at .*` +
-		`That was because Started task ext-never .*That was because service "containerd" came up .*Connected to containerd .*`
+	const why = `ext-never has failed since .*, because the task of ext-never \(PID \d+\) exited with code 3: last line "it is over" at .*` +
+		`That was because the task of ext-never \(PID \d+\) was started .*That was because service "containerd" came up .*extactor connected to containerd .*`
 
 	now := h.cli("explain", "never").done(t)
 	matches(t, "explain", now, `(?s).*root cause: ext-never has failed.*how it came to be: At .* `+why)
 
 	then := []string{"explain", "never", "--at", fmt.Sprint(runs.GetSeq())}
-	matches(t, "explain --at", h.cli(then...).done(t), `(?s)At \S+ ext-never is running since \S+, because Started task .*`)
+	matches(t, "explain --at", h.cli(then...).done(t), `(?s)At \S+ ext-never is running since \S+, because the task of ext-never \(PID \d+\) was started .*`)
 	matches(t, "replay --check", h.cli("replay", "--check").done(t), `\d+ events, \d+ decisions taken again: 0 differ\s*`)
 
 	h.end(unix.SIGTERM)
