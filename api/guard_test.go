@@ -168,8 +168,8 @@ func TestOriginOfTheNetwork(t *testing.T) {
 
 // An answer takes a buffer that is not much larger than it is.
 func TestBuffersFit(t *testing.T) {
-	for size := 1000; size < 1<<20; size = size*3/2 + 1 {
-		if buffer := buffers.Get(size); cap(*buffer) > 4*size {
+	for size := 1 << 11; size < 1<<20; size = size*3/2 + 1 {
+		if buffer := buffers.Get(size); cap(*buffer) > 2*size {
 			t.Errorf("%d bytes take %d", size, cap(*buffer))
 		}
 	}
