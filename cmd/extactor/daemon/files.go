@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/rs/zerolog"
@@ -20,11 +19,13 @@ const hostServicesFile = "extactor.yaml"
 
 // files reads what the directories say. It is used by one goroutine at a time.
 type files struct {
-	options Options
-	log     zerolog.Logger
-	hosts   []spec.HostService
+	options  Options
+	log      zerolog.Logger
+	readings readings
 
+	hosts        []spec.HostService // as they were at the first load
 	hostProblems spec.Problems
+	loaded       bool
 
 	configs  []*spec.Config // as they were last valid
 	problems spec.Problems  // of the last load
@@ -33,21 +34,20 @@ type files struct {
 }
 
 func newFiles(options Options, log zerolog.Logger) *files {
-	read := &files{options: options, log: log}
-
-	hosts, problems := spec.LoadHostServices(filepath.Join(filepath.Dir(options.ConfigDir), hostServicesFile))
-	read.hosts, read.hostProblems = hosts, problems
-
-	return read
+	return &files{options: options, log: log}
 }
 
 // load reads everything anew. A file with problems is reported and skipped; the others count. A configuration whose file
 // has become invalid stays as it was: a typing error must not take it away from its service.
 func (f *files) load() actors.Desired {
-	services, problems := spec.LoadDir(f.options.ServicesDir)
-	configs, configProblems := spec.LoadConfigDir(f.options.ConfigDir)
-	problems = append(problems, configProblems...)
+	read := f.readings.next(f.options)
+	services, problems := read.services, read.problems
 	f.problems = problems
+
+	if !f.loaded {
+		f.hosts, f.hostProblems, f.loaded = read.hosts, read.hostProblems, true
+	}
+
 	f.report(services, slices.Concat(f.hostProblems, problems))
 
 	empty := len(services) == 0 && len(problems) == 0
@@ -63,7 +63,7 @@ func (f *files) load() actors.Desired {
 	f.empty = empty
 
 	rejected := reject(problems.Errors())
-	f.configs = keepValid(f.configs, configs, rejected)
+	f.configs = keepValid(f.configs, read.configs, rejected)
 
 	desired := actors.Desired{Services: services, Rejected: rejected, Configs: f.configs, Hosts: []string{logdName}}
 	for _, host := range f.hosts {

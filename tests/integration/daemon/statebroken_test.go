@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -89,5 +90,42 @@ func TestStateDiskDoesNotAnswer(t *testing.T) {
 
 	if status := h.end(unix.SIGTERM); status.ExitStatus() != 0 {
 		t.Errorf("the daemon ended with %v", status)
+	}
+}
+
+// A daemon whose service files lie on a disk that does not answer leaves alone what runs, can be asked, and reads the files
+// once it can.
+func TestServiceFilesDoNotAnswer(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	h.service("steady", "restart: always", "serve")
+
+	d := h.start()
+	d.started(t, 0, "ext-steady")
+
+	pid := d.state(t, "ext-steady", "Running").GetPid()
+
+	h.end(unix.SIGKILL)
+
+	silent := filepath.Join(h.dir, "silent")
+	mountSilent(t, silent)
+	must(t, unix.Mount(silent, h.services, "", unix.MS_BIND, ""))
+
+	covered := sync.OnceValue(func() error { return unix.Unmount(h.services, unix.MNT_DETACH) })
+	t.Cleanup(func() { must(t, covered()) })
+
+	d = h.start()
+	d.line(t, "has not answered")
+
+	if now := d.state(t, "ext-steady", "Running"); now.GetPid() != pid {
+		t.Errorf("it was not left alone: %v", now)
+	}
+
+	must(t, covered())
+
+	now := d.status(t, "ext-steady", "its file to be read", func(now *service) bool { return now.GetFileProblem() == "" })
+	if now.GetPid() != pid {
+		t.Errorf("it was restarted: %v", now)
 	}
 }
