@@ -18,8 +18,8 @@ type diffDocument struct {
 }
 
 type changeDocument struct {
-	Service string `json:"service"`
-	Field   string `json:"field"` // as in status -o json; "service" where it appeared or is gone
+	Service string `json:"service"` // empty for a file that is not used
+	Field   string `json:"field"`   // as in status -o json; "service" where it appeared or is gone; "file" and its name
 	Before  string `json:"before"`
 	After   string `json:"after"`
 }
@@ -31,6 +31,11 @@ func (a *app) showDiff(before, after *apiv1.StatusAtResponse, ids []string, outp
 	}
 
 	difference.Changes = append(difference.Changes, changesOf(before.GetStatus().GetServices(), after.GetStatus().GetServices(), len(ids) == 0)...)
+	if len(ids) == 0 {
+		difference.Changes = append(difference.Changes, filesChanged(before.GetStatus().GetRejected(), after.GetStatus().GetRejected())...)
+	}
+
+	a.warnOfEarlier(max(before.GetBefore(), after.GetBefore()))
 
 	switch output {
 	case outputJSON:
@@ -47,7 +52,7 @@ func (a *app) showDiff(before, after *apiv1.StatusAtResponse, ids []string, outp
 
 	rows := [][]cell{plain("SERVICE", "WHAT", "BEFORE", "AFTER")}
 	for _, change := range difference.Changes {
-		rows = append(rows, plain(change.Service, change.Field, orDash(change.Before), orDash(change.After)))
+		rows = append(rows, plain(orDash(change.Service), change.Field, orDash(change.Before), orDash(change.After)))
 	}
 
 	(&table{out: a.stdout}).write(rows...)
@@ -93,6 +98,30 @@ func changesOf(before, after []*apiv1.Service, all bool) (changes []changeDocume
 	for _, was := range before {
 		if all && find(after, was.GetId()) == nil {
 			changes = append(changes, changeDocument{Service: was.GetId(), Field: "service", Before: was.GetState()})
+		}
+	}
+
+	return changes
+}
+
+// filesChanged compares the files that are not used because they have problems: at which lines and columns.
+func filesChanged(before, after []*apiv1.RejectedFile) (changes []changeDocument) {
+	problems := func(files []*apiv1.RejectedFile, name string) string {
+		for _, file := range files {
+			if file.GetFile() == name {
+				return "skipped: " + strings.Join(file.GetPositions(), ", ")
+			}
+		}
+
+		return ""
+	}
+
+	for _, file := range slices.Concat(after, before) {
+		name := file.GetFile()
+		change := changeDocument{Field: "file " + name, Before: problems(before, name), After: problems(after, name)}
+
+		if change.Before != change.After && !slices.Contains(changes, change) {
+			changes = append(changes, change)
 		}
 	}
 
