@@ -6,11 +6,13 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/journal/journaltest"
 )
@@ -95,6 +97,40 @@ func TestPruneByHand(t *testing.T) {
 
 	if lines, err := j.Tail("ext-a", 64); err != nil || len(lines) != 64 {
 		t.Fatal(len(lines), err)
+	}
+}
+
+// Where every service has said all of itself since old records were deleted, nothing is missing: ours by snapshots, others
+// each time.
+func TestNothingIsMissingAfterSnapshots(t *testing.T) {
+	at := &events.Instant{WallNs: 1, BootNs: 1}
+	entry := func(fact events.Fact, state, message string) []events.Entry {
+		return []events.Entry{{Event: events.New(fact), State: state, Message: message}}
+	}
+
+	var j *journal.Journal
+
+	j = open(t, journal.Options{Dir: t.TempDir(), Snapshot: func(context.Context) error {
+		j.Append(events.Decision{Service: "ext-a", At: at, Entries: entry(&events.Snapshot{State: events.StateRunning, Whole: true}, events.StateRunning, "")})
+
+		return nil
+	}})
+
+	for number := range 100 {
+		j.Append(journaltest.Decision("ext-a", number))
+		j.Append(events.Decision{Service: "containerd", At: at, Entries: entry(&events.RuntimeConnected{}, events.StateRunning, "Connected")})
+	}
+
+	floor, err := j.Prune(t.Context(), 300)
+	if err != nil || floor < 200 {
+		t.Fatalf("floor is %d, %v", floor, err)
+	}
+
+	for seq, before := range map[uint64]uint64{math.MaxInt64: 0, 380: floor} { // 380 is before the snapshot
+		fold, err := j.At(t.Context(), seq)
+		if err != nil || len(fold.Past().Views) != 2 || fold.Past().Before != before {
+			t.Errorf("at %d records before %d are missing, want %d; %v", seq, fold.Past().Before, before, err)
+		}
 	}
 }
 

@@ -114,14 +114,14 @@ func (s *store) foldService(ctx context.Context, fold *events.Fold, service stri
 		return fmt.Errorf("cannot read the journal: %w", err)
 	}
 
-	after, err := s.beginService(ctx, fold, service, newest.seq, report)
+	begun, err := s.beginService(ctx, fold, service, newest.seq, report)
 	if err != nil {
 		return err
 	}
 
-	if floor > 1 && after < floor {
-		fold.Doubt(floor)
-	}
+	after := begun
+
+	var last *events.Event
 
 	for {
 		found, err := s.ofService(ctx, service, after, newest.seq, eachRows)
@@ -133,13 +133,30 @@ func (s *store) foldService(ctx context.Context, fold *events.Fold, service stri
 
 		for _, record := range found.records {
 			fold.Apply(record)
+			last = record.Event
 		}
 
 		if found.rows < eachRows {
-			return nil
+			break
 		}
 
 		after = found.last
+	}
+
+	if floor > 1 && begun < floor && !tellsAll(last) {
+		fold.Doubt(floor)
+	}
+
+	return nil
+}
+
+// tellsAll tells whether an event alone says how a service is: those that are not ours take no snapshots.
+func tellsAll(event *events.Event) bool {
+	switch event.GetKind().(type) {
+	case *events.Event_HostChanged, *events.Event_JournalChanged, *events.Event_RuntimeConnected, *events.Event_RuntimeDisconnected:
+		return true
+	default:
+		return false
 	}
 }
 
