@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/extactor/extactor/api"
 	apiv1 "github.com/extactor/extactor/api/v1"
@@ -30,7 +33,8 @@ func (a *app) waitCommand() *cobra.Command {
 		Long: "Wait until services are up, all of them at once: each runs and, where it has a health check, is healthy. " +
 			"With --until completed: until each has ended by itself, without error.\n\n" +
 			"It ends with 0 when that is so. It ends with 1 and says why, without waiting any longer, where a service will not come there by itself " +
-			"(it has failed, was skipped or stopped, or services wait for each other), and when the time is up.",
+			"(it has failed, was skipped or stopped, or services wait for each other), and when the time is up. " +
+			"An upgrade of the daemon does not end it.",
 		Example: "  extactor wait storage && mount /mnt/data\n" +
 			"  extactor wait storage network-agent --timeout 30s\n" +
 			"  extactor wait setup --until completed",
@@ -63,7 +67,8 @@ var (
 	errTimeout = errors.New("the daemon does not answer in time")
 )
 
-// waitFor watches services until all of them are where they should be, or one of them will not come there.
+// waitFor watches services until all of them are where they should be, or one of them will not come there. Where the daemon
+// ends meanwhile, it goes on with the next one.
 func (a *app) waitFor(ctx context.Context, client *api.Client, ids []string, goal string, timeout time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -73,14 +78,8 @@ func (a *app) waitFor(ctx context.Context, client *api.Client, ids []string, goa
 		defer time.AfterFunc(timeout, func() { cancel(errTimeout) }).Stop()
 	}
 
-	stream, err := client.Extactor.WatchStatus(ctx, &apiv1.StatusRequest{Ids: ids})
-	if err != nil {
-		return err
-	}
-
 	services := make(map[string]*apiv1.Service)
-
-	err = receive(stream.Recv, func(changed *apiv1.StatusResponse) error {
+	look := func(changed *apiv1.StatusResponse) error {
 		if removed := changed.GetRemoved(); len(removed) > 0 {
 			return fmt.Errorf("%s is gone: its file was removed", removed[0])
 		}
@@ -98,7 +97,13 @@ func (a *app) waitFor(ctx context.Context, client *api.Client, ids []string, goa
 		}
 
 		return errReached
-	})
+	}
+
+	err := watchOnce(ctx, client, ids, look)
+	known := !a.remote.set()                                                                    // that there is a daemon: one on the network may never have been reached
+	for (known || len(services) > 0) && (err == nil || status.Code(err) == codes.Unavailable) { // an upgrade, or a crash
+		err = watchOnce(ctx, client, ids, look, grpc.WaitForReady(true))
+	}
 
 	of := "" // whom, where there are several
 	if a.several {
@@ -119,6 +124,31 @@ func (a *app) waitFor(ctx context.Context, client *api.Client, ids []string, goa
 	default:
 		return err
 	}
+}
+
+// watchOnce watches services until use returns an error, or the daemon ends. A daemon that does not begin to answer in time is
+// an error too: it hangs, or there is none to follow the one that has ended.
+func watchOnce(ctx context.Context, client *api.Client, ids []string, use func(*apiv1.StatusResponse) error, options ...grpc.CallOption) error {
+	watch, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	answers := time.AfterFunc(patience, cancel)
+	defer answers.Stop()
+
+	stream, err := client.Extactor.WatchStatus(watch, &apiv1.StatusRequest{Ids: ids}, options...)
+	if err == nil {
+		err = receive(stream.Recv, func(changed *apiv1.StatusResponse) error {
+			answers.Stop()
+
+			return use(changed)
+		})
+	}
+
+	if watch.Err() != nil && ctx.Err() == nil {
+		return errTimeout
+	}
+
+	return err
 }
 
 func reached(service *apiv1.Service, goal string) bool {

@@ -1,9 +1,12 @@
 package daemon_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -78,6 +81,50 @@ func TestWait(t *testing.T) {
 
 	h.cli("service", "behind", "start").done(t)
 	h.cli("wait", "behind").done(t)
+}
+
+// An upgrade, or a crash of the daemon, is no end of the wait; that no other daemon follows is.
+func TestWaitThroughARestart(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	gate := filepath.Join(h.dir, "gate")
+	h.service("behind", "restart: always\ndepends: [{path: "+gate+"}]", "serve")
+
+	d := h.start()
+	d.state(t, "ext-behind", "Waiting")
+
+	waits := h.background("wait", "behind")
+	waits.connected()
+	h.end(unix.SIGUSR1)
+
+	d = h.start()
+	must(t, os.WriteFile(gate, nil, 0o644))
+	d.started(t, 0, "ext-behind")
+	await(t, "the end of the wait", waits.ended)
+	matches(t, "the wait", waits.printed(), `\s*ext-behind is up\s*`)
+}
+
+// connected waits until the command has a connection. Nothing tells.
+func (b *background) connected() {
+	b.h.t.Helper()
+
+	limit := time.After(patience)
+
+	for look := time.NewTicker(10 * time.Millisecond); ; {
+		open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", b.command.Process.Pid))
+		for _, descriptor := range open {
+			if to, _ := os.Readlink(descriptor); strings.HasPrefix(to, "socket:") {
+				return
+			}
+		}
+
+		select {
+		case <-look.C:
+		case <-limit:
+			b.h.t.Fatal("the command does not connect to the daemon")
+		}
+	}
 }
 
 // printed is what has come on its standard output so far.
