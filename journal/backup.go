@@ -125,6 +125,10 @@ func (j *Journal) Prune(ctx context.Context, before uint64) (floor uint64, err e
 		}
 	}
 
+	if err := j.measure(store); err != nil { // also where nothing was deleted
+		return 0, fmt.Errorf("cannot measure the journal: %w", err)
+	}
+
 	floor, _, err = retained(ctx, store.readers)
 
 	return max(floor, 1), err

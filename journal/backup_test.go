@@ -81,6 +81,10 @@ func TestBackup(t *testing.T) {
 func TestPruneByHand(t *testing.T) {
 	j := recorded(t, 1000)
 
+	if _, err := j.Prune(t.Context(), 0); err != nil || j.Status().Bytes < 3000*100 {
+		t.Fatalf("where nothing was deleted there are %d bytes; %v", j.Status().Bytes, err)
+	}
+
 	floor, err := j.Prune(t.Context(), 2000)
 	if err != nil || floor < 1990 || floor > 2000 {
 		t.Fatalf("floor is %d, %v", floor, err)

@@ -145,15 +145,21 @@ func (j *Journal) deleteBefore(store *store, keep uint64) error {
 		}
 	}
 
+	return j.measure(store)
+}
+
+// measure finds out how much space the records take now.
+func (j *Journal) measure(store *store) error {
 	size, err := store.bytes()
 	if err != nil {
 		return err
 	}
 
 	j.mu.Lock()
+	defer j.mu.Unlock()
+
 	j.bytes = size
 	j.announce()
-	j.mu.Unlock()
 
 	return nil
 }

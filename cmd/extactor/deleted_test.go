@@ -63,8 +63,8 @@ func TestDeletedEventsAreMissed(t *testing.T) {
 	dir, _ := prunedFile(t)
 
 	for args, missed := range map[string]bool{
-		"plot": true, "explain a --at 5": true, "events --boot 0": true, "events --tail -1": true, "replay --at 5": true, "graph --at 5": true,
-		"events": false, "events --tail 5": false, "events --since 25": false, "events --tail -1 --since 25": false,
+		"plot": true, "explain a --at 5": true, "events --boot 0": true, "events --tail -1": true, "replay --at 5": true, "replay --diff 5": true, "replay --follow --speed max --from 5": true, "graph --at 5": true,
+		"replay --follow --speed max": true, "events": false, "events --tail 5": false, "events --since 25": false, "events --tail -1 --since 25": false,
 	} {
 		_, stderr, code := called(t, append(strings.Fields(args), "--journal", dir)...)
 		if told := strings.Contains(stderr, "something may be missing: events before "); code != exitDone || told != missed {

@@ -192,7 +192,7 @@ func (a *app) followPast(ctx context.Context, flags *replayFlags, ids []string) 
 		pace := newPace(speed, time.Now)
 		then := *a
 		then.clock = pace.clock
-		next := pace.next(ctx, stream.Recv)
+		next := pace.next(ctx, a.warned(stream.Recv))
 
 		switch {
 		case flags.output == outputJSON:
@@ -205,6 +205,22 @@ func (a *app) followPast(ctx context.Context, flags *replayFlags, ids []string) 
 			return receive(next, then.printRows([]int{roomForID, widestState}))
 		}
 	})
+}
+
+// warned says on stderr, before the first answer, why it may not be all there was.
+func (a *app) warned(receive func() (*apiv1.StatusAtResponse, error)) func() (*apiv1.StatusAtResponse, error) {
+	first := true
+
+	return func() (*apiv1.StatusAtResponse, error) {
+		response, err := receive()
+		if first {
+			a.warnOfEarlier(response.GetBefore())
+		}
+
+		first = false
+
+		return response, err
+	}
 }
 
 // watchPast is a screen that stays as it was in the end.
