@@ -11,20 +11,19 @@ const streamShare = 96 << 10
 // debt is how many bytes wait to be written to a connection, whose client takes none for as long as it likes. gRPC keeps them
 // when the call they belong to has long been answered. What else is written counts as paid back too.
 type debt struct {
-	most int // that may wait, beside the share of each open stream
-
 	mu      sync.Mutex
+	most    int // that may wait, beside the share of each open stream
 	bytes   int
 	streams int
 	since   time.Time // when it last became too much
 }
 
 // answer adds an answer, of whatever size, unless too much waits already: since when it does.
-func (d *debt) answer(size int) (added bool, since time.Time) {
+func (d *debt) answer(size, most int) (added bool, since time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
-	if d.tooMuch() {
+	if d.most = most; d.tooMuch() {
 		return false, d.since
 	}
 
@@ -34,11 +33,11 @@ func (d *debt) answer(size int) (added bool, since time.Time) {
 }
 
 // open adds a stream in the same way, until shut is called.
-func (d *debt) open() (opened bool, since time.Time) {
+func (d *debt) open(most int) (opened bool, since time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
-	if d.tooMuch() {
+	if d.most = most; d.tooMuch() {
 		return false, d.since
 	}
 

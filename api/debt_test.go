@@ -33,7 +33,13 @@ type rawClient struct {
 func (r *remote) unreading(t *testing.T) rawClient {
 	t.Helper()
 
-	config := r.clientConfig(t, credentials.Reader)
+	return r.unreadingWith(t, r.clientConfig(t, credentials.Reader))
+}
+
+func (r *remote) unreadingWith(t *testing.T, config *tls.Config) rawClient {
+	t.Helper()
+
+	config = config.Clone()
 	config.NextProtos = []string{"h2"}
 
 	client := rawClient{t, tls.Client(r.raw(t, ""), config)}
@@ -105,7 +111,7 @@ func (c rawClient) refused(stream uint32) bool {
 	return c.next(frameHeaders, stream)&endStream != 0
 }
 
-func (r *remote) ofManyServices(t *testing.T, stall time.Duration) *remote {
+func (r *remote) ofManyServices(t *testing.T, unread int, stall time.Duration) *remote {
 	t.Helper()
 
 	var views []events.View
@@ -114,7 +120,7 @@ func (r *remote) ofManyServices(t *testing.T, stall time.Duration) *remote {
 	}
 
 	limits := networkLimits
-	limits.unread, limits.stall = 4<<10, stall
+	limits.unread, limits.unreadLeast, limits.stall = unread, 0, stall
 	r.serveWith(t, start(t, newServices(views...), newJournal()).server, limits, r.serverConfig(t))
 
 	return r
@@ -122,7 +128,7 @@ func (r *remote) ofManyServices(t *testing.T, stall time.Duration) *remote {
 
 // Answers that a client does not read take no more memory than they may, however many calls it makes.
 func TestAnswersThatAreNotRead(t *testing.T) {
-	r := newRemote(t).ofManyServices(t, time.Hour)
+	r := newRemote(t).ofManyServices(t, 4<<10, time.Hour)
 	client := r.unreading(t)
 
 	if client.refused(1) {
@@ -147,38 +153,72 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 	}
 }
 
+// Many connections with one certificate may not leave much more unread than one.
+func TestAnswersThatAreNotReadAnywhere(t *testing.T) {
+	r := newRemote(t).ofManyServices(t, 64<<10, time.Hour)
+	config := r.clientConfig(t, credentials.Reader)
+
+	answered := func(client rawClient) (count int) {
+		for stream := uint32(1); !client.refused(stream); stream += 2 {
+			count++
+		}
+
+		return count
+	}
+
+	alone := answered(r.unreadingWith(t, config))
+	if alone < 2 {
+		t.Fatalf("one connection has %d answers", alone)
+	}
+
+	var clients []rawClient
+
+	for range 2 * alone {
+		client := r.unreadingWith(t, config)
+		client.next(frameSettings, 0) // the server knows its certificate
+
+		clients = append(clients, client)
+	}
+
+	for _, client := range clients {
+		if count := answered(client); count > 1 {
+			t.Errorf("one of %d connections has %d answers, as if it were alone", len(clients)+1, count)
+		}
+	}
+}
+
 // What streams leave behind that have ended counts too, and what those may have that go on does not.
 func TestDebtOfStreams(t *testing.T) {
-	debt := debt{most: 1000}
+	debt := debt{}
 
 	for range 3 {
-		if opened, _ := debt.open(); !opened {
+		if opened, _ := debt.open(1000); !opened {
 			t.Fatal("a stream does not begin")
 		}
 
 		debt.send(streamShare)
 	}
 
-	if added, _ := debt.answer(1); !added {
+	if added, _ := debt.answer(1, 1000); !added {
 		t.Error("open streams have their share, and nobody is answered")
 	}
 
 	debt.shut()
 
-	if opened, since := debt.open(); opened || since.IsZero() {
+	if opened, since := debt.open(1000); opened || since.IsZero() {
 		t.Error("a stream has ended that was not read, and another one begins")
 	}
 
 	debt.pay(streamShare)
 
-	if opened, since := debt.open(); !opened || !since.IsZero() {
+	if opened, since := debt.open(1000); !opened || !since.IsZero() {
 		t.Errorf("all is read, and no stream begins; since %v", since)
 	}
 }
 
 // Who does not read for long is sent away, and with it what waits for it.
 func TestClientThatNeverReads(t *testing.T) {
-	client := newRemote(t).ofManyServices(t, 0).unreading(t)
+	client := newRemote(t).ofManyServices(t, 4<<10, 0).unreading(t)
 
 	if client.refused(1) {
 		t.Fatal("a client that owes nothing is refused")

@@ -34,7 +34,7 @@ func newGate(limits limits, reports *reports) *gate {
 
 // admit lets a stranger in, or returns nil.
 func (g *gate) admit(conn net.Conn) *guest {
-	guest := &guest{Conn: conn, gate: g, place: place(conn.RemoteAddr()), handshaking: true, unread: debt{most: g.limits.unread}}
+	guest := &guest{Conn: conn, gate: g, place: place(conn.RemoteAddr()), handshaking: true}
 
 	full, oldest := g.seat(guest)
 
@@ -147,6 +147,15 @@ func (g *guest) shown(certificate string) error {
 	}
 
 	return nil
+}
+
+// mayOwe is how much the client may leave unread here: those that have connections with one certificate share. It is not so
+// little that one who reads, and makes several calls at once, would be refused before the first answer is written.
+func (g *guest) mayOwe() int {
+	g.gate.mu.Lock()
+	defer g.gate.mu.Unlock()
+
+	return max(g.gate.limits.unread/max(1, g.gate.perShown[g.certificate]), g.gate.limits.unreadLeast)
 }
 
 // Close implements net.Conn.

@@ -69,8 +69,9 @@ func (g *guard) admitCall(ctx context.Context, request any, info *grpc.UnaryServ
 	}
 
 	caller, _ := remoteCaller(ctx)
-	if answered, since := caller.guest.unread.answer(sizeOf(reply)); !answered {
-		return nil, g.unread(caller.guest, info.FullMethod, since)
+	most := caller.guest.mayOwe()
+	if answered, since := caller.guest.unread.answer(sizeOf(reply), most); !answered {
+		return nil, g.unread(caller.guest, info.FullMethod, most, since)
 	}
 
 	return reply, nil
@@ -78,8 +79,8 @@ func (g *guard) admitCall(ctx context.Context, request any, info *grpc.UnaryServ
 
 // unread refuses a client that has left too much unread. Who has done so for long, or has given up calls before it read what
 // they were answered, has to connect anew.
-func (g *guard) unread(guest *guest, method string, since time.Time) error {
-	reason := fmt.Sprintf("%s was not answered, because the client has not read %d KiB of answers before", method, g.limits.unread>>10)
+func (g *guard) unread(guest *guest, method string, most int, since time.Time) error {
+	reason := fmt.Sprintf("%s was not answered, because the client has not read %d KiB of answers before", method, most>>10)
 	g.reports.refuse(guest.RemoteAddr(), "unread", reason)
 
 	if time.Since(since) > g.limits.stall {
@@ -114,9 +115,9 @@ func (g *guard) admitStream(service any, stream grpc.ServerStream, info *grpc.St
 func (g *guard) endStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	caller, _ := remoteCaller(stream.Context())
 
-	opened, since := caller.guest.unread.open()
-	if !opened {
-		return g.unread(caller.guest, info.FullMethod, since)
+	most := caller.guest.mayOwe()
+	if opened, since := caller.guest.unread.open(most); !opened {
+		return g.unread(caller.guest, info.FullMethod, most, since)
 	}
 	defer caller.guest.unread.shut()
 

@@ -136,7 +136,7 @@ func TestPanicInAWatchedStream(t *testing.T) {
 	guard := &guard{limits: networkLimits, reports: newReports(func(error) {}), running: newCalls(networkLimits)}
 	info := &grpc.StreamServerInfo{FullMethod: "/x/Y"}
 
-	ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: remoteInfo{guest: &guest{}}})
+	ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: remoteInfo{guest: &guest{gate: newGate(networkLimits, nil)}}})
 
 	err := guard.endStream(nil, boundStream{ctx: ctx}, info, func(any, grpc.ServerStream) error { panic("oversight") })
 	wantStatus(t, err, codes.Internal, "internal error in /x/Y: oversight")

@@ -25,7 +25,8 @@ type limits struct {
 	calls          int    // of everybody; each may hold a message of the largest size
 	callsOfOne     int    // of one certificate
 	header         uint32 // bytes of the metadata of a call
-	unread         int    // bytes of answers on a connection that its client has not read yet
+	unread         int    // bytes of answers that a client has not read yet, on all connections with its certificate
+	unreadLeast    int    // and on each of them, however many there are
 
 	handshake  time.Duration // until the client has shown its certificate and begun to speak HTTP/2
 	arrival    time.Duration // until a request is there as a whole
@@ -39,7 +40,7 @@ type limits struct {
 
 // networkLimits are generous for people and their tools: one client has one connection and a stream for each command.
 var networkLimits = limits{
-	connections: 256, perAddress: 64, perCertificate: 128, handshakes: 32, streams: 128, calls: 256, callsOfOne: 128, header: 16 << 10, unread: 2 << 20,
+	connections: 256, perAddress: 64, perCertificate: 128, handshakes: 32, streams: 128, calls: 256, callsOfOne: 128, header: 16 << 10, unread: 2 << 20, unreadLeast: 512 << 10,
 	handshake: 10 * time.Second, arrival: time.Minute, idle: 15 * time.Minute, ping: 15 * time.Second, pong: 15 * time.Second,
 	clientPing: 5 * time.Second, stall: time.Minute, look: 30 * time.Second,
 }

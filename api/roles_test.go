@@ -233,7 +233,7 @@ func limitsTable() string {
 | calls at once on a connection | %d | the client waits |
 | calls at once with one certificate | %d | `+"`ResourceExhausted`"+` |
 | calls at once | %d | `+"`ResourceExhausted`"+` |
-| answers that wait on a connection for its client to read them | %d KiB and one more, beside %d KiB for each stream | `+"`ResourceExhausted`"+`; closed after %s |
+| answers that wait on a connection for its client to read them | %d KiB, divided by the connections with its certificate, but at least %d KiB, and one more, beside %d KiB for each stream | `+"`ResourceExhausted`"+`; closed after %s |
 | a message of a client | %d KiB | `+"`ResourceExhausted`"+` |
 | time until a request has arrived as a whole | %s | the call ends |
 | metadata of a call | %d KiB | the call is refused |
@@ -242,5 +242,5 @@ func limitsTable() string {
 | silence of a client, whose machine may have vanished | %v, then %v to answer a ping | closed |
 | pings of a client, without a call too | one in %v | closed |
 | a client that does not take the next message of a stream | %s | the stream ends with `+"`ResourceExhausted`"+` |
-`, l.connections, l.perAddress, l.perCertificate, l.handshakes, l.handshake, l.streams, l.callsOfOne, l.calls, l.unread>>10, streamShare>>10, minutes(l.stall), largestRequest>>10, minutes(l.arrival), l.header>>10, minutes(l.idle), l.ping, l.pong, l.clientPing, minutes(l.stall))
+`, l.connections, l.perAddress, l.perCertificate, l.handshakes, l.handshake, l.streams, l.callsOfOne, l.calls, l.unread>>10, l.unreadLeast>>10, streamShare>>10, minutes(l.stall), largestRequest>>10, minutes(l.arrival), l.header>>10, minutes(l.idle), l.ping, l.pong, l.clientPing, minutes(l.stall))
 }
