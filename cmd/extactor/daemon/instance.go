@@ -74,18 +74,40 @@ func (i instance) store(dir string) (bool, error) {
 	return true, writeNew(filepath.Join(dir, "instance"), []byte(i.id+"\n"))
 }
 
-// writeNew replaces the file atomically unless it has that content already.
+// writeNew replaces the file atomically, also for a power cut, unless it has that content already. A containerd of the host
+// may remember containers beyond a boot, which belong to nobody once the identity is lost.
 func writeNew(path string, content []byte) error {
 	if present, err := os.ReadFile(path); err == nil && string(present) == string(content) {
 		return nil
 	}
 
 	temporary := path + ".new"
-	if err := os.WriteFile(temporary, content, 0o600); err != nil {
+
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return err
 	}
 
-	return os.Rename(temporary, path)
+	_, err = file.Write(content)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+
+	if err := os.Rename(temporary, path); err != nil {
+		return err
+	}
+
+	return syncDirectory(filepath.Dir(path))
+}
+
+func syncDirectory(path string) error {
+	directory, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer directory.Close()
+
+	return directory.Sync()
 }
 
 // namespace names the containerd namespace and the parent cgroup of the instance in a run directory.
