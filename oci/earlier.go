@@ -53,7 +53,7 @@ func (r *Runtime) endEarlier(ctx context.Context) error {
 		}
 	}
 
-	if err := errors.Join(problems...); err != nil {
+	if err := few(problems); err != nil {
 		return fmt.Errorf("cannot remove the containers of another run directory: %w", err)
 	}
 
@@ -84,7 +84,7 @@ func (r *Runtime) endNamespace(ctx context.Context, namespace string) error {
 		_ = cgroup.Remove("/" + namespace)
 	}
 
-	return errors.Join(problems...)
+	return few(problems)
 }
 
 // endContainer ends one container of ours, and removes it with what it has in the run directory that it was made in.

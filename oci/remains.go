@@ -65,7 +65,7 @@ func (r *Runtime) removeRemains(ctx context.Context) error {
 	group.Wait()
 	server.RemoveSockets(r.config.RunDir)
 
-	if err := errors.Join(problems...); err != nil {
+	if err := few(problems); err != nil {
 		return fmt.Errorf("cannot remove what is left of tasks: %w", err)
 	}
 

@@ -75,7 +75,7 @@ func (r *Runtime) sweepUnowned(ctx context.Context) error {
 
 	problems = append(problems, r.sweepFIFOs(ctx, owned))
 
-	if err := errors.Join(problems...); err != nil {
+	if err := few(problems); err != nil {
 		return fmt.Errorf("cannot remove what is left of earlier containers: %w", err)
 	}
 
