@@ -32,7 +32,7 @@ func (r *Runtime) sweepOnce(ctx context.Context) bool {
 	}
 
 	files, containers := r.sweepUnowned(ctx), r.endEarlier(ctx)
-	if errdefs.IsUnavailable(files) || errdefs.IsUnavailable(containers) {
+	if ctx.Err() != nil || errdefs.IsUnavailable(files) || errdefs.IsUnavailable(containers) {
 		return false
 	}
 

@@ -14,10 +14,8 @@ import (
 	"github.com/extactor/extactor/api"
 	"github.com/extactor/extactor/cmd/extactor/footprint"
 	"github.com/extactor/extactor/condition/probe"
-	"github.com/extactor/extactor/config"
 	"github.com/extactor/extactor/events"
 	"github.com/extactor/extactor/journal"
-	"github.com/extactor/extactor/kernel"
 	"github.com/extactor/extactor/oci"
 	"github.com/extactor/extactor/oci/logs"
 	"github.com/extactor/extactor/spec"
@@ -227,44 +225,3 @@ func (d *daemon) connect() error {
 
 // exitInternal is EX_SOFTWARE of sysexits.h: init starts the daemon again.
 const exitInternal = 70
-
-func (d *daemon) serve() error {
-	listener, err := api.Listen(filepath.Join(d.options.RunDir, api.SocketName))
-	if err != nil {
-		return err
-	}
-
-	server := api.New(api.Options{
-		Services: d.system, Journal: apiJournal{d.journal}, Past: d.journal, Keeper: apiKeeper{d.journal}, Logs: apiLogs{logs.In(d.options.RunDir)},
-		Configs: apiConfigs{store: config.Store{Dir: d.options.ConfigDir}, reloads: d.reloads},
-		Files:   apiFiles{d.reloads}, Commands: apiCommands{d.runtime}, Meters: apiMeters{d.cgroupParent()},
-		Tasks: apiContainers{d.runtime}, Machine: kernel.New(),
-		Now: kernelClock{}.Now, BootID: d.bootID, Version: d.options.Version,
-		Host: api.Host{Instance: d.instance.id, Started: d.started, Places: d.places},
-	})
-
-	d.run("the API has ended", func(ctx context.Context) error { return server.Serve(ctx, listener) })
-
-	d.run("the API on the network has ended", func(ctx context.Context) error { return d.network.serve(ctx, server) })
-
-	return nil
-}
-
-// run has something served until the daemon is taken apart.
-func (d *daemon) run(failure string, serve func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-
-	go func() {
-		defer close(ended)
-
-		if err := serve(ctx); err != nil {
-			d.console.log.Error().Err(err).Msg(failure)
-		}
-	}()
-
-	d.onClose(func() {
-		cancel()
-		<-ended
-	})
-}

@@ -24,8 +24,8 @@ func (d *daemon) places() *apiv1.Places {
 	}
 }
 
-// noRoom tells whether a trial failed because the run directory is full, as the OCI runtime may tell in words. What runs must
-// be looked after all the same.
+// noRoom tells whether something failed because the run directory is full, as an OCI runtime may tell in words. What runs
+// must be looked after all the same.
 func noRoom(err error) bool { return strings.Contains(err.Error(), unix.ENOSPC.Error()) }
 
 // checkHost finds out before anything is started whether containers can be made at all, and chooses the OCI runtime.

@@ -204,15 +204,25 @@ func (h *host) start() *daemon {
 	h.t.Helper()
 
 	d := h.launch()
+	h.ready(d)
+	h.connect(d)
+
+	return d
+}
+
+func (h *host) ready(d *daemon) {
+	h.t.Helper()
 	d.notes.await(h.t, "READY=1 (the console says:\n"+d.said()+")", func(note string) bool { return note == "READY=1" })
+}
+
+func (h *host) connect(d *daemon) {
+	h.t.Helper()
 
 	client, err := api.Dial(h.socket())
 	must(h.t, err)
 
 	d.client = client
 	d.follow(h.t)
-
-	return d
 }
 
 func (h *host) socket() string { return filepath.Join(h.run, api.SocketName) }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -66,6 +67,44 @@ func TestRunDirectoryIsFull(t *testing.T) {
 
 	if now := d.state(t, "ext-talker", "Running"); now.GetPid() != pids["ext-talker"] {
 		t.Errorf("it was restarted: %v", now)
+	}
+
+	h.end(unix.SIGTERM)
+}
+
+// A run directory that can take no further file keeps nobody from looking after what runs. Commands are taken once it can.
+func TestRunDirectoryTakesNoFile(t *testing.T) {
+	t.Parallel()
+
+	h := newHost(t)
+	mountTmpfs(t, h.run, "size=48m,nr_inodes=1000,mode=700", 0)
+	t.Cleanup(func() { must(t, unix.Unmount(h.run, unix.MNT_DETACH)) })
+
+	h.service("steady", "restart: always", "serve")
+
+	d := h.start()
+	d.started(t, 0, "ext-steady")
+
+	pid := d.state(t, "ext-steady", "Running").GetPid()
+
+	h.end(unix.SIGUSR1) // which removes the socket
+
+	many := filepath.Join(h.run, "many")
+	must(t, os.Mkdir(many, 0o700))
+
+	for number, err := 0, error(nil); err == nil; number++ {
+		err = os.WriteFile(filepath.Join(many, strconv.Itoa(number)), nil, 0o600)
+	}
+
+	d = h.launch()
+	h.ready(d)
+	d.line(t, "no command reaches the daemon until there is room")
+	must(t, os.RemoveAll(many))
+	until(t, "the socket", func() bool { _, err := os.Stat(h.socket()); return err == nil })
+	h.connect(d)
+
+	if now := d.state(t, "ext-steady", "Running"); now.GetPid() != pid {
+		t.Errorf("it was not adopted: %v", now)
 	}
 
 	h.end(unix.SIGTERM)
