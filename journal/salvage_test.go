@@ -2,6 +2,8 @@ package journal_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -228,4 +231,60 @@ func TestOnlyOnePageIsLost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Damage that comes to light while the daemon runs costs what is on the page, and services take snapshots.
+func TestDamageWhileItIsUsed(t *testing.T) {
+	t.Parallel()
+
+	const decisions = 3000 // more than SQLite keeps in memory
+
+	var taken atomic.Int32
+
+	options := journal.Options{
+		Dir: filepath.Join(t.TempDir(), "state"), Snapshot: func(context.Context) error { taken.Add(1); return nil },
+	}
+	j := open(t, options)
+
+	for number := range decisions {
+		j.Append(journaltest.Decision("ext-a", number))
+	}
+
+	j = reopen(t, j, options)
+	await(t, j, "the check", checked)
+
+	at := 100 * pageSize // of a page with records
+	for content := read(t, j.Status().Path); content[at] != 0x0d; at += pageSize {
+	}
+
+	file, err := os.OpenFile(j.Status().Path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_, err = file.WriteAt(bytes.Repeat([]byte{0xa5}, pageSize), int64(at))
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	before := sequences(t, j, "") // asks nothing of that page
+	if err := j.Replay("ext-a", func(events.Record) bool { return true }); err == nil {
+		t.Error("nothing came to light")
+	}
+
+	status := await(t, j, "the restored journal", func(status journal.Status) bool { return status.Checked && len(status.Losses) > 1 })
+
+	if status.Degraded || !strings.Contains(status.Losses[0].Reason, "of its records could be read and are kept") || status.Lost == 0 || status.Lost > 50 {
+		t.Errorf("%+v", status)
+	}
+
+	if left := sequences(t, j, "ext-a"); uint64(len(left)) != 3*decisions-status.Lost || left[len(left)-1] != 3*decisions || len(before) > 0 {
+		t.Errorf("%d records are left, and %d are lost", len(left), status.Lost)
+	}
+
+	if receipt := j.Append(journaltest.Decision("ext-a", decisions)); receipt.Outcome != events.Recorded || receipt.Records[0].Seq != 3*decisions+1 {
+		t.Errorf("the next one is %+v", receipt)
+	}
+
+	await(t, j, "snapshots", func(journal.Status) bool { return taken.Load() > 0 })
 }
