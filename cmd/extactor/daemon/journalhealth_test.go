@@ -28,3 +28,18 @@ func TestJournalHealthCounts(t *testing.T) {
 		kept.Append(events.Decision{At: &events.Instant{}, Entries: []events.Entry{{Event: events.New(&events.DaemonStarted{})}}})
 	}
 }
+
+func TestLossText(t *testing.T) {
+	t.Parallel()
+
+	for want, loss := range map[string]journal.Loss{
+		"record 7: a record is damaged": {From: 7, To: 7, Records: 1, Reason: "a record is damaged"},
+		"records 7 to 9: gone":          {From: 7, To: 9, Records: 3, Reason: "gone"},
+		"14 records are missing":        {Records: 14, Reason: "records are missing"},
+		"it was set aside":              {Reason: "it was set aside"},
+	} {
+		if got := lossText(loss); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

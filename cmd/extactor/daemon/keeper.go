@@ -23,13 +23,22 @@ func (k apiKeeper) Status() *apiv1.JournalStatusResponse {
 	}
 
 	for _, loss := range status.Losses {
-		text := loss.Reason
-		if loss.From != 0 {
-			text = fmt.Sprintf("records %d to %d: %s", loss.From, loss.To, loss.Reason)
-		}
-
-		told.Losses = append(told.Losses, text)
+		told.Losses = append(told.Losses, lossText(loss))
 	}
 
 	return told
+}
+
+// lossText says which records are gone, or how many.
+func lossText(loss journal.Loss) string {
+	switch {
+	case loss.From != 0 && loss.From == loss.To:
+		return fmt.Sprintf("record %d: %s", loss.From, loss.Reason)
+	case loss.From != 0:
+		return fmt.Sprintf("records %d to %d: %s", loss.From, loss.To, loss.Reason)
+	case loss.Records > 0:
+		return fmt.Sprintf("%d %s", loss.Records, loss.Reason)
+	default:
+		return loss.Reason
+	}
 }
