@@ -74,7 +74,12 @@ func TestReportOfAFullDisk(t *testing.T) {
 	second := d.started(t, first.GetSeq(), "ext-web")
 	d.event(t, 0, "journal", `Keeping events in memory.*`)
 
-	held := unpacked(t, h.cli("report", "-o", "-").done(t))
+	made := h.cli("report", "-o", "-")
+	if made.code != 0 || !strings.Contains(made.stderr, "is from the daemon's memory") {
+		t.Fatalf("exit code %d, stderr:\n%s", made.code, made.stderr)
+	}
+
+	held := unpacked(t, made.stdout)
 	for _, want := range []string{first.GetMessage(), second.GetMessage(), "from the daemon's memory"} {
 		if !strings.Contains(held, want) {
 			t.Errorf("the page does not have %q: %s", want, held)
