@@ -13,6 +13,9 @@ const (
 	// lookEvery is how often the files are read at most, when somebody connects.
 	lookEvery = time.Second
 
+	// lookPatience is how long who connects waits for that.
+	lookPatience = time.Second
+
 	// warnBefore is how long before the end of a certificate the daemon begins to say so.
 	warnBefore = 30 * 24 * time.Hour
 )
@@ -22,9 +25,11 @@ type Server struct {
 	dir    string
 	report func(error)
 	now    func() time.Time
+	read   func() (contents, *Set, error)
 
 	mu      sync.Mutex
 	looked  time.Time
+	looking bool
 	content contents // that of config
 	config  *tls.Config
 	problem string // with the files as they are now
@@ -37,6 +42,7 @@ type Server struct {
 // fit together, for example, in whose place those from before go on being used. It is not called at the same time twice.
 func OpenServer(dir string, report func(error)) (*Server, error) {
 	server := &Server{dir: dir, report: report, now: time.Now}
+	server.read = server.readSet
 
 	content, set, err := server.read()
 	if err != nil {
@@ -59,20 +65,51 @@ func (s *Server) TLSConfig() *tls.Config {
 	}
 }
 
-// current is the configuration for who connects now.
+// current is the configuration for who connects now. A disk that hangs does not keep it back: then it is the one from before.
 func (s *Server) current() *tls.Config {
+	if s.due() {
+		looked := make(chan struct{})
+
+		go func() {
+			defer close(looked)
+			s.look()
+		}()
+
+		select {
+		case <-looked:
+		case <-time.After(lookPatience):
+		}
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.config
+}
+
+// due tells whether the files have to be looked at, by whoever is told so.
+func (s *Server) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	now := s.now()
-	if now.Sub(s.looked).Abs() < lookEvery { // the clock may have been set back
-		return s.config
+	if s.looking || now.Sub(s.looked).Abs() < lookEvery { // the clock may have been set back
+		return false
 	}
 
-	s.looked = now
+	s.looking, s.looked = true, now
 	s.tellOfEnd()
 
+	return true
+}
+
+func (s *Server) look() {
 	content, set, err := s.read()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.looking = false
 
 	switch {
 	case err != nil:
@@ -82,11 +119,9 @@ func (s *Server) current() *tls.Config {
 	default:
 		s.use(content, set)
 	}
-
-	return s.config
 }
 
-func (s *Server) read() (contents, *Set, error) {
+func (s *Server) readSet() (contents, *Set, error) {
 	content, err := readFiles(s.dir)
 	if err != nil {
 		return nil, nil, err

@@ -272,6 +272,46 @@ func TestServerFollowsItsFiles(t *testing.T) {
 	}
 }
 
+// While the disk hangs, clients are let in by what was there before; by what is there once it does not.
+func TestServerDoesNotWaitForTheDisk(t *testing.T) {
+	dir, first := made(t, Options{})
+	server := opened(t, dir, unreported(t))
+	clock := &clock{at: time.Now()}
+	server.now = clock.now
+
+	read, proceed, done := server.read, make(chan struct{}), make(chan struct{})
+	server.read = func() (contents, *Set, error) {
+		defer close(done)
+		<-proceed
+
+		return read()
+	}
+
+	second, err := Rotate(dir, Rotation{}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for range 3 {
+		clock.advance(lookEvery)
+
+		if !server.current().Certificates[0].Leaf.Equal(first.Server.Chain[0]) {
+			t.Error("what cannot be read is shown")
+		}
+	}
+
+	close(proceed)
+	<-done
+
+	for late := time.After(lookPatience); !server.current().Certificates[0].Leaf.Equal(second.Server.Chain[0]); {
+		select {
+		case <-late:
+			t.Fatal("what can be read again is not shown")
+		default:
+		}
+	}
+}
+
 func TestServerTellsOfItsEnd(t *testing.T) {
 	dir, set := made(t, Options{})
 
