@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,31 +20,6 @@ import (
 	"github.com/extactor/extactor/journal"
 	"github.com/extactor/extactor/journal/journaltest"
 )
-
-// noise writes over a part of a file what nobody can make sense of.
-func noise(name string, from, to int) func(*testing.T, string) {
-	return edit(name, func(_ *testing.T, content []byte) []byte {
-		random := rand.New(rand.NewPCG(uint64(from), uint64(to)))
-		for at := from; at < min(to, len(content)); at++ {
-			content[at] = byte(random.Uint32())
-		}
-
-		return content
-	})
-}
-
-func zeros(name string, from, to int) func(*testing.T, string) {
-	return edit(name, func(_ *testing.T, content []byte) []byte {
-		clear(content[from:to])
-
-		return content
-	})
-}
-
-// cut leaves only so many bytes of a file.
-func cut(name string, left int) func(*testing.T, string) {
-	return edit(name, func(_ *testing.T, content []byte) []byte { return content[:left] })
-}
 
 // What leads to the records may be gone: those that are left are read all the same, and what is missing is told.
 func TestDamagedFileIsRead(t *testing.T) {
