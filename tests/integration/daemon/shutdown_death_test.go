@@ -20,10 +20,11 @@ func TestShutdownWithoutContainerd(t *testing.T) {
 			must(t, unix.Kill(h.part("containerd"), unix.SIGKILL))
 		},
 		"killed again and again": func(t *testing.T, h *host, d *daemon) {
+			connected := d.event(t, 0, "containerd", "Connected to containerd .*")
+
 			for range 6 { // each time the pause before the next start is twice as long
-				before := d.now(t)
 				must(t, unix.Kill(h.part("containerd"), unix.SIGKILL))
-				d.event(t, before, "containerd", "Connected to containerd .*")
+				connected = d.event(t, connected.GetSeq(), "containerd", "Connected to containerd .*")
 			}
 
 			must(t, unix.Kill(h.part("containerd"), unix.SIGKILL))
