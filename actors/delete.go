@@ -40,21 +40,28 @@ func (s *serviceActor) breakDelete(broken deleteBroken) {
 	self, pause := s.self, broken.pause
 	broken.pause = min(2*pause, longestDeletePause)
 
+	of := deletion(broken)
+	s.stuck = &of
+	s.report()
+
 	s.world.clock.AfterFunc(pause, func() { s.world.send(self, deleteAgain(broken)) })
 }
 
 // deleteAgain deletes what is left of a service that has ended, or waits. Where another attempt is being prepared, that
 // does it.
 func (s *serviceActor) deleteAgain(broken deleteAgain) {
+	if s.stuck != nil && s.stuck.attempt == broken.attempt {
+		s.stuck = nil
+	}
+
 	due := s.state.Ended() || s.state.Name == events.StateWaiting
 	if s.quarantined {
 		due = s.abandoned
 	}
 
-	if !due {
-		return
+	if due {
+		s.enqueue(call{run: s.deleteCall(deletion(broken)), cause: broken.cause})
 	}
 
-	s.enqueue(call{run: s.deleteCall(deletion(broken)), cause: broken.cause})
 	s.report()
 }

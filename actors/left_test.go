@@ -83,3 +83,44 @@ func TestWhatCannotBeDeletedIsTriedAgain(t *testing.T) {
 		wantCalls(w, "Delete", "ext-a", "ext-a")
 	})
 }
+
+// What cannot be deleted of a service whose file is gone is tried again before the service is forgotten, or by the actor
+// that the file has when it is there again.
+func TestWhatCannotBeDeletedOfARemovedServiceIsTriedAgain(t *testing.T) {
+	for name, comesBack := range map[string]bool{"gone": false, "there again": true} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(w *actorstest.World) {
+				a := serve("a")
+				w.Boot(a)
+				w.UntilState("ext-a", events.StateRunning)
+				w.Runtime.FailDelete("ext-a")
+
+				if _, err := w.Command("ext-a", &events.StopService{}); err != nil {
+					w.Fatalf("stop: %v", err)
+				}
+
+				w.UntilState("ext-a", events.StateFinished)
+				wantChanges(w, reloads(w, files()), "ext-a removed")
+				w.Run(time.Second)
+
+				if view, known := w.System.View("ext-a"); !known {
+					w.Fatalf("it is forgotten, and nobody deletes what is left: %v", view)
+				}
+
+				if comesBack {
+					wantChanges(w, reloads(w, files(a)), "ext-a added")
+				}
+
+				w.Run(time.Minute)
+
+				if left := w.Runtime.Tasks(); len(left) > 0 {
+					w.Fatalf("left: %v", left)
+				}
+
+				if _, known := w.System.View("ext-a"); known != comesBack {
+					w.Fatalf("known: %v", known)
+				}
+			})
+		})
+	}
+}

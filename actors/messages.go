@@ -108,7 +108,8 @@ type status struct {
 	idle  bool // no call to the container runtime is under way
 	told  bool // it knows that the daemon goes down
 
-	removed bool // it knows that its file is gone
+	removed bool      // it knows that its file is gone
+	stuck   *deletion // what could not be deleted of it, and is tried again; nil for nothing
 
 	quarantined bool
 }

@@ -110,6 +110,7 @@ func (r *rootActor) follow(ctx actor.Context, file *spec.Service) Action {
 		return ""
 	case known.removing:
 		known.again = file
+		r.unloadRemoved(ctx, file.ID())
 
 		return Added
 	}
@@ -174,9 +175,15 @@ func (r *rootActor) miss(id string) Action {
 	return Removed
 }
 
-// unload ends the actor of a service whose file is gone and that has stopped.
-func (r *rootActor) unload(ctx actor.Context, id string) {
+// unloadRemoved ends the actor of a service whose file is gone, once it has stopped and nothing is left of it. Where the
+// file is there again, what is left is the next actor's.
+func (r *rootActor) unloadRemoved(ctx actor.Context, id string) {
 	known := r.services[id]
+
+	now := known.status
+	if known.unloading || !known.removing || !now.removed || !now.ended || !now.idle || now.stuck != nil && known.again == nil {
+		return
+	}
 
 	for wanted, shared := range r.conditions {
 		if shared.subscribers[id] {
@@ -203,6 +210,10 @@ func (r *rootActor) forget(ctx actor.Context, ended *actor.PID) {
 		switch {
 		case known.again != nil && !r.stopping:
 			r.loadLate(ctx, known.again, known.left)
+
+			if stuck := known.status.stuck; stuck != nil {
+				r.world.send(r.services[id].pid, deleteAgain(*stuck))
+			}
 		case known.left != nil:
 			r.judgeLeft(ctx, id, known.left, r.linked)
 		}

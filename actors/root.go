@@ -349,9 +349,7 @@ func (r *rootActor) change(ctx actor.Context, message serviceChanged) {
 		r.world.send(known.pid, take{order: &events.RemoveService{}, origin: daemon, cause: message.seq})
 	}
 
-	if known.removing && known.status.removed && known.status.ended && known.status.idle {
-		r.unload(ctx, message.id)
-	}
+	r.unloadRemoved(ctx, message.id)
 
 	if r.stopping {
 		r.stopNext()

@@ -38,6 +38,7 @@ type serviceActor struct {
 	abandoned   bool // quarantined, and its container deleted
 	told        bool // it knows that the daemon goes down
 	removed     bool // it knows that its file is gone
+	stuck       *deletion
 }
 
 func newServiceActor(world *world, root *actor.PID, file *spec.Service, config *spec.Config, life life) *serviceActor {
@@ -145,6 +146,8 @@ func (s *serviceActor) take(message take) {
 		s.told = true
 	case *events.RemoveService:
 		s.removed = true
+	case *events.RecoverService, *events.ReportStarted:
+		s.stuck = nil // what was left was listed, or is gone: a start removes it
 	case *events.ReportExited:
 		message.cause = s.ending
 	case *events.ReportPrepared, *events.ReportStartFailed:
@@ -184,7 +187,7 @@ func (s *serviceActor) take(message take) {
 func (s *serviceActor) report() {
 	now := status{
 		up: s.state.Up(), done: s.state.Completed(), ended: s.state.Ended() || s.abandoned, idle: len(s.calls) == 0,
-		told: s.told, removed: s.removed, quarantined: s.quarantined,
+		told: s.told, removed: s.removed, stuck: s.stuck, quarantined: s.quarantined,
 	}
 	if now == s.reported {
 		return

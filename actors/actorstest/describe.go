@@ -89,6 +89,18 @@ func observation(message any) (key string, met, ok bool) {
 	return fact.FieldByName("Key").String(), fact.FieldByName("Met").Bool(), true
 }
 
+// saysHealth tells whether a message is a report of a health check.
+func saysHealth(message any) bool {
+	value := reflect.ValueOf(message)
+	if value.Type().Name() != "take" {
+		return false
+	}
+
+	order := value.FieldByName("order")
+
+	return !order.IsNil() && order.Elem().Type() == reflect.TypeFor[*events.ReportHealth]()
+}
+
 // mayComeLate tells whether nothing keeps a message from coming again when nobody expects it any more.
 func mayComeLate(message any) bool {
 	switch value := reflect.ValueOf(message); value.Type().Name() {

@@ -143,9 +143,12 @@ func (j *Journal) Damage(damaged func(record events.Record) bool) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 
-	last := j.last()
+	var newest uint64 // of those that are in the database
+	for _, record := range j.recorded {
+		newest = max(newest, record.Seq)
+	}
 
-	return j.keep(func(record events.Record) bool { return record.Seq == last || !damaged(record) })
+	return j.keep(func(record events.Record) bool { return record.Seq == newest || !damaged(record) })
 }
 
 // keep must be called with the lock held.

@@ -22,6 +22,7 @@ type Mailboxes struct {
 	crashed bool
 	past    []late
 	echo    bool // some messages come a second time, much later
+	calm    bool // but none of health, which nobody would set right any more
 }
 
 // late is a message that may come again: a timer, or an exit, of long ago.
@@ -89,10 +90,11 @@ func (m *Mailboxes) take() (box *mailbox, message any, system bool) {
 	}
 
 	if m.echo && len(m.past) > 0 && m.random.IntN(30) == 0 {
-		again := m.past[m.random.IntN(len(m.past))]
-		m.echoed(again.message)
+		if again := m.past[m.random.IntN(len(m.past))]; !m.calm || !saysHealth(again.message) {
+			m.echoed(again.message)
 
-		return again.box, again.message, false
+			return again.box, again.message, false
+		}
 	}
 
 	box = ready[m.random.IntN(len(ready))]

@@ -100,6 +100,14 @@ func NewWorld(t testing.TB, seed uint64) *World {
 	return w
 }
 
+// Calm says that no trouble is to come any more: what a health check said long ago, and comes again, would stand for ever.
+func (w *World) Calm() {
+	w.mailboxes.mu.Lock()
+	defer w.mailboxes.mu.Unlock()
+
+	w.mailboxes.calm = true
+}
+
 // Mute keeps no trace, to be faster: what goes wrong goes wrong again. It must be called before anything happens.
 func (w *World) Mute() { w.trace.muted = true }
 

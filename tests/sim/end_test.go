@@ -16,6 +16,7 @@ import (
 
 // calmDown ends all trouble; nothing comes from outside any more.
 func (p *play) calmDown() {
+	p.Calm()
 	p.Journal.Repair()
 	p.Runtime.Connect()
 
@@ -86,23 +87,8 @@ func (p *play) converge() {
 		}
 	}
 
-	p.forgiveStuck(there, func(id string) bool { // its file is gone
-		_, known := p.System.View(id)
-
-		return !known
-	})
-
 	if !maps.Equal(there, running) {
 		p.Fatalf("the runtime has %v when all is calm, the services running are %v", there, running)
-	}
-}
-
-// forgiveStuck: what could not be deleted stays, where nobody tries again in this run of the daemon.
-func (p *play) forgiveStuck(there map[string]uint64, nobody func(id string) bool) {
-	for id, attempt := range p.Runtime.Stuck() {
-		if there[id] == attempt && nobody(id) {
-			delete(there, id)
-		}
 	}
 }
 
@@ -211,6 +197,10 @@ func (p *play) misplaced(file *spec.Service, view events.View) string {
 		}
 	case events.StateWaiting:
 		return p.idle(file, view)
+	case events.StateInitialized:
+		if view.Desired != events.DesiredStopped || !p.Damaged() { // it was stopped, and how is lost
+			return "it should be on its way"
+		}
 	default:
 		return "it should be on its way"
 	}
@@ -273,7 +263,10 @@ func (p *play) shutDown() {
 	})
 
 	there := p.Runtime.Tasks()
-	p.forgiveStuck(there, func(string) bool { return true })
+
+	for id := range p.Runtime.Stuck() { // what cannot be deleted is left to the next daemon
+		delete(there, id)
+	}
 
 	if len(there) > 0 {
 		p.Fatalf("the runtime has %v after shutdown", there)
