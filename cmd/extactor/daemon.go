@@ -17,7 +17,7 @@ const (
 	defaultStateDir    = "/var/lib/extactor"
 	defaultRunDir      = "/run/extactor"
 	defaultCgroup      = "/extactor"
-	defaultCredentials = "/etc/extactor/credentials"
+	defaultCredentials = "/etc/extactor/credentials" // #nosec G101 -- a directory
 )
 
 // consoles are the values of --console, the default first.
