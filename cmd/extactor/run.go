@@ -23,29 +23,31 @@ const scratchBelow = "/run"
 
 // runOptions are what `extactor run` is told.
 type runOptions struct {
-	directory, rootfs, config, ociRuntime string
+	path, rootfs, config, ociRuntime string
 }
 
 func (a *app) runCommand() *cobra.Command {
 	var options runOptions
 
 	command := &cobra.Command{
-		Use:   "run DIR",
-		Short: "Run the services of a directory in the foreground, while you write them",
-		Long: `Run the services of a directory in the foreground, while you write them. A private daemon shows their events and
+		Use:   "run DIR|FILE",
+		Short: "Run the services of a directory, or one, in the foreground, while you write them",
+		Long: `Run the services of a directory, or one, in the foreground, while you write them. A private daemon shows their events and
 what they print. It follows every change of the service files, and restarts a service whose program was built anew.
 Ctrl-C stops the services and leaves nothing behind; a second one hurries. DIR is one of:
 
   DIR/*.yaml with DIR/NAME/, or with one DIR/rootfs/     service files beside their root file systems
   DIR/rootfs/usr/local/etc/containers/*.yaml             the layout of a system extension, with the root file
     with DIR/rootfs/usr/local/lib/containers/NAME/       systems where it has them
-  DIR/usr/local/etc/containers/*.yaml                    the same without rootfs`,
+  DIR/usr/local/etc/containers/*.yaml                    the same without rootfs
+
+Of the directory that a FILE is in, only that service is run.`,
 		Example: "  extactor run examples/hello-world --rootfs bin/rootfs",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			options.directory = args[0]
+			options.path = args[0]
 			if err := a.runDirectory(command.Context(), options); err != nil {
-				return fmt.Errorf("cannot run %q: %w", options.directory, err)
+				return fmt.Errorf("cannot run %q: %w", options.path, err)
 			}
 
 			return nil
@@ -62,7 +64,7 @@ Ctrl-C stops the services and leaves nothing behind; a second one hurries. DIR i
 
 // runDirectory is the life of a private daemon.
 func (a *app) runDirectory(ctx context.Context, options runOptions) (err error) {
-	layout, err := author.Find(options.directory, options.rootfs)
+	layout, err := author.Find(options.path, options.rootfs)
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func (a *app) runDirectory(ctx context.Context, options runOptions) (err error) 
 	}
 
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("containers, mounts and cgroups need root; try: sudo extactor run %s", options.directory)
+		return fmt.Errorf("containers, mounts and cgroups need root; try: sudo extactor run %s", options.path)
 	}
 
 	program, err := os.Executable()
@@ -88,7 +90,7 @@ func (a *app) runDirectory(ctx context.Context, options runOptions) (err error) 
 
 	hangUpWithReader()
 
-	scratch, err := author.Open(options.directory, scratchBelow)
+	scratch, err := author.Open(options.path, scratchBelow)
 	if err != nil {
 		return err
 	}
@@ -171,7 +173,7 @@ func (a *app) private(layout author.Layout, scratch string, options runOptions) 
 	problems, missing := author.NewProblems(a.stderr), author.NewMissing(a.stderr, layout)
 
 	return daemon.Options{
-		ServicesDir: layout.Services, RootfsDir: rootfs, ConfigDir: config,
+		ServicesDir: layout.Services, ServiceFile: layout.File, RootfsDir: rootfs, ConfigDir: config,
 		StateDir: filepath.Join(scratch, "state"), RunDir: run,
 		Containerd: oci.Embedded, OCIRuntime: options.ociRuntime, Console: daemon.ConsoleStderr,
 		Version:      api.Version{Tag: version},
@@ -191,8 +193,8 @@ func (a *app) private(layout author.Layout, scratch string, options runOptions) 
 			}
 		},
 		Ready: func() {
-			fmt.Fprintf(a.stderr, "extactor: running; edit the files of %s as you like, Ctrl-C ends it. In another terminal, as root:\n"+
-				"  export %s=%s\n  extactor status\n", layout.Services, socketVariable, filepath.Join(run, api.SocketName))
+			fmt.Fprintf(a.stderr, "extactor: running; edit %s as you like, Ctrl-C ends it. In another terminal, as root:\n"+
+				"  export %s=%s\n  extactor status\n", layout.Edited(), socketVariable, filepath.Join(run, api.SocketName))
 		},
 	}, nil
 }

@@ -23,6 +23,7 @@ const ownRootfs = "rootfs"
 // Layout says where the service files of an author's directory are, and their root file systems.
 type Layout struct {
 	Services string // directory of *.yaml
+	File     string // the only one of them that counts; "" for all
 	Rootfs   string // directory with a root file system for each service, by its name
 	// Shared is the root file system of every service that has none of its own name in Rootfs; "" where there is none.
 	Shared string
@@ -34,13 +35,32 @@ type Layout struct {
 //	DIR/usr/local/etc/containers/*.yaml          DIR/usr/local/lib/containers/<name>/          its content
 //	DIR/*.yaml                                   DIR/<name>/, or DIR/rootfs/
 //
-// DIR may also be the usr/local/etc/containers of such a layout itself. A rootfs that is not empty is used instead, as the directory with <name>/.
-func Find(directory, rootfs string) (Layout, error) {
-	if err := IsDirectory(directory); err != nil {
-		return Layout{}, err
-	}
+// DIR may also be the usr/local/etc/containers of such a layout itself. Where a service file is named, only that one counts,
+// with the root file system that it has in its directory. A rootfs that is not empty is used instead, as the directory with
+// <name>/.
+func Find(path, rootfs string) (Layout, error) {
+	directory := path
 
-	found := place(directory)
+	var found Layout
+
+	switch info, err := os.Stat(path); {
+	case err == nil && info.Mode().IsRegular():
+		if filepath.Ext(path) != ".yaml" {
+			return Layout{}, errors.New("service files end in .yaml")
+		}
+
+		directory = filepath.Dir(path)
+		found = beside(directory)
+		found.File = path
+	case errors.Is(err, fs.ErrNotExist):
+		return Layout{}, errors.New("there is no such directory or file")
+	default:
+		if err := IsDirectory(path); err != nil {
+			return Layout{}, err
+		}
+
+		found = place(path)
+	}
 
 	if rootfs != "" {
 		if err := IsDirectory(rootfs); err != nil {
@@ -65,6 +85,11 @@ func place(directory string) Layout {
 		}
 	}
 
+	return beside(directory)
+}
+
+// beside is where the service files of a directory have their root file systems.
+func beside(directory string) Layout {
 	if whole, err := filepath.Abs(directory); err == nil && strings.HasSuffix(whole, "/"+extensionServices) {
 		return Layout{Services: directory, Rootfs: strings.TrimSuffix(whole, extensionServices) + extensionRootfs}
 	}
@@ -111,6 +136,15 @@ func IsDirectory(path string) error {
 	default:
 		return nil
 	}
+}
+
+// Edited names what the author edits.
+func (l Layout) Edited() string {
+	if l.File != "" {
+		return l.File
+	}
+
+	return "the files of " + l.Services
 }
 
 // Link makes a symbolic link in a directory, by which the root file system of a service is found there under its name.

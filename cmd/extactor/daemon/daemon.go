@@ -24,6 +24,7 @@ import (
 // Options say where the daemon finds things and whom it listens to.
 type Options struct {
 	ServicesDir    string   // *.yaml, one service each
+	ServiceFile    string   // the only one of them that counts; "" for all
 	RootfsDir      string   // root file systems of the services
 	ConfigDir      string   // ExtensionServiceConfig documents
 	StateDir       string   // the journal; may appear later

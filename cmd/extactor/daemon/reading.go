@@ -76,7 +76,13 @@ func (r *readings) begin(options Options) {
 func readFiles(options Options) reading {
 	var read reading
 
-	read.services, read.problems = spec.LoadDir(options.ServicesDir)
+	if options.ServiceFile == "" {
+		read.services, read.problems = spec.LoadDir(options.ServicesDir)
+	} else if service, problems := spec.LoadFile(options.ServiceFile); service != nil {
+		read.services, read.problems = []*spec.Service{service}, problems
+	} else {
+		read.problems = problems
+	}
 
 	configs, problems := spec.LoadConfigDir(options.ConfigDir)
 	read.configs, read.problems = configs, append(read.problems, problems...)

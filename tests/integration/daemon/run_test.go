@@ -182,6 +182,36 @@ func TestAuthorsLoop(t *testing.T) {
 	}
 }
 
+// One file is run without the others of its directory.
+func TestAuthorsOneFile(t *testing.T) {
+	t.Parallel()
+
+	dir := shortDirectory(t)
+	file := filepath.Join(dir, "web.yaml")
+
+	authored(t, file, filepath.Join(dir, "rootfs"), "web", "restart: always", "print", "one", "serve")
+	authored(t, filepath.Join(dir, "other.yaml"), "", "other", "restart: always", "serve")
+	authored(t, filepath.Join(dir, "a-copy.yaml"), "", "web", "restart: always", "print", "copy", "serve")
+	must(t, os.WriteFile(filepath.Join(dir, "wrong.yaml"), []byte("name: 1\n"), 0o600))
+
+	r := runAuthor(t, file)
+	r.line(`^\[ext-web\] one$`)
+
+	authored(t, file, "", "web", "restart: sometimes", "print", "two", "serve")
+	r.line(`web\.yaml:5:10: restart is "sometimes": allowed are always, never or untilSuccess$`)
+	authored(t, file, "", "web", "restart: always", "print", "three", "serve")
+	r.line(`^extactor: all files are valid now$`)
+	r.line(`^\[ext-web\] three$`)
+
+	if shown := r.host.cli("status").done(t); !strings.Contains(shown, "ext-web") || strings.Contains(shown, "other") {
+		t.Errorf("status:\n%s", shown)
+	}
+
+	if lines, _, _ := r.lines.all(); strings.Contains(strings.Join(lines, "\n"), "wrong.yaml") || strings.Contains(strings.Join(lines, "\n"), "copy") {
+		t.Errorf("another file counts:\n%s", strings.Join(lines, "\n"))
+	}
+}
+
 // A program that is built anew runs, at once and once, also where there was none and for a service that has ended; one that
 // somebody stopped stays so.
 func TestAuthorBuilds(t *testing.T) {
@@ -420,8 +450,9 @@ func TestAuthorsPlainErrors(t *testing.T) {
 		got  outcome
 		want string
 	}{
-		{start(nil, dir+"/none"), fmt.Sprintf("cannot run %q: there is no directory %[1]q", dir+"/none")},
-		{start(nil, file), fmt.Sprintf("cannot run %q: %[1]q is a file: name the directory that it is in, %q", file, dir)},
+		{start(nil, dir+"/none"), fmt.Sprintf("cannot run %q: there is no such directory or file", dir+"/none")},
+		{start(nil, other+"/web.yml"), fmt.Sprintf("cannot run %q: service files end in .yaml", other+"/web.yml")},
+		{start(nil, file, "--rootfs", empty+"/x"), fmt.Sprintf("cannot run %q: --rootfs: there is no directory %q", file, empty+"/x")},
 		{start(nil, dir, "--rootfs", empty+"/x"), fmt.Sprintf("cannot run %q: --rootfs: there is no directory %q", dir, empty+"/x")},
 		{start(nil, dir, "--config", file), fmt.Sprintf("cannot run %q: --config: %q is a file: name the directory that it is in, %[1]q", dir, file)},
 		{start(nil, dir+"/rootfs"), fmt.Sprintf("cannot run %q: it has no service file; did you mean %q?", dir+"/rootfs", dir)},
