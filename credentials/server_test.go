@@ -303,7 +303,7 @@ func TestServerDoesNotWaitForTheDisk(t *testing.T) {
 	close(proceed)
 	<-done
 
-	for late := time.After(lookPatience); !server.current().Certificates[0].Leaf.Equal(second.Server.Chain[0]); {
+	for late := time.After(20 * lookPatience); !server.current().Certificates[0].Leaf.Equal(second.Server.Chain[0]); {
 		select {
 		case <-late:
 			t.Fatal("what can be read again is not shown")
