@@ -233,6 +233,11 @@ func (w *world) receive(pick func(senders []string) string) bool {
 
 	slices.Sort(senders)
 
+	// Whoever lists the containers tells the service of them first, and only then that containerd is there.
+	if len(w.mail["runtime"]) > 0 {
+		senders = slices.DeleteFunc(senders, func(sender string) bool { return sender == containerdKey })
+	}
+
 	if w.slow && len(senders)+len(w.calls) > 1 {
 		senders = slices.DeleteFunc(senders, func(sender string) bool { return sender == "runtime" })
 	}
