@@ -116,7 +116,7 @@ sim: ## play SEEDS seeds in virtual time from FROM on, or one with SEED and its 
 
 .PHONY: integration
 integration: deps-test build ## run the tests on real containers (as root)
-	EXTACTOR_BIN=$(CURDIR)/bin go test -p 1 -count=1 -timeout 8m ./tests/integration/...
+	EXTACTOR_BIN=$(CURDIR)/bin go test -p 1 -parallel $$(($$(nproc) + 1)) -count=1 -timeout 8m ./tests/integration/...
 
 .PHONY: compat
 compat: deps-test build ## drive a daemon over mutual TLS with Talos's own client library (as root)

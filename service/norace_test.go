@@ -3,3 +3,5 @@
 package service_test
 
 const underRace = false
+
+const worlds = "1500"

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 
-	for name, value := range map[string]string{"rapid.checks": "1500", "rapid.steps": "60"} {
+	for name, value := range map[string]string{"rapid.checks": worlds, "rapid.steps": "60"} {
 		if asked := flag.Lookup(name); asked.Value.String() != asked.DefValue {
 			continue
 		}

@@ -2,16 +2,6 @@
 
 package replay
 
-import (
-	"flag"
-
-	_ "pgregory.net/rapid" // registers the flag
-)
-
-// A few lives are enough to race in: SQLite's code takes many times as long under the race detector. "make test" leads all of
-// them without it.
-func init() {
-	if err := flag.Set("rapid.checks", "20"); err != nil {
-		panic(err)
-	}
-}
+// lives is how many each test leads: a few are enough to race in, and SQLite's code takes many times as long under the race
+// detector. "make test" leads more of them without it.
+const lives = "4"

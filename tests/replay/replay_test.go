@@ -21,7 +21,7 @@ import (
 
 // TestMain takes fewer lives than usual, where nobody says how many: each of them opens files and looks at every moment.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "20"); err != nil {
+	if err := flag.Set("rapid.checks", lives); err != nil {
 		panic(err)
 	}
 
