@@ -86,6 +86,7 @@ func TestDetachedProcess(t *testing.T) {
 	d := h.start()
 	d.started(t, 0, id)
 	h.printed(id, "ready")
+	h.printed(id, "detached") // it may be the slower of the two
 
 	first := d.state(t, id, "Running").GetPid()
 	grandchild := h.detachedOf(id, first)
