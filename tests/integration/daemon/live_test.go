@@ -32,7 +32,8 @@ func TestManyEdits(t *testing.T) {
 	}
 
 	h.printed(id, fmt.Sprint("edit ", edits-1))
-	d.state(t, id, "Running")
+	pid := d.state(t, id, "Running").GetPid()
+	d.event(t, before, id, fmt.Sprintf(`Started task %s \(PID %d\).*`, id, pid)) // the events come by another stream
 
 	var starts int
 
