@@ -38,6 +38,7 @@ extactor: {health: {exec: [./program, exit, "0"], interval: 20ms, failureThresho
 	}
 
 	d.status(t, "ext-well", "OK", func(s *service) bool { return s.GetHealth().GetHealthy() })
+	d.event(t, 0, "ext-well", "Health check successful") // the events come by another stream
 	waiting := d.state(t, "ext-patient", "Waiting")
 
 	pids, lines := map[string]uint32{}, map[string][]string{}
