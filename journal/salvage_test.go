@@ -54,14 +54,14 @@ func TestDamagedFileIsRead(t *testing.T) {
 		}, nil},
 	} {
 		for _, crashed := range []bool{false, true} {
+			if crashed && row.name == "cut in the middle" {
+				continue // then the database is shorter than that
+			}
+
 			t.Run(fmt.Sprintf("%s, killed %t", row.name, crashed), func(t *testing.T) {
 				t.Parallel()
 
 				dir := image(t, crashed)
-				if crashed && row.name == "cut in the middle" {
-					t.Skip("then the database is shorter than that")
-				}
-
 				row.do(t, dir)
 
 				left, told := readDamaged(t, dir)
